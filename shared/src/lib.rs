@@ -1,0 +1,1 @@
+//! Shared between the API and the workers.
