@@ -1,1 +1,3 @@
 //! Worker library.
+
+pub mod gate;

@@ -1,0 +1,190 @@
+//! What became of a task, and what is remembered of it on the way there.
+//!
+//! Both are persisted (outcome and checkpoint blobs), so fields are only ever added, never renamed or given another meaning.
+
+use serde::{Deserialize, Serialize};
+
+use super::TaskStatus;
+
+/// The final word on a task. Short names: 100,000 of them are kept per job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Row of the input.
+    #[serde(rename = "i")]
+    pub index: u32,
+    #[serde(rename = "s")]
+    pub status: TaskStatus,
+    /// What the task stands for on the controller, when it did or found something.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Resource>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<TaskError>,
+    /// Request id of the last 202.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Attempts beyond the first.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+    #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+    pub polls: u32,
+    /// Milliseconds since the epoch.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<u64>,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Outcome {
+    pub fn new(index: u32, status: TaskStatus) -> Self {
+        Outcome {
+            index,
+            status,
+            resource: None,
+            error: None,
+            request_id: None,
+            retries: 0,
+            polls: 0,
+            started_ms: None,
+            ended_ms: None,
+        }
+    }
+
+    pub fn failed(index: u32, error: TaskError) -> Self {
+        Outcome {
+            error: Some(error),
+            ..Self::new(index, TaskStatus::Failed)
+        }
+    }
+
+    pub fn skipped(index: u32, error: TaskError) -> Self {
+        Outcome {
+            error: Some(error),
+            ..Self::new(index, TaskStatus::Skipped)
+        }
+    }
+
+    pub fn completed(index: u32, resource: Option<Resource>) -> Self {
+        Outcome {
+            resource,
+            ..Self::new(index, TaskStatus::Completed)
+        }
+    }
+}
+
+/// An object on the controller that a task created or adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// `identity_group`, `dpsk_pool`, `passphrase`, …
+    #[serde(rename = "t")]
+    pub kind: String,
+    #[serde(rename = "d")]
+    pub id: String,
+    #[serde(rename = "n", default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Only what we created may ever be deleted by a cleanup.
+    #[serde(rename = "a")]
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    #[serde(rename = "c")]
+    Created,
+    #[serde(rename = "a")]
+    Adopted,
+    #[serde(rename = "u")]
+    Updated,
+}
+
+/// Why a task did not succeed (or was skipped): a code for machines, a sentence for people. Never a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskError {
+    #[serde(rename = "k")]
+    pub code: String,
+    #[serde(rename = "m")]
+    pub message: String,
+}
+
+impl TaskError {
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        TaskError {
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What is remembered of an unfinished task. Its absence means: nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "s")]
+pub enum Checkpoint {
+    /// Written before the request leaves. Found after a takeover it means: perhaps sent, perhaps applied; read back.
+    #[serde(rename = "S")]
+    Sent {
+        #[serde(rename = "n", default)]
+        attempt: u32,
+        #[serde(rename = "b", default)]
+        started_ms: u64,
+    },
+    /// The controller answered 202; its activity is being waited for.
+    #[serde(rename = "A")]
+    Accepted {
+        #[serde(rename = "q")]
+        request_id: String,
+        /// When the 202 came, milliseconds since the epoch.
+        #[serde(rename = "t")]
+        since_ms: u64,
+        /// The id the controller announced, if it did.
+        #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+        resource_id: Option<String>,
+        #[serde(rename = "n", default)]
+        attempt: u32,
+        #[serde(rename = "b", default)]
+        started_ms: u64,
+    },
+    /// Failed in a way worth trying again, not before the time given.
+    #[serde(rename = "R")]
+    Retry {
+        #[serde(rename = "n")]
+        attempt: u32,
+        /// Milliseconds since the epoch.
+        #[serde(rename = "t")]
+        not_before_ms: u64,
+        #[serde(rename = "e")]
+        last: TaskError,
+        /// A write of this task left us before: whatever is found on the controller may be ours.
+        #[serde(rename = "w", default)]
+        was_sent: bool,
+        #[serde(rename = "b", default)]
+        started_ms: u64,
+    },
+    #[serde(rename = "D")]
+    Done {
+        #[serde(rename = "o")]
+        outcome: Box<Outcome>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blobs of running jobs outlive deploys: these lines were written by the first version and must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let golden = [
+            r#"{"s":"S","n":0,"b":5}"#,
+            r#"{"s":"A","q":"r-1","t":17,"d":"id-1","n":1,"b":5}"#,
+            r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":true,"b":5}"#,
+            r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
+        ];
+        for line in golden {
+            let parsed: Checkpoint = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&parsed).unwrap(), line);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The permission to call a controller, and what is reported back of each call.
+//!
+//! Clients of remote systems know this and nothing of jobs; the engine's limiter implements it. A call is made with a
+//! [`Permit`] in hand and ends by telling the permit what happened: that is how the fleet-wide limit learns.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+/// What one call told about the controller's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// An answer below 500 that is not 429: the controller is well, whatever it said.
+    Answered,
+    /// 429, with `Retry-After` if one came.
+    Throttled { retry_after: Option<Duration> },
+    /// 5xx, with `Retry-After` if one came.
+    ServerError { retry_after: Option<Duration> },
+    /// No connection could be made: nothing was sent.
+    Unreachable,
+    /// Sent, but no (whole) answer came in time.
+    NoReply,
+    /// The permit was not used: no request was made.
+    Unused,
+}
+
+/// Right to make one call. Dropping it without [`Permit::report`] counts as unused and gives the token back.
+pub struct Permit {
+    on_end: Option<Box<dyn FnOnce(Verdict, Duration) + Send>>,
+}
+
+impl Permit {
+    /// `on_end` gets the verdict and the call's latency, exactly once.
+    pub fn new(on_end: impl FnOnce(Verdict, Duration) + Send + 'static) -> Self {
+        Permit {
+            on_end: Some(Box::new(on_end)),
+        }
+    }
+
+    /// For tools and tests that need no limit.
+    pub fn unlimited() -> Self {
+        Permit { on_end: None }
+    }
+
+    pub fn report(mut self, verdict: Verdict, latency: Duration) {
+        if let Some(f) = self.on_end.take() {
+            f(verdict, latency);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(f) = self.on_end.take() {
+            f(Verdict::Unused, Duration::ZERO);
+        }
+    }
+}
+
+/// Why no permit was given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GateClosed {
+    /// The controller asked for a pause (`Retry-After`, or it is down). Worth waiting for outside of a slot.
+    #[error("the controller is cooling down for another {} s", .0.as_secs())]
+    CoolDown(Duration),
+    /// The lease on the work is over: another worker may have it. Nothing may be sent.
+    #[error("the lease on this work has ended")]
+    LeaseLost,
+    /// The job was cancelled or held.
+    #[error("the job is not running any more")]
+    Stopped,
+}
+
+/// Where permits come from.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// Waits for a permit. Fails when waiting makes no sense.
+    async fn permit(&self) -> Result<Permit, GateClosed>;
+}
+
+/// No limit at all.
+pub struct OpenGate;
+
+#[async_trait]
+impl Gate for OpenGate {
+    async fn permit(&self) -> Result<Permit, GateClosed> {
+        Ok(Permit::unlimited())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_dropped_permit_is_given_back_and_a_used_one_reported_once() {
+        let (tx, rx) = mpsc::channel();
+        let permit = |tx: mpsc::Sender<Verdict>| Permit::new(move |v, _| tx.send(v).unwrap());
+        drop(permit(tx.clone()));
+        permit(tx).report(Verdict::Answered, Duration::ZERO);
+        assert_eq!(rx.iter().collect::<Vec<_>>(), [Verdict::Unused, Verdict::Answered]);
+    }
+}
