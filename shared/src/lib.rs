@@ -4,3 +4,4 @@
 
 pub mod id;
 pub mod job;
+pub mod secret;
