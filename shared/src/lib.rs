@@ -5,3 +5,5 @@
 pub mod id;
 pub mod job;
 pub mod secret;
+
+pub mod controllers;
