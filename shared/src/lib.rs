@@ -2,14 +2,15 @@
 //!
 //! Modules in reading order. Pure ones (no I/O, no clock, no randomness) come first; [`store`] is the only door to Redis.
 
-#[rustfmt::skip] // reading order
 pub mod id;
-pub mod blob;
-pub mod config;
-pub mod event;
 pub mod job;
-pub mod limit;
-pub mod seal;
-pub mod store;
-pub mod telemetry;
 pub mod workflow;
+pub mod event;
+pub mod limit;
+pub mod secret;
+pub mod seal;
+pub mod blob;
+pub mod controllers;
+pub mod config;
+pub mod telemetry;
+pub mod store;
