@@ -1,4 +1,7 @@
-//! Worker library.
+//! The worker: claims batches, runs phases against controllers, recovers stalled work.
+//!
+//! Modules in reading order. `engine` names no vendor; clients of remote systems know nothing of jobs.
 
 pub mod gate;
 pub mod remote;
+pub mod executors;
