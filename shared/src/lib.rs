@@ -1,1 +1,4 @@
 //! Shared between the API and the workers.
+
+pub mod cloudpath;
+pub mod secret;
