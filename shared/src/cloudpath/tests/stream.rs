@@ -64,7 +64,7 @@ fn malformed_bodies_are_told_by_line_and_column() {
     for (text, detail) in [
         (
             "{\n  \"controller_id\": 1,,\n}",
-            "not JSON (unexpected comma) at line 2, column 23",
+            "not JSON (expecting member name or object end) at line 2, column 22",
         ),
         (
             "{\"venue_id\": \"a\" \"options\": {}}",
