@@ -307,3 +307,18 @@ fn what_is_not_read_may_hold_anything() {
     let request = parse_request(text.as_bytes(), now()).unwrap();
     assert_eq!((request.export.rows.len(), request.export.shape), (1, Shape::Pool));
 }
+
+#[test]
+fn a_number_beyond_all_bounds_is_a_fault_of_its_field() {
+    let text = body(json!([dpsk(0)]), json!({})).to_string();
+    let text = text.replacen(r#""deviceCountLimit":0"#, r#""deviceCountLimit":1e999999"#, 1);
+    match parse_request(text.as_bytes(), now()) {
+        Err(RequestError::Content(faults)) => {
+            assert_eq!(
+                (&*faults.list()[0].pointer, faults.total()),
+                ("/dpsk_data/0/deviceCountLimit", 1)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
