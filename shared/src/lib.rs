@@ -8,6 +8,7 @@ pub mod workflow;
 pub mod event;
 pub mod limit;
 pub mod secret;
+pub mod cloudpath;
 pub mod seal;
 pub mod blob;
 pub mod controllers;

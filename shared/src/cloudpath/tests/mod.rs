@@ -1,0 +1,7 @@
+//! Tests over whole requests. Small ones of one function stand beside it.
+
+mod faults;
+mod mapping;
+mod refusals;
+mod samples;
+mod stream;
