@@ -124,7 +124,11 @@ impl Sealer {
         }
         let plain = self.open(place, sealed)?;
         let column: Vec<Option<SecretString>> = serde_json::from_slice(&plain).map_err(|_| SealError::Damaged)?;
-        if column.len() == rows { Ok(column) } else { Err(SealError::Damaged) }
+        if column.len() == rows {
+            Ok(column)
+        } else {
+            Err(SealError::Damaged)
+        }
     }
 }
 
@@ -135,7 +139,11 @@ mod tests {
     #[test]
     fn a_column_comes_back_row_by_row() {
         let s = Sealer::from_base64(&Sealer::generate_key()).unwrap();
-        let column = vec![Some(SecretString::from("first")), None, Some(SecretString::from("third"))];
+        let column = vec![
+            Some(SecretString::from("first")),
+            None,
+            Some(SecretString::from("third")),
+        ];
         let sealed = s.seal_column("j|p|0", &column).unwrap();
         assert_eq!(s.open_column("j|p|0", &sealed, 3).unwrap(), column);
         assert_eq!(s.open_column("j|p|0", &sealed, 4), Err(SealError::Damaged));

@@ -5,3 +5,4 @@
 pub mod gate;
 pub mod remote;
 pub mod executors;
+pub mod engine;

@@ -460,10 +460,18 @@ impl Store {
     }
 
     /// Tasks of a planned batch, without secrets.
-    pub async fn batch_input(&self, p: Partition, job: JobId, phase: &PhaseId, batch: i64) -> Result<Vec<TaskInput>, StoreError> {
+    pub async fn batch_input(
+        &self,
+        p: Partition,
+        job: JobId,
+        phase: &PhaseId,
+        batch: i64,
+    ) -> Result<Vec<TaskInput>, StoreError> {
         let key = p.job_part(job, &format!("in:{phase}"));
-        let b: Option<Vec<u8>> =
-            self.redis.run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await }).await?;
+        let b: Option<Vec<u8>> = self
+            .redis
+            .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await })
+            .await?;
         b.map_or(Ok(Vec::new()), |b| Ok(crate::blob::unpack(&b)?))
     }
 

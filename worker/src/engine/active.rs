@@ -23,7 +23,13 @@ pub struct Held {
 
 impl Held {
     pub fn new(partition: Partition, unit: Unit, token: String, flag: Flag) -> Self {
-        Held { partition, unit, token, flag: Arc::new(watch::Sender::new(flag)), lost: CancellationToken::new() }
+        Held {
+            partition,
+            unit,
+            token,
+            flag: Arc::new(watch::Sender::new(flag)),
+            lost: CancellationToken::new(),
+        }
     }
 
     /// Tells the run, if it is news. A flag is never taken back: a resumed job's batches are claimed anew.
@@ -44,7 +50,11 @@ impl Active {
 
     /// An earlier run of the same unit in this process is told that it lost: there is one owner, also here.
     pub fn insert(&self, held: Held) -> Guard {
-        let guard = Guard { active: self.clone(), unit: held.unit.clone(), token: held.token.clone() };
+        let guard = Guard {
+            active: self.clone(),
+            unit: held.unit.clone(),
+            token: held.token.clone(),
+        };
         if let Some(old) = self.map().insert(held.unit.clone(), held) {
             old.lost.cancel();
         }

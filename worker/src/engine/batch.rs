@@ -20,13 +20,41 @@ const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     /// To be sent. `was_sent`: an earlier write of ours may have been applied, reading back found nothing.
-    Todo { attempt: u32, was_sent: bool },
+    Todo {
+        attempt: u32,
+        was_sent: bool,
+    },
     /// Not before the time given; then sent, or read back first if it was sent before.
-    Waiting { attempt: u32, not_before_ms: u64, last: TaskError, was_sent: bool, started_ms: u64 },
+    Waiting {
+        attempt: u32,
+        not_before_ms: u64,
+        last: TaskError,
+        was_sent: bool,
+        started_ms: u64,
+    },
     /// Perhaps applied: to be read back.
-    Uncertain { attempt: u32, started_ms: u64, ours: bool, gave_up: bool, after_conflict: bool, resource_id: Option<String>, request_id: Option<String>, last: Option<TaskError> },
-    InFlight { attempt: u32, was_sent: bool, started_ms: u64 },
-    Pending { request_id: String, since_ms: u64, resource_id: Option<String>, attempt: u32, started_ms: u64 },
+    Uncertain {
+        attempt: u32,
+        started_ms: u64,
+        ours: bool,
+        gave_up: bool,
+        after_conflict: bool,
+        resource_id: Option<String>,
+        request_id: Option<String>,
+        last: Option<TaskError>,
+    },
+    InFlight {
+        attempt: u32,
+        was_sent: bool,
+        started_ms: u64,
+    },
+    Pending {
+        request_id: String,
+        since_ms: u64,
+        resource_id: Option<String>,
+        attempt: u32,
+        started_ms: u64,
+    },
     Done(Box<Outcome>),
 }
 
@@ -79,27 +107,51 @@ pub struct Batch {
 impl Batch {
     /// From the plan and what was remembered since.
     pub fn new(tasks: Vec<Task>, checkpoints: &[(u32, String)], policy: RetryPolicy, give_up_ms: u64) -> Self {
-        let known: BTreeMap<u32, Checkpoint> =
-            checkpoints.iter().filter_map(|(i, c)| serde_json::from_str(c).ok().map(|c| (*i, c))).collect();
+        let known: BTreeMap<u32, Checkpoint> = checkpoints
+            .iter()
+            .filter_map(|(i, c)| serde_json::from_str(c).ok().map(|c| (*i, c)))
+            .collect();
         let states = tasks
             .iter()
             .map(|t| match (known.get(&t.input.index), &t.input.preset) {
                 (Some(c), _) => from_checkpoint(c.clone()),
                 (None, Some(o)) => State::Done(Box::new(o.clone())),
-                (None, None) => State::Todo { attempt: 0, was_sent: false },
+                (None, None) => State::Todo {
+                    attempt: 0,
+                    was_sent: false,
+                },
             })
             .collect();
-        Batch { tasks, states, policy, give_up_ms }
+        Batch {
+            tasks,
+            states,
+            policy,
+            give_up_ms,
+        }
     }
 
     /// Waiting ones whose time has come, pending ones that are given up.
     pub fn wake(&mut self, now_ms: u64) {
         for s in &mut self.states {
             match s {
-                State::Waiting { attempt, not_before_ms, was_sent: false, .. } if *not_before_ms <= now_ms => {
-                    *s = State::Todo { attempt: *attempt, was_sent: false };
+                State::Waiting {
+                    attempt,
+                    not_before_ms,
+                    was_sent: false,
+                    ..
+                } if *not_before_ms <= now_ms => {
+                    *s = State::Todo {
+                        attempt: *attempt,
+                        was_sent: false,
+                    };
                 }
-                State::Waiting { attempt, not_before_ms, was_sent: true, started_ms, last } if *not_before_ms <= now_ms => {
+                State::Waiting {
+                    attempt,
+                    not_before_ms,
+                    was_sent: true,
+                    started_ms,
+                    last,
+                } if *not_before_ms <= now_ms => {
                     *s = State::Uncertain {
                         attempt: *attempt,
                         started_ms: *started_ms,
@@ -111,9 +163,13 @@ impl Batch {
                         last: Some(last.clone()),
                     };
                 }
-                State::Pending { request_id, since_ms, resource_id, attempt, started_ms }
-                    if since_ms.saturating_add(self.give_up_ms) <= now_ms =>
-                {
+                State::Pending {
+                    request_id,
+                    since_ms,
+                    resource_id,
+                    attempt,
+                    started_ms,
+                } if since_ms.saturating_add(self.give_up_ms) <= now_ms => {
                     *s = State::Uncertain {
                         attempt: *attempt,
                         started_ms: *started_ms,
@@ -131,7 +187,12 @@ impl Batch {
     }
 
     fn positions(&self, f: impl Fn(&State) -> bool) -> Vec<usize> {
-        self.states.iter().enumerate().filter(|(_, s)| f(s)).map(|(i, _)| i).collect()
+        self.states
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| f(s))
+            .map(|(i, _)| i)
+            .collect()
     }
 
     pub fn todo(&self) -> Vec<usize> {
@@ -148,7 +209,9 @@ impl Batch {
             .iter()
             .enumerate()
             .filter_map(|(i, s)| match s {
-                State::Pending { request_id, since_ms, .. } => Some((i, request_id.clone(), *since_ms)),
+                State::Pending {
+                    request_id, since_ms, ..
+                } => Some((i, request_id.clone(), *since_ms)),
                 _ => None,
             })
             .collect()
@@ -160,7 +223,8 @@ impl Batch {
 
     /// Tasks that will want a call when the batch comes back.
     pub fn weight(&self) -> u32 {
-        self.positions(|s| !matches!(s, State::Done(_) | State::Pending { .. })).len() as u32
+        self.positions(|s| !matches!(s, State::Done(_) | State::Pending { .. }))
+            .len() as u32
     }
 
     /// When something of it is due: a retry, or the end of waiting for an activity.
@@ -181,15 +245,32 @@ impl Batch {
             State::Todo { attempt, was_sent } => (*attempt, *was_sent),
             _ => (0, true),
         };
-        self.states[at] = State::InFlight { attempt, was_sent, started_ms: now_ms };
-        Checkpoint::Sent { attempt, started_ms: now_ms }
+        self.states[at] = State::InFlight {
+            attempt,
+            was_sent,
+            started_ms: now_ms,
+        };
+        Checkpoint::Sent {
+            attempt,
+            started_ms: now_ms,
+        }
     }
 
     /// What the write's attempt came to.
     pub fn sent(&mut self, at: usize, sent: Sent, now_ms: u64, random: f64) -> (Option<Checkpoint>, Effect) {
-        let State::InFlight { attempt, was_sent, started_ms } = self.states[at].clone() else { return (None, Effect::None) };
+        let State::InFlight {
+            attempt,
+            was_sent,
+            started_ms,
+        } = self.states[at].clone()
+        else {
+            return (None, Effect::None);
+        };
         match sent {
-            Sent::Accepted { request_id, resource_id } => {
+            Sent::Accepted {
+                request_id,
+                resource_id,
+            } => {
                 let c = Checkpoint::Accepted {
                     request_id: request_id.clone(),
                     since_ms: now_ms,
@@ -197,7 +278,13 @@ impl Batch {
                     attempt,
                     started_ms,
                 };
-                self.states[at] = State::Pending { request_id, since_ms: now_ms, resource_id, attempt, started_ms };
+                self.states[at] = State::Pending {
+                    request_id,
+                    since_ms: now_ms,
+                    resource_id,
+                    attempt,
+                    started_ms,
+                };
                 (Some(c), Effect::None)
             }
             Sent::Done(outcome) => (Some(self.done(at, outcome, attempt, started_ms, now_ms)), Effect::None),
@@ -253,11 +340,17 @@ impl Batch {
                     if e.maybe_applied() {
                         wait = wait.max(AMBIGUOUS_SETTLE_MS);
                     }
-                    (Some(self.wait(at, attempt + 1, now_ms + wait, error, applied, started_ms)), Effect::None)
+                    (
+                        Some(self.wait(at, attempt + 1, now_ms + wait, error, applied, started_ms)),
+                        Effect::None,
+                    )
                 } else if applied {
                     // the last word is the controller's: read back, then give up
                     let wait = AMBIGUOUS_SETTLE_MS;
-                    (Some(self.wait(at, attempt + 1, now_ms + wait, error, true, started_ms)), Effect::None)
+                    (
+                        Some(self.wait(at, attempt + 1, now_ms + wait, error, true, started_ms)),
+                        Effect::None,
+                    )
                 } else {
                     let o = Outcome::failed(self.tasks[at].input.index, error);
                     (Some(self.done(at, o, attempt, started_ms, now_ms)), Effect::None)
@@ -270,9 +363,29 @@ impl Batch {
         }
     }
 
-    fn wait(&mut self, at: usize, attempt: u32, not_before_ms: u64, last: TaskError, was_sent: bool, started_ms: u64) -> Checkpoint {
-        self.states[at] = State::Waiting { attempt, not_before_ms, last: last.clone(), was_sent, started_ms };
-        Checkpoint::Retry { attempt, not_before_ms, last, was_sent, started_ms }
+    fn wait(
+        &mut self,
+        at: usize,
+        attempt: u32,
+        not_before_ms: u64,
+        last: TaskError,
+        was_sent: bool,
+        started_ms: u64,
+    ) -> Checkpoint {
+        self.states[at] = State::Waiting {
+            attempt,
+            not_before_ms,
+            last: last.clone(),
+            was_sent,
+            started_ms,
+        };
+        Checkpoint::Retry {
+            attempt,
+            not_before_ms,
+            last,
+            was_sent,
+            started_ms,
+        }
     }
 
     fn done(&mut self, at: usize, mut o: Outcome, attempt: u32, started_ms: u64, now_ms: u64) -> Checkpoint {
@@ -282,8 +395,23 @@ impl Batch {
     }
 
     /// An activity has ended. `settle` says what a success means for this task.
-    pub fn ended(&mut self, at: usize, ended: Ended, settle: impl FnOnce(&Task, Option<&str>) -> Settle, now_ms: u64) -> Option<Checkpoint> {
-        let State::Pending { request_id, resource_id, attempt, started_ms, .. } = self.states[at].clone() else { return None };
+    pub fn ended(
+        &mut self,
+        at: usize,
+        ended: Ended,
+        settle: impl FnOnce(&Task, Option<&str>) -> Settle,
+        now_ms: u64,
+    ) -> Option<Checkpoint> {
+        let State::Pending {
+            request_id,
+            resource_id,
+            attempt,
+            started_ms,
+            ..
+        } = self.states[at].clone()
+        else {
+            return None;
+        };
         match ended {
             Ended::Success { resource_ids } => {
                 let id = resource_id.or_else(|| resource_ids.into_iter().next());
@@ -307,7 +435,11 @@ impl Batch {
                     }
                 }
             }
-            Ended::Failed { code, message, uniqueness } => {
+            Ended::Failed {
+                code,
+                message,
+                uniqueness,
+            } => {
                 let error = TaskError::new(&code, message);
                 if uniqueness {
                     self.states[at] = State::Uncertain {
@@ -331,7 +463,16 @@ impl Batch {
 
     /// What reading back showed.
     pub fn found(&mut self, at: usize, found: Found, now_ms: u64, random: f64) -> Option<Checkpoint> {
-        let State::Uncertain { attempt, started_ms, gave_up, after_conflict, request_id, last, .. } = self.states[at].clone() else {
+        let State::Uncertain {
+            attempt,
+            started_ms,
+            gave_up,
+            after_conflict,
+            request_id,
+            last,
+            ..
+        } = self.states[at].clone()
+        else {
             return None;
         };
         let index = self.tasks[at].input.index;
@@ -351,28 +492,55 @@ impl Batch {
                 Some(self.done(at, o, attempt, started_ms, now_ms))
             }
             Found::Absent if !self.policy.allows(attempt) || (after_conflict && !self.policy.allows(attempt + 1)) => {
-                let mut error = last.unwrap_or_else(|| TaskError::new("NOT_FOUND", "it was reported done, and was not there when read back"));
+                let mut error = last.unwrap_or_else(|| {
+                    TaskError::new("NOT_FOUND", "it was reported done, and was not there when read back")
+                });
                 error.message.push_str("; it was not there when read back");
                 Some(self.done(at, Outcome::failed(index, error), attempt, started_ms, now_ms))
             }
             Found::Absent if after_conflict || request_id.is_some() => {
                 // refused because it exists, or reported done, and not (yet) to be seen: look again a little later
-                let error = last.unwrap_or_else(|| TaskError::new("NOT_VISIBLE_YET", "reported done, not to be seen yet"));
+                let error =
+                    last.unwrap_or_else(|| TaskError::new("NOT_VISIBLE_YET", "reported done, not to be seen yet"));
                 let wait = self.policy.delay(attempt + 1, None, random).as_millis() as u64;
-                Some(self.wait(at, attempt + 1, now_ms + wait.max(AMBIGUOUS_SETTLE_MS), error, true, started_ms))
+                Some(self.wait(
+                    at,
+                    attempt + 1,
+                    now_ms + wait.max(AMBIGUOUS_SETTLE_MS),
+                    error,
+                    true,
+                    started_ms,
+                ))
             }
             Found::Absent => {
                 // a takeover's intent counts as the attempt it may have been
                 let attempt = if last.is_none() { attempt + 1 } else { attempt };
-                self.states[at] = State::Todo { attempt, was_sent: true };
+                self.states[at] = State::Todo {
+                    attempt,
+                    was_sent: true,
+                };
                 None
             }
         }
     }
 
     /// Reading back failed: tried again later, as often as a write is; then nobody knows.
-    pub fn not_read_back(&mut self, at: usize, e: &CallError, now_ms: u64, random: f64) -> (Option<Checkpoint>, Effect) {
-        let State::Uncertain { attempt, started_ms, request_id, .. } = self.states[at].clone() else { return (None, Effect::None) };
+    pub fn not_read_back(
+        &mut self,
+        at: usize,
+        e: &CallError,
+        now_ms: u64,
+        random: f64,
+    ) -> (Option<Checkpoint>, Effect) {
+        let State::Uncertain {
+            attempt,
+            started_ms,
+            request_id,
+            ..
+        } = self.states[at].clone()
+        else {
+            return (None, Effect::None);
+        };
         let error = TaskError::new(&e.code(), e.to_message());
         match e {
             CallError::NotSent(why) => {
@@ -381,14 +549,21 @@ impl Batch {
                     _ => Effect::None,
                 };
                 let wait = e.retry_after().map_or(1_000, |d| d.as_millis() as u64);
-                (Some(self.wait(at, attempt, now_ms + wait, error, true, started_ms)), effect)
+                (
+                    Some(self.wait(at, attempt, now_ms + wait, error, true, started_ms)),
+                    effect,
+                )
             }
-            CallError::Auth { .. } => {
-                (Some(self.wait(at, attempt, now_ms, error, true, started_ms)), Effect::Pause(e.to_message()))
-            }
+            CallError::Auth { .. } => (
+                Some(self.wait(at, attempt, now_ms, error, true, started_ms)),
+                Effect::Pause(e.to_message()),
+            ),
             _ if e.is_transient() && self.policy.allows(attempt + 1) => {
                 let wait = self.policy.delay(attempt + 1, e.retry_after(), random).as_millis() as u64;
-                (Some(self.wait(at, attempt + 1, now_ms + wait, error, true, started_ms)), Effect::None)
+                (
+                    Some(self.wait(at, attempt + 1, now_ms + wait, error, true, started_ms)),
+                    Effect::None,
+                )
             }
             _ => {
                 let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
@@ -410,7 +585,9 @@ impl Batch {
                 Mode::Run | Mode::Hold => None,
                 Mode::Cut(_) if unsent => Some(Outcome::new(index, TaskStatus::Cancelled)),
                 // read back before and found absent: nothing of it is there
-                Mode::Cut(_) if matches!(self.states[at], State::Todo { .. }) => Some(Outcome::new(index, TaskStatus::Cancelled)),
+                Mode::Cut(_) if matches!(self.states[at], State::Todo { .. }) => {
+                    Some(Outcome::new(index, TaskStatus::Cancelled))
+                }
                 Mode::Poison if unsent => Some(poison(index)),
                 Mode::Poison if matches!(self.states[at], State::Todo { .. }) => Some(poison(index)),
                 Mode::Bury if unsent => Some(poison(index)),
@@ -418,7 +595,10 @@ impl Batch {
                     State::Done(_) => None,
                     s => {
                         let mut o = Outcome::new(index, TaskStatus::Unknown);
-                        o.error = Some(TaskError::new("POISON", "workers kept crashing on this batch; what became of the write is not known"));
+                        o.error = Some(TaskError::new(
+                            "POISON",
+                            "workers kept crashing on this batch; what became of the write is not known",
+                        ));
                         if let State::Pending { request_id, .. } = s {
                             o.request_id = Some(request_id.clone());
                         }
@@ -431,7 +611,11 @@ impl Batch {
                 o.ended_ms = Some(now_ms);
                 self.states[at] = State::Done(Box::new(o));
             } else if !matches!(mode, Mode::Run | Mode::Hold)
-                && let State::Waiting { not_before_ms, was_sent: true, .. } = &mut self.states[at]
+                && let State::Waiting {
+                    not_before_ms,
+                    was_sent: true,
+                    ..
+                } = &mut self.states[at]
             {
                 // to be read back now rather than after its backoff
                 *not_before_ms = (*not_before_ms).min(now_ms + AMBIGUOUS_SETTLE_MS);
@@ -452,7 +636,13 @@ impl Batch {
 }
 
 fn poison(index: u32) -> Outcome {
-    Outcome::failed(index, TaskError::new("POISON", "workers kept crashing on this batch before this task was sent"))
+    Outcome::failed(
+        index,
+        TaskError::new(
+            "POISON",
+            "workers kept crashing on this batch before this task was sent",
+        ),
+    )
 }
 
 fn from_checkpoint(c: Checkpoint) -> State {
@@ -467,12 +657,32 @@ fn from_checkpoint(c: Checkpoint) -> State {
             request_id: None,
             last: None,
         },
-        Checkpoint::Accepted { request_id, since_ms, resource_id, attempt, started_ms } => {
-            State::Pending { request_id, since_ms, resource_id, attempt, started_ms }
-        }
-        Checkpoint::Retry { attempt, not_before_ms, last, was_sent, started_ms } => {
-            State::Waiting { attempt, not_before_ms, last, was_sent, started_ms }
-        }
+        Checkpoint::Accepted {
+            request_id,
+            since_ms,
+            resource_id,
+            attempt,
+            started_ms,
+        } => State::Pending {
+            request_id,
+            since_ms,
+            resource_id,
+            attempt,
+            started_ms,
+        },
+        Checkpoint::Retry {
+            attempt,
+            not_before_ms,
+            last,
+            was_sent,
+            started_ms,
+        } => State::Waiting {
+            attempt,
+            not_before_ms,
+            last,
+            was_sent,
+            started_ms,
+        },
         Checkpoint::Done { outcome } => State::Done(outcome),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::store::model::{Claim, Claimed};
 use shared::store::Partition;
+use shared::store::model::{Claim, Claimed};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::active::Held;
@@ -17,6 +17,9 @@ const CLAIM_FOR: Duration = Duration::from_secs(10);
 
 /// Takes the entry over and runs it in a task of its own; the slot is free when it ends.
 pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphorePermit, reclaimed: bool) {
+    if !core.entries.begin(&entry) {
+        return;
+    }
     let core = core.clone();
     tokio::spawn(async move {
         let _slot = slot;
@@ -26,8 +29,9 @@ pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphore
                 core.metrics.batches_reclaimed.inc();
                 tracing::info!(unit = %claim.unit, crashes = claim.crashes, "taken over from a silent worker");
             }
-            run(core, p, claim).await;
+            run(core.clone(), p, claim).await;
         }
+        core.entries.end(&entry);
     });
 }
 
@@ -69,7 +73,9 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
     match result {
         Ok(()) => {}
         Err(Aborted::Lost) => tracing::info!(unit = %unit, "another worker owns it now"),
-        Err(Aborted::Store(e)) => tracing::warn!(unit = %unit, error = %e, "given up; it is taken over when its lease has run out"),
+        Err(Aborted::Store(e)) => {
+            tracing::warn!(unit = %unit, error = %e, "given up; it is taken over when its lease has run out")
+        }
         Err(Aborted::Unreadable(why)) => unreadable(&core, &held, &why).await,
     }
 }
@@ -82,7 +88,10 @@ async fn unreadable(core: &Arc<Core>, held: &Held, why: &str) {
         _ => return,
     };
     let paused = core.store.pause(&tenant, held.unit.job, why).await;
-    let parked = core.store.park(held.partition, &held.unit, &held.token, None, 1, &[]).await;
+    let parked = core
+        .store
+        .park(held.partition, &held.unit, &held.token, None, 1, &[])
+        .await;
     if let Err(e) = paused.map(drop).and(parked.map(drop)) {
         tracing::warn!(unit = %held.unit, error = %e, "not put aside; it is taken over when its lease has run out");
     }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use shared::blob;
 use shared::job::TaskStatus;
 use shared::job::outcome::{Origin, Outcome};
-use shared::store::model::{BatchResult, Completed, ErrorView};
 use shared::store::StoreError;
+use shared::store::model::{BatchResult, Completed, ErrorView};
 
 use super::batch::Mode;
+use super::core::persist;
 use super::executor::{Aborted, Run};
 
 /// Errors of one batch that are kept with the job; all are in the task list.
@@ -22,19 +23,33 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
     let mut outcomes = run.batch.outcomes();
     outcomes.sort_by_key(|o| o.index);
     let phase = run.held.unit.phase.to_string();
-    let mut result = sums(&outcomes, &phase, &run.batch.tasks.iter().map(|t| (t.input.index, t.input.name.as_str())).collect());
+    let mut result = sums(
+        &outcomes,
+        &phase,
+        &run.batch
+            .tasks
+            .iter()
+            .map(|t| (t.input.index, t.input.name.as_str()))
+            .collect(),
+    );
     result.blob = blob::pack(&outcomes).map_err(StoreError::from)?;
     result.facts = run.facts.take().filter(|f| f.to_string().len() <= FACTS_BYTES_MAX);
     if matches!(run.mode(), Mode::Poison | Mode::Bury) {
         result.dead_letter = Some("workers kept crashing on it".to_owned());
     }
     let (store, p, held) = (&run.core.store, run.partition, &run.held);
-    let done = run
-        .core
-        .persist("complete", &held.lost, async || store.complete(p, &held.unit, &held.token, &result).await)
-        .await?;
+    let done = persist!(
+        run.core,
+        "complete",
+        held.lost,
+        store.complete(p, &held.unit, &held.token, &result)
+    )?;
     match done {
-        Completed::Ok { failed, settled, expected } => {
+        Completed::Ok {
+            failed,
+            settled,
+            expected,
+        } => {
             let m = &run.core.metrics;
             m.batches_completed.inc();
             m.tasks_done.inc_by(result.done + result.skipped);
@@ -86,7 +101,11 @@ fn sums(outcomes: &[Outcome], phase: &str, names: &BTreeMap<u32, &str>) -> Batch
             r.errors_total += 1;
             if r.errors.len() < ERRORS_SAMPLE {
                 let name = names.get(&o.index).copied().unwrap_or_default();
-                let message = if name.is_empty() { e.message.clone() } else { format!("{name}: {}", e.message) };
+                let message = if name.is_empty() {
+                    e.message.clone()
+                } else {
+                    format!("{name}: {}", e.message)
+                };
                 r.errors.push(ErrorView {
                     code: e.code.clone(),
                     message,
@@ -107,7 +126,14 @@ mod tests {
 
     #[test]
     fn every_outcome_is_counted_once() {
-        let res = |origin| Some(Resource { kind: "x".into(), id: "1".into(), name: String::new(), origin });
+        let res = |origin| {
+            Some(Resource {
+                kind: "x".into(),
+                id: "1".into(),
+                name: String::new(),
+                origin,
+            })
+        };
         let outcomes = [
             Outcome::completed(0, res(Origin::Created)),
             Outcome::completed(1, res(Origin::Adopted)),
@@ -119,7 +145,10 @@ mod tests {
         ];
         let r = sums(&outcomes, "p", &BTreeMap::from([(3, "user3")]));
         assert_eq!((r.done, r.failed, r.skipped, r.unknown, r.cancelled), (3, 1, 1, 1, 1));
-        assert_eq!(r.resources, BTreeMap::from([("x|a".to_owned(), 1), ("x|c".to_owned(), 1)]));
+        assert_eq!(
+            r.resources,
+            BTreeMap::from([("x|a".to_owned(), 1), ("x|c".to_owned(), 1)])
+        );
         assert_eq!(r.errors[0].message, "user3: no");
     }
 

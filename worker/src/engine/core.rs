@@ -1,6 +1,6 @@
 //! What all loops of a worker share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -40,9 +40,31 @@ pub struct Core {
     /// The grace time is over: runs hand their units back.
     pub give_back: CancellationToken,
     pub pulse: Pulse,
+    /// Entries in the hands of this process, from delivery to the end of their run.
+    pub entries: Entries,
     throttles: Mutex<HashMap<String, Arc<Throttle>>>,
     specs: Mutex<HashMap<JobId, Arc<JobSpec>>>,
     sequence: AtomicU64,
+}
+
+/// Entry ids being worked on here: an entry that is delivered to us again is not started twice.
+#[derive(Clone, Default)]
+pub struct Entries(Arc<Mutex<HashSet<String>>>);
+
+impl Entries {
+    /// False: it is here already.
+    pub fn begin(&self, entry: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(entry.to_owned())
+    }
+    pub fn end(&self, entry: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(entry);
+    }
 }
 
 /// Signs of life, for `/healthz`.
@@ -53,11 +75,14 @@ pub struct Pulse {
 
 impl Pulse {
     pub fn reader_moved(&self) {
-        self.read_ms.store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
+        self.read_ms
+            .store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
     /// Since the reader last came round.
     pub fn reader_age(&self) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(self.read_ms.load(Ordering::Relaxed)))
+        self.born
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.read_ms.load(Ordering::Relaxed)))
     }
     pub fn uptime(&self) -> Duration {
         self.born.elapsed()
@@ -85,7 +110,11 @@ impl Core {
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
             give_back: CancellationToken::new(),
-            pulse: Pulse { born: Instant::now(), read_ms: AtomicU64::new(0) },
+            pulse: Pulse {
+                born: Instant::now(),
+                read_ms: AtomicU64::new(0),
+            },
+            entries: Entries::default(),
             throttles: Mutex::default(),
             specs: Mutex::default(),
             sequence: AtomicU64::new(0),
@@ -120,10 +149,17 @@ impl Core {
 
     /// The job's unchanging part, read once.
     pub async fn spec(&self, p: Partition, job: JobId) -> Result<Option<Arc<JobSpec>>, StoreError> {
-        if let Some(s) = self.specs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&job) {
+        if let Some(s) = self
+            .specs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(&job)
+        {
             return Ok(Some(s.clone()));
         }
-        let Some(spec) = self.store.job_spec(p, job).await?.map(Arc::new) else { return Ok(None) };
+        let Some(spec) = self.store.job_spec(p, job).await?.map(Arc::new) else {
+            return Ok(None);
+        };
         let mut specs = self.specs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if specs.len() >= SPECS_MAX {
             specs.clear();
@@ -131,31 +167,60 @@ impl Core {
         specs.insert(job, spec.clone());
         Ok(Some(spec))
     }
+}
 
-    /// Repeats a store call that is safe to repeat for as long as the store is away. Gives up when `lost` is cancelled.
-    pub async fn persist<T, F>(&self, what: &'static str, lost: &CancellationToken, mut f: F) -> Result<T, StoreError>
-    where
-        F: AsyncFnMut() -> Result<T, StoreError>,
-    {
-        let mut wait = Duration::from_millis(50);
-        loop {
-            match f().await {
-                Err(e) if e.is_transient() && !lost.is_cancelled() => {
-                    self.metrics.store_retries.inc();
-                    tracing::debug!(what, error = %e, "tried again");
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = lost.cancelled() => return Err(e),
-                    }
-                    wait = (wait * 2).min(Duration::from_secs(2));
-                }
-                other => return other,
-            }
+/// Between two tries of a store call that is safe to repeat, for as long as the store is away.
+pub struct Persist<'a> {
+    core: &'a Core,
+    what: &'static str,
+    lost: &'a CancellationToken,
+    wait: Duration,
+}
+
+impl<'a> Persist<'a> {
+    pub fn new(core: &'a Core, what: &'static str, lost: &'a CancellationToken) -> Self {
+        Persist {
+            core,
+            what,
+            lost,
+            wait: Duration::from_millis(50),
         }
+    }
+
+    /// Waits, and answers whether to try again. Not when the error is for good, or the unit is lost.
+    pub async fn again(&mut self, e: &StoreError) -> bool {
+        if !e.is_transient() || self.lost.is_cancelled() {
+            return false;
+        }
+        self.core.metrics.store_retries.inc();
+        tracing::debug!(what = self.what, error = %e, "tried again");
+        tokio::select! {
+            () = tokio::time::sleep(self.wait) => {}
+            () = self.lost.cancelled() => return false,
+        }
+        self.wait = (self.wait * 2).min(Duration::from_secs(2));
+        true
     }
 }
 
+/// Repeats a store call (an expression that makes its future) until it succeeds, fails for good, or the unit is lost.
+/// A macro, because a future that borrows from a closure's arguments can't be proved `Send` here.
+macro_rules! persist {
+    ($core:expr, $what:literal, $lost:expr, $call:expr) => {{
+        let mut pause = $crate::engine::core::Persist::new(&$core, $what, &$lost);
+        loop {
+            match $call.await {
+                Err(e) if pause.again(&e).await => {}
+                other => break other,
+            }
+        }
+    }};
+}
+pub(super) use persist;
+
 /// Milliseconds since the epoch by this machine's clock: for backoffs and time stamps, never for ownership.
 pub fn now_ms() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
 }

@@ -14,7 +14,7 @@ use shared::store::{JobSpec, Partition, StoreError};
 use super::active::Held;
 use super::batch::{Batch, Effect, Mode};
 use super::committer;
-use super::core::{CRASHES_MAX, Core, now_ms};
+use super::core::{CRASHES_MAX, Core, now_ms, persist};
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use crate::executors::{Context, Executor, Task};
@@ -54,37 +54,82 @@ pub async fn run(core: Arc<Core>, p: Partition, claim: Claim, held: Held, spec: 
 }
 
 impl Run {
-    fn new(core: Arc<Core>, partition: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<Self, Aborted> {
+    fn new(
+        core: Arc<Core>,
+        partition: Partition,
+        claim: Claim,
+        held: Held,
+        spec: Arc<JobSpec>,
+    ) -> Result<Self, Aborted> {
         let bad = |e: String| Aborted::Unreadable(e);
-        let phase = spec.definition.phase(&claim.unit.phase).ok_or_else(|| bad(format!("phase {} is not defined", claim.unit.phase)))?;
-        let executor =
-            core.catalogue.find(&phase.executor).ok_or_else(|| bad(format!("this worker has no executor {}", phase.executor)))?;
+        let phase = spec
+            .definition
+            .phase(&claim.unit.phase)
+            .ok_or_else(|| bad(format!("phase {} is not defined", claim.unit.phase)))?;
+        let executor = core
+            .catalogue
+            .find(&phase.executor)
+            .ok_or_else(|| bad(format!("this worker has no executor {}", phase.executor)))?;
         let inputs: Vec<TaskInput> = blob::unpack(&claim.input).map_err(|e| bad(e.to_string()))?;
-        let secrets =
-            core.sealer.open_column(&claim.unit.to_string(), &claim.secrets, inputs.len()).map_err(|e| bad(e.to_string()))?;
-        let tasks = inputs.into_iter().zip(secrets).map(|(input, secret)| Task { input, secret }).collect();
+        let secrets = core
+            .sealer
+            .open_column(&claim.unit.to_string(), &claim.secrets, inputs.len())
+            .map_err(|e| bad(e.to_string()))?;
+        let tasks = inputs
+            .into_iter()
+            .zip(secrets)
+            .map(|(input, secret)| Task { input, secret })
+            .collect();
         let policy = phase.retry.unwrap_or(RetryPolicy {
             max_retries: core.settings.retry_max,
             backoff_seconds: core.settings.retry_backoff.as_secs_f64(),
         });
-        let limits = core
-            .remotes
-            .limits(spec.controller)
-            .ok_or_else(|| bad(format!("controller {} is not in this worker's controllers file", spec.controller)))?;
+        let limits = core.remotes.limits(spec.controller).ok_or_else(|| {
+            bad(format!(
+                "controller {} is not in this worker's controllers file",
+                spec.controller
+            ))
+        })?;
         let limiter = limits.limiter.clone();
         let throttle = core.throttle_for(limits);
         throttle.serve(partition, &claim.lane);
-        let gate = Arc::new(JobGate { core: core.clone(), held: held.clone(), throttle, queue: spec.id.to_string() });
+        let gate = Arc::new(JobGate {
+            core: core.clone(),
+            held: held.clone(),
+            throttle,
+            queue: spec.id.to_string(),
+        });
         let cx = Context {
             spec: spec.clone(),
             phase: claim.unit.phase.clone(),
             gate: gate.clone(),
-            input: Arc::new(StoredJob { core: core.clone(), spec: spec.clone() }),
+            input: Arc::new(StoredJob {
+                core: core.clone(),
+                spec: spec.clone(),
+            }),
         };
         let one_by_one = !phase.parallelizable || claim.crashes >= 2;
-        let batch = Batch::new(tasks, &claim.checkpoints, policy, core.settings.poll_give_up().as_millis() as u64);
+        let batch = Batch::new(
+            tasks,
+            &claim.checkpoints,
+            policy,
+            core.settings.poll_give_up().as_millis() as u64,
+        );
         let crashes = claim.crashes;
-        Ok(Run { core, partition, held, spec, executor, cx, gate, one_by_one, limiter, batch, facts: None, crashes })
+        Ok(Run {
+            core,
+            partition,
+            held,
+            spec,
+            executor,
+            cx,
+            gate,
+            one_by_one,
+            limiter,
+            batch,
+            facts: None,
+            crashes,
+        })
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -101,7 +146,11 @@ impl Run {
             self.collect_settled().await?;
             let mut cool = self.read_back().await?;
             if mode == Mode::Run && cool.is_none() {
-                cool = if self.executor.writes() { self.send_all().await? } else { self.read_all().await? };
+                cool = if self.executor.writes() {
+                    self.send_all().await?
+                } else {
+                    self.read_all().await?
+                };
                 self.collect_settled().await?;
             }
             if self.held.lost.is_cancelled() {
@@ -128,13 +177,18 @@ impl Run {
         }
         let mut values = Vec::with_capacity(at.len());
         for (i, c) in &at {
-            values.push((self.batch.tasks[*i].input.index, serde_json::to_string(c).map_err(StoreError::from)?));
+            values.push((
+                self.batch.tasks[*i].input.index,
+                serde_json::to_string(c).map_err(StoreError::from)?,
+            ));
         }
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
-        let reply = self
-            .core
-            .persist("checkpoint", &held.lost, async || store.checkpoint(p, &held.unit, &held.token, &values).await)
-            .await?;
+        let reply = persist!(
+            self.core,
+            "checkpoint",
+            held.lost,
+            store.checkpoint(p, &held.unit, &held.token, &values)
+        )?;
         self.obey(reply)
     }
 
@@ -164,7 +218,11 @@ impl Run {
                 Effect::Pause(_) if paused => {}
                 Effect::Pause(why) => {
                     paused = true;
-                    let name = self.core.remotes.limits(self.spec.controller).map_or_else(String::new, |l| format!(" ({})", l.name));
+                    let name = self
+                        .core
+                        .remotes
+                        .limits(self.spec.controller)
+                        .map_or_else(String::new, |l| format!(" ({})", l.name));
                     let reason = format!(
                         "controller {}{name}: {why}; correct its credentials in the controllers file, then resume the job",
                         self.spec.controller

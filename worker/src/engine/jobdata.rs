@@ -32,7 +32,11 @@ impl JobData for StoredJob {
             return Ok(None);
         }
         let missing = || StoreError::Corrupt(format!("chunk {chunk} of the job's input is missing"));
-        let found = self.core.store.input_chunk(self.spec.partition, self.spec.id, chunk).await?;
+        let found = self
+            .core
+            .store
+            .input_chunk(self.spec.partition, self.spec.id, chunk)
+            .await?;
         let (rows, sealed) = found.ok_or_else(missing)?;
         let json = blob::unpack_bytes(&rows)?;
         let count: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&json)?;
@@ -60,8 +64,12 @@ impl JobData for StoredJob {
                     continue;
                 }
                 let outcomes: Vec<Outcome> = blob::unpack(&blob)?;
-                let mut tasks: HashMap<u32, TaskInput> =
-                    store.batch_input(p, job, phase, batch).await?.into_iter().map(|t| (t.index, t)).collect();
+                let mut tasks: HashMap<u32, TaskInput> = store
+                    .batch_input(p, job, phase, batch)
+                    .await?
+                    .into_iter()
+                    .map(|t| (t.index, t))
+                    .collect();
                 for o in outcomes {
                     if let Some(t) = tasks.remove(&o.index) {
                         out.push((t, o));

@@ -55,6 +55,10 @@ pub struct SharedGate {
 #[async_trait]
 impl Gate for SharedGate {
     async fn permit(&self) -> Result<Permit, GateClosed> {
-        self.throttle.permits(self.queue, 1).await?.pop().ok_or(GateClosed::Stopped)
+        self.throttle
+            .permits(self.queue, 1)
+            .await?
+            .pop()
+            .ok_or(GateClosed::Stopped)
     }
 }

@@ -15,7 +15,11 @@ pub struct Lease {
 
 impl Lease {
     pub fn new(length: Duration) -> Self {
-        Lease { born: Instant::now(), sent_ms: AtomicU64::new(0), length }
+        Lease {
+            born: Instant::now(),
+            sent_ms: AtomicU64::new(0),
+            length,
+        }
     }
 
     /// A heartbeat (or the first claim) sent at `at` was accepted.
@@ -56,6 +60,9 @@ mod tests {
         assert!(l.is_valid_at(sent + Duration::from_secs(29)));
         assert!(!l.is_valid_at(sent + Duration::from_secs(31)));
         l.renewed(sent - Duration::from_millis(0));
-        assert!(!l.is_valid_at(sent + Duration::from_secs(31)), "a late reply of an early heartbeat renews nothing");
+        assert!(
+            !l.is_valid_at(sent + Duration::from_secs(31)),
+            "a late reply of an early heartbeat renews nothing"
+        );
     }
 }

@@ -34,22 +34,46 @@ impl Metrics {
             ("batches_claimed", "units claimed", &self.batches_claimed),
             ("batches_completed", "batches committed", &self.batches_completed),
             ("batches_parked", "units put aside to wait", &self.batches_parked),
-            ("batches_released", "units handed back at shutdown", &self.batches_released),
-            ("batches_reclaimed", "units taken over from silent workers", &self.batches_reclaimed),
-            ("writes_fenced", "writes refused because another worker owns the unit", &self.writes_fenced),
+            (
+                "batches_released",
+                "units handed back at shutdown",
+                &self.batches_released,
+            ),
+            (
+                "batches_reclaimed",
+                "units taken over from silent workers",
+                &self.batches_reclaimed,
+            ),
+            (
+                "writes_fenced",
+                "writes refused because another worker owns the unit",
+                &self.writes_fenced,
+            ),
             ("tasks_sent", "writes sent to controllers", &self.tasks_sent),
-            ("tasks_completed", "tasks that ended completed or skipped", &self.tasks_done),
+            (
+                "tasks_completed",
+                "tasks that ended completed or skipped",
+                &self.tasks_done,
+            ),
             ("tasks_failed", "tasks that ended failed", &self.tasks_failed),
             ("tasks_unknown", "tasks that ended unknown", &self.tasks_unknown),
             ("polls", "calls that asked after activities", &self.polls),
             ("calls_throttled", "429 answers", &self.calls_throttled),
-            ("store_retries", "store calls repeated while Redis was away", &self.store_retries),
+            (
+                "store_retries",
+                "store calls repeated while Redis was away",
+                &self.store_retries,
+            ),
             ("repairs", "units found lost and queued again", &self.repairs),
         ] {
             r.register(name, help, c.clone());
         }
         r.register("batches_held", "units held now", self.batches_held.clone());
-        r.register("requests_unsettled", "accepted requests of held batches not yet settled", self.requests_unsettled.clone());
+        r.register(
+            "requests_unsettled",
+            "accepted requests of held batches not yet settled",
+            self.requests_unsettled.clone(),
+        );
         let mut out = String::new();
         // writing to a String does not fail
         let _ = encode(&mut out, &r);

@@ -12,7 +12,7 @@ use shared::store::{JobSpec, Partition, StoreError};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
-use super::core::{CRASHES_MAX, Core};
+use super::core::{CRASHES_MAX, Core, persist};
 use super::executor::Aborted;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
@@ -49,18 +49,40 @@ struct Sink<'a> {
 }
 
 /// Plans the phase of a claimed plan unit.
-pub async fn run(core: Arc<Core>, partition: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
+pub async fn run(
+    core: Arc<Core>,
+    partition: Partition,
+    claim: Claim,
+    held: Held,
+    spec: Arc<JobSpec>,
+) -> Result<(), Aborted> {
     let id = &claim.unit.phase;
-    let phase = spec.definition.phase(id).cloned().ok_or_else(|| Aborted::Unreadable(format!("phase {id} is not defined")))?;
-    let planner = Planner { core, partition, held, spec, phase };
+    let phase = spec
+        .definition
+        .phase(id)
+        .cloned()
+        .ok_or_else(|| Aborted::Unreadable(format!("phase {id} is not defined")))?;
+    let planner = Planner {
+        core,
+        partition,
+        held,
+        spec,
+        phase,
+    };
     if claim.crashes > CRASHES_MAX {
-        return planner.fail("POISON", "workers kept crashing while they planned this phase", true).await;
+        return planner
+            .fail("POISON", "workers kept crashing while they planned this phase", true)
+            .await;
     }
     match planner.plan(&claim).await {
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
-        Err(PlanError::Store(e)) => planner.again_or_fail(&claim, "STORE", &e.to_string(), e.is_transient(), None).await,
+        Err(PlanError::Store(e)) => {
+            planner
+                .again_or_fail(&claim, "STORE", &e.to_string(), e.is_transient(), None)
+                .await
+        }
         Err(PlanError::Call(e)) => planner.call_failed(&claim, e).await,
     }
 }
@@ -84,21 +106,39 @@ impl Planner {
         let executor = self.executor()?;
         let limits = core.remotes.limits(self.spec.controller).ok_or_else(|| {
             PlanError::Call(CallError::NotSent(NotSent::Unreachable {
-                detail: format!("controller {} is not in this worker's controllers file", self.spec.controller),
+                detail: format!(
+                    "controller {} is not in this worker's controllers file",
+                    self.spec.controller
+                ),
             }))
         })?;
         let throttle = core.throttle_for(limits);
         throttle.serve(self.partition, &claim.lane);
-        let gate = JobGate { core: core.clone(), held: self.held.clone(), throttle, queue: self.spec.id.to_string() };
+        let gate = JobGate {
+            core: core.clone(),
+            held: self.held.clone(),
+            throttle,
+            queue: self.spec.id.to_string(),
+        };
         let cx = Context {
             spec: self.spec.clone(),
             phase: self.phase.id.clone(),
             gate: Arc::new(gate),
-            input: Arc::new(StoredJob { core: core.clone(), spec: self.spec.clone() }),
+            input: Arc::new(StoredJob {
+                core: core.clone(),
+                spec: self.spec.clone(),
+            }),
         };
         // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
         for _ in 0..3 {
-            let mut sink = Sink { p: self, open: Vec::new(), ready: Vec::new(), ready_bytes: 0, batches: 0, tasks: 0 };
+            let mut sink = Sink {
+                p: self,
+                open: Vec::new(),
+                ready: Vec::new(),
+                ready_bytes: 0,
+                batches: 0,
+                tasks: 0,
+            };
             let facts = tokio::select! {
                 r = executor.plan(&cx, &mut sink) => r?,
                 () = self.held.lost.cancelled() => return Err(PlanError::Lost),
@@ -113,7 +153,9 @@ impl Planner {
                 other => return other,
             }
         }
-        Err(PlanError::Store(StoreError::Corrupt("the plan could not be stored whole".into())))
+        Err(PlanError::Store(StoreError::Corrupt(
+            "the plan could not be stored whole".into(),
+        )))
     }
 
     fn executor(&self) -> Result<Arc<dyn Executor>, PlanError> {
@@ -128,12 +170,22 @@ impl Planner {
     async fn publish(&self, batches: u32, tasks: u64, facts: Option<&Value>, skipped: bool) -> Result<(), PlanError> {
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         let (size, tolerated) = (self.phase.batch_size, self.phase.tolerated.of(tasks));
-        let reply = self
-            .core
-            .persist("plan_commit", &held.lost, async || {
-                store.plan_commit(p, &held.unit, &held.token, batches, tasks, size, tolerated, facts, skipped).await
-            })
-            .await?;
+        let reply = persist!(
+            self.core,
+            "plan_commit",
+            held.lost,
+            store.plan_commit(
+                p,
+                &held.unit,
+                &held.token,
+                batches,
+                tasks,
+                size,
+                tolerated,
+                facts,
+                skipped
+            )
+        )?;
         match reply {
             PlanCommitted::Ok | PlanCommitted::Before => Ok(()),
             PlanCommitted::Lost => Err(PlanError::Lost),
@@ -144,15 +196,25 @@ impl Planner {
     async fn call_failed(&self, claim: &Claim, e: CallError) -> Result<(), Aborted> {
         let (code, message) = (e.code(), e.to_message());
         match &e {
-            CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)) if self.held.lost.is_cancelled() => Err(Aborted::Lost),
+            CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)) if self.held.lost.is_cancelled() => {
+                Err(Aborted::Lost)
+            }
             CallError::NotSent(NotSent::Closed(GateClosed::Stopped)) => {
                 let (store, p, held) = (&self.core.store, self.partition, &self.held);
-                self.core.persist("release", &held.lost, async || store.release(p, &held.unit, &held.token).await).await?;
+                persist!(
+                    self.core,
+                    "release",
+                    held.lost,
+                    store.release(p, &held.unit, &held.token)
+                )?;
                 self.core.metrics.batches_released.inc();
                 Ok(())
             }
             // nothing was asked: as often as it takes, until the job's time is over
-            CallError::NotSent(_) => self.park(Some(e.retry_after().map_or(2_000, |d| d.as_millis() as u64))).await,
+            CallError::NotSent(_) => {
+                self.park(Some(e.retry_after().map_or(2_000, |d| d.as_millis() as u64)))
+                    .await
+            }
             CallError::Auth { .. } => {
                 let reason = format!(
                     "controller {}: {message}; correct its credentials in the controllers file, then resume the job",
@@ -162,7 +224,10 @@ impl Planner {
                 self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;
                 self.park(None).await
             }
-            _ => self.again_or_fail(claim, &code, &message, e.is_transient(), e.retry_after()).await,
+            _ => {
+                self.again_or_fail(claim, &code, &message, e.is_transient(), e.retry_after())
+                    .await
+            }
         }
     }
 
@@ -189,9 +254,12 @@ impl Planner {
     /// Puts the plan aside; none: until the job is resumed.
     async fn park(&self, delay_ms: Option<u64>) -> Result<(), Aborted> {
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
-        self.core
-            .persist("park", &held.lost, async || store.park(p, &held.unit, &held.token, delay_ms, 1, &[]).await)
-            .await?;
+        persist!(
+            self.core,
+            "park",
+            held.lost,
+            store.park(p, &held.unit, &held.token, delay_ms, 1, &[])
+        )?;
         Ok(())
     }
 
@@ -206,9 +274,12 @@ impl Planner {
         tracing::warn!(unit = %self.unit(), code, message, "the phase can't be planned");
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         let dead = poison.then_some(message);
-        self.core
-            .persist("plan_fail", &held.lost, async || store.plan_fail(p, &held.unit, &held.token, &error, dead).await)
-            .await?;
+        persist!(
+            self.core,
+            "plan_fail",
+            held.lost,
+            store.plan_fail(p, &held.unit, &held.token, &error, dead)
+        )?;
         Ok(())
     }
 }
@@ -219,8 +290,13 @@ impl Sink<'_> {
             return Ok(());
         }
         let tasks = std::mem::take(&mut self.open);
-        let place = Unit { batch: i64::from(self.batches), ..self.p.unit().clone() }.to_string();
-        let (inputs, secrets): (Vec<_>, Vec<Option<SecretString>>) = tasks.into_iter().map(|t| (t.input, t.secret)).unzip();
+        let place = Unit {
+            batch: i64::from(self.batches),
+            ..self.p.unit().clone()
+        }
+        .to_string();
+        let (inputs, secrets): (Vec<_>, Vec<Option<SecretString>>) =
+            tasks.into_iter().map(|t| (t.input, t.secret)).unzip();
         let packed = blob::pack(&inputs).map_err(StoreError::from)?;
         let sealed = self
             .p
@@ -242,11 +318,12 @@ impl Sink<'_> {
             return Ok(());
         }
         let (store, p, held, ready) = (&self.p.core.store, self.p.partition, &self.p.held, &self.ready);
-        let reply = self
-            .p
-            .core
-            .persist("plan_put", &held.lost, async || store.plan_put(p, &held.unit, &held.token, ready).await)
-            .await?;
+        let reply = persist!(
+            self.p.core,
+            "plan_put",
+            held.lost,
+            store.plan_put(p, &held.unit, &held.token, ready)
+        )?;
         self.ready.clear();
         self.ready_bytes = 0;
         match reply {

@@ -1,6 +1,5 @@
 //! Reads the work stream: one entry for each free slot, on a connection that is never shared and never cancelled.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,17 +67,10 @@ async fn open(core: &Arc<Core>, p: Partition) -> Result<Reader, shared::store::S
         }
         Err(e) => return Err(e),
     };
-    if core.active.is_empty() && !mine.is_empty() || mine.len() > core.active.len() {
-        tracing::info!(entries = mine.len(), held = core.active.len(), "entries were delivered to a lost connection");
-        let mut started = HashSet::new();
-        for entry in mine {
-            // a unit that is held already answers with its own entry: `claim` by another token would take it from itself
-            if !core.claims.contains(&entry)
-                && started.insert(entry.clone())
-                && let Ok(slot) = core.slots.clone().try_acquire_owned()
-            {
-                claim::start(core, p, entry, slot, false);
-            }
+    for entry in mine {
+        // those that are in our hands are not started again
+        if let Ok(slot) = core.slots.clone().try_acquire_owned() {
+            claim::start(core, p, entry, slot, false);
         }
     }
     Ok(reader)

@@ -49,7 +49,11 @@ pub enum Ended {
 #[async_trait]
 pub trait Activities: Send + Sync {
     /// `pending`: request id → when its 202 came (ms since the epoch). Answers those that have ended, and how many calls it took.
-    async fn poll(&self, pending: &BTreeMap<String, u64>, gate: &dyn Gate) -> Result<(Vec<(String, Ended)>, u32), CallError>;
+    async fn poll(
+        &self,
+        pending: &BTreeMap<String, u64>,
+        gate: &dyn Gate,
+    ) -> Result<(Vec<(String, Ended)>, u32), CallError>;
 }
 
 /// The remote systems this worker may call. Re-read when the controllers file changes.

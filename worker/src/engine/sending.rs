@@ -71,10 +71,18 @@ impl Run {
     }
 
     /// The intent first, for the whole block; then the writes leave.
-    async fn begin(&mut self, todo: &[usize], permits: Vec<Permit>, flying: &mut JoinSet<(usize, Sent)>) -> Result<(), Aborted> {
+    async fn begin(
+        &mut self,
+        todo: &[usize],
+        permits: Vec<Permit>,
+        flying: &mut JoinSet<(usize, Sent)>,
+    ) -> Result<(), Aborted> {
         let now = now_ms();
         let block: Vec<(usize, Permit)> = todo.iter().copied().zip(permits).collect();
-        let intents = block.iter().map(|(at, _)| (*at, self.batch.mark_sent(*at, now))).collect();
+        let intents = block
+            .iter()
+            .map(|(at, _)| (*at, self.batch.mark_sent(*at, now)))
+            .collect();
         self.remember(intents).await?;
         for (at, permit) in block {
             let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());

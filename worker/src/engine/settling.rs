@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::store::PendingActivity;
 
 use super::batch::{Mode, State};
-use super::core::now_ms;
+use super::core::{now_ms, persist};
 use super::executor::{Aborted, Run};
 use super::remotes::Ended;
 
@@ -25,9 +25,15 @@ impl Run {
         let items: Vec<(String, PendingActivity)> = at
             .iter()
             .filter_map(|i| match &self.batch.states[*i] {
-                State::Pending { request_id, since_ms, .. } => Some((
+                State::Pending {
+                    request_id, since_ms, ..
+                } => Some((
                     request_id.clone(),
-                    PendingActivity { partition: self.partition, unit: self.held.unit.clone(), since_ms: *since_ms },
+                    PendingActivity {
+                        partition: self.partition,
+                        unit: self.held.unit.clone(),
+                        since_ms: *since_ms,
+                    },
                 )),
                 _ => None,
             })
@@ -36,7 +42,7 @@ impl Run {
             return Ok(());
         }
         let (store, limiter) = (&self.core.store, &self.limiter);
-        self.core.persist("pending", &self.held.lost, async || store.pending_add(limiter, &items).await).await?;
+        persist!(self.core, "pending", self.held.lost, store.pending_add(limiter, &items))?;
         Ok(())
     }
 
@@ -49,13 +55,17 @@ impl Run {
         }
         let ids: Vec<String> = pending.iter().map(|(_, id, _)| id.clone()).collect();
         let (store, limiter) = (&self.core.store, &self.limiter);
-        let known = self.core.persist("settled", &self.held.lost, async || store.settled(limiter, &ids).await).await?;
+        let known = persist!(self.core, "settled", self.held.lost, store.settled(limiter, &ids))?;
         let now = now_ms();
         let mut checkpoints = Vec::new();
         for ((at, ..), known) in pending.into_iter().zip(known) {
-            let Some(ended) = known.and_then(|k| serde_json::from_str::<Ended>(&k).ok()) else { continue };
+            let Some(ended) = known.and_then(|k| serde_json::from_str::<Ended>(&k).ok()) else {
+                continue;
+            };
             let (executor, cx) = (self.executor.clone(), self.cx.clone());
-            let c = self.batch.ended(at, ended, |task, id| executor.settled(&cx, task, id), now);
+            let c = self
+                .batch
+                .ended(at, ended, |task, id| executor.settled(&cx, task, id), now);
             checkpoints.extend(c.map(|c| (at, c)));
         }
         // a batch that is done now is committed next: no need to store its last tasks one by one
@@ -108,9 +118,16 @@ impl Run {
     pub(super) async fn park(&mut self, cool: Option<Duration>) -> Result<(), Aborted> {
         let pending = self.batch.pending();
         let now = now_ms();
-        let due = self.batch.next_due_ms().map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let due = self
+            .batch
+            .next_due_ms()
+            .map(|at| Duration::from_millis(at.saturating_sub(now)));
         let unsettled = !pending.is_empty()
-            || self.batch.states.iter().any(|s| matches!(s, State::Uncertain { .. } | State::Waiting { was_sent: true, .. }));
+            || self
+                .batch
+                .states
+                .iter()
+                .any(|s| matches!(s, State::Uncertain { .. } | State::Waiting { was_sent: true, .. }));
         let delay = match (self.mode(), cool) {
             // held and nothing under way: until somebody resumes
             (Mode::Hold, _) if !unsettled => None,
@@ -120,28 +137,38 @@ impl Run {
         let delay = delay.map(|d| if pending.is_empty() { d } else { d.min(PARK_MAX) }.max(Duration::from_millis(50)));
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         let (ms, weight) = (delay.map(|d| d.as_millis() as u64), self.batch.weight());
-        let reply = self
-            .core
-            .persist("park", &held.lost, async || store.park(p, &held.unit, &held.token, ms, weight, &[]).await)
-            .await?;
+        let reply = persist!(
+            self.core,
+            "park",
+            held.lost,
+            store.park(p, &held.unit, &held.token, ms, weight, &[])
+        )?;
         self.core.metrics.batches_parked.inc();
         // "fenced" may be the answer to a repeated call that had gone through
         if self.obey(reply).is_err() {
             return Ok(());
         }
-        self.wake_if_settled(pending.into_iter().map(|(_, id, _)| id).collect()).await;
+        self.wake_if_settled(pending.into_iter().map(|(_, id, _)| id).collect())
+            .await;
         Ok(())
     }
 
     /// An activity that ended while the batch was being put aside woke nobody.
     async fn wake_if_settled(&self, ids: Vec<String>) {
-        let Ok(known) = self.core.store.settled(&self.limiter, &ids).await else { return };
+        let Ok(known) = self.core.store.settled(&self.limiter, &ids).await else {
+            return;
+        };
         let ended = known.iter().flatten().count();
         if ended == 0 {
             return;
         }
         let delay = if ended == ids.len() { 0 } else { WAKE_PARTLY_MS };
-        if let Err(e) = self.core.store.wake(self.partition, &[(self.held.unit.clone(), delay)]).await {
+        if let Err(e) = self
+            .core
+            .store
+            .wake(self.partition, &[(self.held.unit.clone(), delay)])
+            .await
+        {
             tracing::debug!(unit = %self.held.unit, error = %e, "not woken; it wakes by itself");
         }
     }
@@ -149,8 +176,12 @@ impl Run {
     /// Shutdown: somebody else goes on from the checkpoints, at once.
     pub(super) async fn release(&mut self) -> Result<(), Aborted> {
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
-        let reply =
-            self.core.persist("release", &held.lost, async || store.release(p, &held.unit, &held.token).await).await?;
+        let reply = persist!(
+            self.core,
+            "release",
+            held.lost,
+            store.release(p, &held.unit, &held.token)
+        )?;
         self.core.metrics.batches_released.inc();
         self.obey(reply)
     }

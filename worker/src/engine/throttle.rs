@@ -85,7 +85,10 @@ impl Throttle {
             store,
             worker,
             limits: Mutex::new(limits),
-            state: Mutex::new(State { latency_base: Duration::from_millis(50), ..State::default() }),
+            state: Mutex::new(State {
+                latency_base: Duration::from_millis(50),
+                ..State::default()
+            }),
             changed: Notify::new(),
         });
         let weak = Arc::downgrade(&t);
@@ -116,7 +119,10 @@ impl Throttle {
         let (answer, rx) = oneshot::channel();
         {
             let mut s = locked(&self.state);
-            s.queues.entry(queue.to_owned()).or_default().push_back(Waiter { want: want.max(1), answer });
+            s.queues.entry(queue.to_owned()).or_default().push_back(Waiter {
+                want: want.max(1),
+                answer,
+            });
         }
         self.changed.notify_one();
         rx.await.unwrap_or(Err(GateClosed::Stopped))
@@ -124,7 +130,9 @@ impl Throttle {
 
     /// Calls per second the fleet may make now.
     pub fn rate(&self) -> f64 {
-        locked(&self.state).grant.map_or_else(|| locked(&self.limits).rate, |g| g.rate)
+        locked(&self.state)
+            .grant
+            .map_or_else(|| locked(&self.limits).rate, |g| g.rate)
     }
 
     pub fn bound(&self) -> Bound {
@@ -149,7 +157,11 @@ impl Throttle {
         };
         if wanted == 0 {
             locked(&self.state).bound = Bound::Nothing;
-            return if in_flight > 0 { Duration::from_secs(2) } else { Duration::from_secs(30) };
+            return if in_flight > 0 {
+                Duration::from_secs(2)
+            } else {
+                Duration::from_secs(30)
+            };
         }
         if let Some(wait) = self.cooling() {
             return self.wait_out(wait);
@@ -191,7 +203,9 @@ impl Throttle {
         let (request, stale_before) = {
             let s = locked(&self.state);
             let workers = s.grant.map_or(1, |g| g.workers).max(1);
-            let block = (limits.rate * BLOCK_SECONDS / f64::from(workers)).min(limits.burst / 2.0).max(1.0) as u32;
+            let block = (limits.rate * BLOCK_SECONDS / f64::from(workers))
+                .min(limits.burst / 2.0)
+                .max(1.0) as u32;
             let free = s.granted.saturating_sub(s.in_flight);
             if s.tokens > 0 && free > 0 {
                 return Duration::ZERO;
@@ -203,7 +217,9 @@ impl Throttle {
                 lease_ms: CONCURRENCY_LEASE.as_millis() as u64,
                 rate_max: limits.rate,
                 // leased blocks and the burst together stay within what is configured
-                burst: (limits.burst - f64::from(block * workers)).max(limits.burst / 2.0).max(1.0),
+                burst: (limits.burst - f64::from(block * workers))
+                    .max(limits.burst / 2.0)
+                    .max(1.0),
                 concurrency_max: limits.concurrency,
             };
             (request, s.tokens)
@@ -220,7 +236,11 @@ impl Throttle {
                 }
                 let full = s.in_flight >= s.granted;
                 s.bound = if full { Bound::Concurrency } else { Bound::Rate };
-                if full { Duration::from_millis(500) } else { Duration::from_millis(g.wait_ms.clamp(1, 1_000)) }
+                if full {
+                    Duration::from_millis(500)
+                } else {
+                    Duration::from_millis(g.wait_ms.clamp(1, 1_000))
+                }
             }
             Err(e) => {
                 // without the shared limit nothing is sent: every other step of a task needs the store as well
@@ -241,7 +261,10 @@ impl Throttle {
                     break;
                 }
                 let share = free.div_ceil(s.queues.len() as u32);
-                let next = s.queues.range::<Queue, _>((std::ops::Bound::Excluded(s.last.clone()), std::ops::Bound::Unbounded)).next();
+                let next = s
+                    .queues
+                    .range::<Queue, _>((std::ops::Bound::Excluded(s.last.clone()), std::ops::Bound::Unbounded))
+                    .next();
                 let name = next.or_else(|| s.queues.iter().next()).map(|(k, _)| k.clone());
                 let Some(name) = name else { break };
                 s.last.clone_from(&name);
@@ -327,17 +350,29 @@ impl Throttle {
             sample.latency = s.latency_sum.checked_div(sample.answered).unwrap_or_default();
             sample.latency_base = s.latency_base;
             s.latency_sum = Duration::ZERO;
-            let ceiling = Ceiling { rate: limits.rate, concurrency: limits.concurrency };
+            let ceiling = Ceiling {
+                rate: limits.rate,
+                concurrency: limits.concurrency,
+            };
             let Some(g) = s.grant else { return };
-            let now = Limit { rate: g.rate.min(ceiling.rate), concurrency: g.concurrency_limit.clamp(1, ceiling.concurrency) };
+            let now = Limit {
+                rate: g.rate.min(ceiling.rate),
+                concurrency: g.concurrency_limit.clamp(1, ceiling.concurrency),
+            };
             let new = aimd::next(now, ceiling, &sample, elapsed);
             if new.is_some() {
                 s.limit_changed = Some(Instant::now());
             }
-            let cool = s.cool_until.map_or(Duration::ZERO, |u| u.saturating_duration_since(Instant::now()));
+            let cool = s
+                .cool_until
+                .map_or(Duration::ZERO, |u| u.saturating_duration_since(Instant::now()));
             let urgent = std::mem::take(&mut s.urgent);
             s.lanes.retain(|_, at| at.elapsed() < Duration::from_secs(600));
-            let lanes: Vec<_> = if urgent && !cool.is_zero() { s.lanes.keys().cloned().collect() } else { Vec::new() };
+            let lanes: Vec<_> = if urgent && !cool.is_zero() {
+                s.lanes.keys().cloned().collect()
+            } else {
+                Vec::new()
+            };
             (sample, cool, g.generation, new, lanes)
         };
         let cool_ms = cool.as_millis() as u64;
