@@ -2,3 +2,5 @@
 
 pub mod gate;
 pub mod remote;
+
+pub mod r1;
