@@ -2,6 +2,8 @@
 //!
 //! Modules in reading order. `engine` names no vendor; clients of remote systems know nothing of jobs.
 
+#[rustfmt::skip] // reading order
 pub mod gate;
 pub mod remote;
+pub mod r1;
 pub mod executors;
