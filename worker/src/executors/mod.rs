@@ -17,6 +17,9 @@ use shared::store::{JobSpec, StoreError};
 use crate::gate::{Gate, GateClosed, Permit};
 use crate::remote::CallError;
 
+pub mod clients;
+pub mod cloudpath;
+
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -144,4 +147,9 @@ impl Catalogue {
     pub fn find(&self, name: &str) -> Option<Arc<dyn Executor>> {
         self.0.iter().find(|e| e.name() == name).cloned()
     }
+}
+
+/// What this build can do.
+pub fn catalogue(clients: &Arc<clients::Clients>) -> Catalogue {
+    Catalogue::new(cloudpath::executors(clients))
 }
