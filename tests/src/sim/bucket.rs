@@ -2,6 +2,9 @@
 
 use super::clock::Millis;
 
+/// Sums of fractions may miss a whole token by this much.
+const ROUNDING: f64 = 1e-6;
+
 /// Tokens refill continuously up to `capacity`; a call takes one or is refused.
 #[derive(Debug, Clone)]
 pub struct Bucket {
@@ -27,11 +30,11 @@ impl Bucket {
         let elapsed = now.saturating_sub(self.at) as f64 / 1000.0;
         self.at = self.at.max(now);
         self.tokens = (self.tokens + elapsed * self.per_second).min(self.capacity);
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        if self.tokens >= 1.0 - ROUNDING {
+            self.tokens = (self.tokens - 1.0).max(0.0);
             Ok(())
         } else if self.per_second > 0.0 {
-            Err(((1.0 - self.tokens) / self.per_second * 1000.0).ceil() as Millis)
+            Err(((1.0 - ROUNDING - self.tokens) / self.per_second * 1000.0).ceil() as Millis)
         } else {
             Err(Millis::MAX)
         }

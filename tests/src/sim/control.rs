@@ -12,16 +12,11 @@ use super::tenant::Tenant;
 use super::world::{Down, World};
 
 /// Answers one such call.
-pub fn control(world: &mut World, method: &str, path: &str, query: &str, body: &[u8], now: Millis) -> (u16, Value) {
+pub fn control(world: &mut World, method: &str, path: &str, query: &str, body: &Value, now: Millis) -> (u16, Value) {
     let asked = |name: &str| {
         url::form_urlencoded::parse(query.as_bytes())
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.into_owned())
-    };
-    let body: Value = if body.is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_slice(body).unwrap_or(Value::Null)
     };
     let done = match (method, path) {
         ("GET", "/_sim/health") => Ok(json!({"status": "ok"})),
@@ -38,15 +33,15 @@ pub fn control(world: &mut World, method: &str, path: &str, query: &str, body: &
             })
         }
         ("GET", "/_sim/settings") => Ok(shown(&world.settings)),
-        ("POST", "/_sim/settings") => change_settings(world, &body, now),
+        ("POST", "/_sim/settings") => change_settings(world, body, now),
         ("GET" | "POST", "/_sim/reset") => reset(world, asked("tenant"), asked("what").as_deref(), now),
-        ("POST", "/_sim/seed") => seed(world, &body, now),
-        ("POST", "/_sim/faults") => FaultPlan::try_from(body).map(|plan| {
+        ("POST", "/_sim/seed") => seed(world, body, now),
+        ("POST", "/_sim/faults") => FaultPlan::try_from(body.clone()).map(|plan| {
             world.settings.faults = plan.clone();
             world.faults = Faults::new(plan);
             json!({})
         }),
-        ("POST", "/_sim/down") => down(world, &body),
+        ("POST", "/_sim/down") => down(world, body),
         ("POST", "/_sim/freeze") => match body["freeze"].as_bool() {
             Some(freeze) => {
                 world.frozen = freeze;
@@ -140,6 +135,7 @@ fn longest(mut view: Value) -> Value {
 fn shown(settings: &Settings) -> Value {
     let mut view = serde_json::to_value(settings).unwrap_or_default();
     view["seed"] = Value::Null;
+    view["client_secret"] = Value::Null;
     view["capacity"] = settings.capacity().into();
     view["per_second"] = settings.per_second().into();
     view

@@ -1,6 +1,6 @@
 //! The simulator's own view of what a tenant holds: the witness the product is checked against.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
@@ -106,9 +106,16 @@ impl Tenant {
         let people = surplus(people.map(|i| (i.group_id.as_str(), i.name.as_str())));
         let names = surplus(self.live_keys().map(|k| (k.pool_id.as_str(), k.username.as_str())));
         let values = surplus(self.live_keys().map(|k| (k.pool_id.as_str(), k.value.as_str())));
-        // a key that is there twice usually shares name and value with its twin, or else one of them
+        // a key is one too many when its name or its value was there before; its identity usually comes with it
+        let (mut seen_names, mut seen_values) = (HashSet::new(), HashSet::new());
+        let keys = self.live_keys().filter(|key| {
+            let name = seen_names.insert((&key.pool_id, &key.username));
+            let value = seen_values.insert((&key.pool_id, &key.value));
+            !(name && value)
+        });
+        let keys = keys.count() as u64;
         json!({"identity_groups": groups, "dpsk_pools": pools, "identities": people, "usernames": names,
-               "passphrase_values": values, "total": groups + pools + people.max(names).max(values)})
+               "passphrase_values": values, "passphrases": keys, "total": groups + pools + people.max(keys)})
     }
 
     /// The time an ideal client needs for what the ledger holds:

@@ -93,6 +93,8 @@ impl Simulator {
                     // connections idle for minutes must not be closed under a client's hands
                     .keep_alive(Duration::from_secs(3600))
                     .client_request_timeout(Duration::ZERO)
+                    // a client that hangs up is no call in progress any more
+                    .h1_allow_half_closed(false)
                     .disable_signals()
                     .shutdown_timeout(1)
                     .listen(listener);
@@ -143,17 +145,12 @@ impl Handle {
     }
 
     fn control(&self, method: &str, path: &str, query: &str, body: &Value) -> Value {
-        let body = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
         let (status, answer) = control(
             &mut self.shared.world(),
             method,
             path,
             query,
-            &body,
+            body,
             self.shared.clock.now(),
         );
         assert!(status == 200, "{method} {path}: {answer}");
@@ -190,14 +187,21 @@ async fn handle(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) ->
     let shared = shared.into_inner();
     let (method, path) = (request.method().as_str(), request.path());
     if path.starts_with("/_sim/") {
-        let (status, answer) = control(
-            &mut shared.world(),
-            method,
-            path,
-            request.query_string(),
-            &body,
-            shared.clock.now(),
-        );
+        let body = if body.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_slice(&body)
+        };
+        let (status, answer) = match body {
+            Ok(body) => {
+                let now = shared.clock.now();
+                control(&mut shared.world(), method, path, request.query_string(), &body, now)
+            }
+            Err(error) => (
+                400,
+                serde_json::json!({"error": format!("the body is not JSON: {error}")}),
+            ),
+        };
         return respond(&Reply::json(status, answer), "");
     }
     let call = call(&request, body);
