@@ -83,7 +83,9 @@ fn first_id(v: &Value) -> Option<String> {
         _ => return None,
     };
     let Value::Array(entries) = entries else { return None };
-    let Value::Array(entry) = entries.first()? else { return None };
+    let Value::Array(entry) = entries.first()? else {
+        return None;
+    };
     match entry.first()? {
         Value::BulkString(b) => Some(String::from_utf8_lossy(b).into_owned()),
         _ => None,

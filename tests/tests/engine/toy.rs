@@ -55,7 +55,13 @@ impl Toy {
     pub fn new(limiter: &str, rate: f64) -> Self {
         Toy {
             ledger: Arc::default(),
-            limits: RemoteLimits { limiter: limiter.into(), name: limiter.into(), rate, burst: rate, concurrency: 50 },
+            limits: RemoteLimits {
+                limiter: limiter.into(),
+                name: limiter.into(),
+                rate,
+                burst: rate,
+                concurrency: 50,
+            },
             activity_time: Duration::from_millis(200),
         }
     }
@@ -71,33 +77,61 @@ impl Toy {
         let fault = l.faults.get(&(name.to_owned(), nth)).copied();
         match fault {
             Some(Fault::Refused) => {
-                return Err(CallError::ServerError { status: 503, retry_after: None, write: false, detail: String::new() });
+                return Err(CallError::ServerError {
+                    status: 503,
+                    retry_after: None,
+                    write: false,
+                    detail: String::new(),
+                });
             }
             Some(Fault::Rejected) => {
-                return Err(CallError::Rejected { status: 400, code: None, detail: "no".into() });
+                return Err(CallError::Rejected {
+                    status: 400,
+                    code: None,
+                    detail: "no".into(),
+                });
             }
             Some(Fault::Unauthorised) => {
-                return Err(CallError::Auth { status: 401, code: None, detail: "expired".into() });
+                return Err(CallError::Auth {
+                    status: 401,
+                    code: None,
+                    detail: "expired".into(),
+                });
             }
             Some(Fault::Throttled(s)) => {
-                return Err(CallError::RateLimited { retry_after: Some(Duration::from_secs(s)) });
+                return Err(CallError::RateLimited {
+                    retry_after: Some(Duration::from_secs(s)),
+                });
             }
             _ => {}
         }
         if l.things.contains_key(name) {
             l.refused_doubles += 1;
-            return Err(CallError::Conflict { status: 409, code: None, detail: "exists".into(), uniqueness: true });
+            return Err(CallError::Conflict {
+                status: 409,
+                code: None,
+                detail: "exists".into(),
+                uniqueness: true,
+            });
         }
         l.next += 1;
         let id = format!("r{}", l.next);
         let ends = Instant::now() + self.activity_time;
-        let result = if fault == Some(Fault::ActivityFails) { Err("broken".to_owned()) } else { Ok(format!("id-{name}")) };
+        let result = if fault == Some(Fault::ActivityFails) {
+            Err("broken".to_owned())
+        } else {
+            Ok(format!("id-{name}"))
+        };
         if result.is_ok() {
             *l.things.entry(name.into()).or_default() += 1;
         }
-        l.activities.insert(id.clone(), (ends, result, fault == Some(Fault::NeverEnds)));
+        l.activities
+            .insert(id.clone(), (ends, result, fault == Some(Fault::NeverEnds)));
         if fault == Some(Fault::LostReply) {
-            return Err(CallError::Ambiguous { write: true, detail: "cut".into() });
+            return Err(CallError::Ambiguous {
+                write: true,
+                detail: "cut".into(),
+            });
         }
         Ok(id)
     }
@@ -105,7 +139,11 @@ impl Toy {
 
 #[async_trait]
 impl Activities for Toy {
-    async fn poll(&self, pending: &BTreeMap<String, u64>, gate: &dyn Gate) -> Result<(Vec<(String, Ended)>, u32), CallError> {
+    async fn poll(
+        &self,
+        pending: &BTreeMap<String, u64>,
+        gate: &dyn Gate,
+    ) -> Result<(Vec<(String, Ended)>, u32), CallError> {
         let permit = gate.permit().await?;
         let mut l = self.ledger.lock().unwrap();
         l.polls += 1;
@@ -116,8 +154,14 @@ impl Activities for Toy {
                 Some((ends, result, never)) if *ends <= now && !never => Some((
                     id.clone(),
                     match result {
-                        Ok(r) => Ended::Success { resource_ids: vec![r.clone()] },
-                        Err(m) => Ended::Failed { code: "TOY".into(), message: m.clone(), uniqueness: false },
+                        Ok(r) => Ended::Success {
+                            resource_ids: vec![r.clone()],
+                        },
+                        Err(m) => Ended::Failed {
+                            code: "TOY".into(),
+                            message: m.clone(),
+                            uniqueness: false,
+                        },
                     },
                 )),
                 _ => None,
@@ -154,7 +198,12 @@ impl Create {
         self.toys.0[&cx.spec.controller].clone()
     }
     fn outcome(index: u32, name: &str, origin: Origin) -> Outcome {
-        let resource = Resource { kind: "thing".into(), id: format!("id-{name}"), name: name.into(), origin };
+        let resource = Resource {
+            kind: "thing".into(),
+            id: format!("id-{name}"),
+            name: name.into(),
+            origin,
+        };
         Outcome::completed(index, Some(resource))
     }
 }
@@ -174,24 +223,41 @@ impl Executor for Create {
             let name = format!("{}{index}", self.prefix);
             let there = self.toy(cx).ledger.lock().unwrap().things.contains_key(&name);
             let preset = there.then(|| Self::outcome(index, &name, Origin::Adopted));
-            let input = TaskInput { index, name, data: Value::Null, preset };
-            sink.push(Task { input, secret: Some(format!("secret-of-{index}").into()) }).await?;
+            let input = TaskInput {
+                index,
+                name,
+                data: Value::Null,
+                preset,
+            };
+            sink.push(Task {
+                input,
+                secret: Some(format!("secret-of-{index}").into()),
+            })
+            .await?;
         }
         Ok(Some(json!({ "planned": n })))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
-        assert_eq!(task.secret.as_ref().unwrap().expose(), format!("secret-of-{}", task.input.index));
+        assert_eq!(
+            task.secret.as_ref().unwrap().expose(),
+            format!("secret-of-{}", task.input.index)
+        );
         let began = Instant::now();
         tokio::time::sleep(Duration::from_millis(5)).await;
         let result = self.toy(cx).create(&task.input.name);
         let verdict = match &result {
-            Err(CallError::RateLimited { retry_after }) => Verdict::Throttled { retry_after: *retry_after },
+            Err(CallError::RateLimited { retry_after }) => Verdict::Throttled {
+                retry_after: *retry_after,
+            },
             _ => Verdict::Answered,
         };
         permit.report(verdict, began.elapsed());
         match result {
-            Ok(request_id) => Sent::Accepted { request_id, resource_id: None },
+            Ok(request_id) => Sent::Accepted {
+                request_id,
+                resource_id: None,
+            },
             Err(e) => Sent::Failed(e),
         }
     }

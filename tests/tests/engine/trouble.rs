@@ -26,8 +26,15 @@ async fn lost_replies_and_passing_errors_double_nothing() {
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
-    assert_eq!((v.status, l.things.len(), l.refused_doubles), (JobStatus::Completed, 120, 0), "{v:#?}");
-    assert_eq!(v.resources["thing"].created, 120, "found again after a lost reply is still ours");
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 120, 0),
+        "{v:#?}"
+    );
+    assert_eq!(
+        v.resources["thing"].created, 120,
+        "found again after a lost reply is still ours"
+    );
     assert!(l.things.values().all(|n| *n == 1));
 }
 
@@ -41,13 +48,28 @@ async fn failures_are_told_apart() {
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 10 }))).await;
     let v = w.ended(job).await;
     check_sums(&v);
-    assert_eq!((v.status, v.counts.failed, v.counts.unknown), (JobStatus::Partial, 2, 0), "{v:#?}");
-    let failed = TaskFilter { status: Some(TaskStatus::Failed), phase: None };
-    let page = w.store.tasks(&World::tenant(), job, &failed, None, 50).await.unwrap().unwrap();
+    assert_eq!(
+        (v.status, v.counts.failed, v.counts.unknown),
+        (JobStatus::Partial, 2, 0),
+        "{v:#?}"
+    );
+    let failed = TaskFilter {
+        status: Some(TaskStatus::Failed),
+        phase: None,
+    };
+    let page = w
+        .store
+        .tasks(&World::tenant(), job, &failed, None, 50)
+        .await
+        .unwrap()
+        .unwrap();
     let mut codes: Vec<_> = page.items.into_iter().filter_map(|t| t.error_code).collect();
     codes.sort();
     assert_eq!(codes, ["HTTP_400", "TOY"]);
-    assert!(t.ledger.lock().unwrap().reads > 0, "the one that never ended was read back");
+    assert!(
+        t.ledger.lock().unwrap().reads > 0,
+        "the one that never ended was read back"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +78,8 @@ async fn a_vanished_worker_is_replaced_without_doubling_anything() {
     // shorter than the product allows: tests do not wait a quarter of a minute
     let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(4)).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
-    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 200).await;
+    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 200)
+        .await;
     let victim = w.workers.remove(0);
     // every loop ends at once; its runs go on as a zombie's would, without heartbeat
     victim.stop_loops();
@@ -73,14 +96,19 @@ async fn a_killed_redis_loses_nothing() {
     let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(4)).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
     for done in [30, 120] {
-        w.wait(job, Duration::from_secs(40), |v| v.counts.completed >= done).await;
+        w.wait(job, Duration::from_secs(40), |v| v.counts.completed >= done)
+            .await;
         w.redis.kill();
         w.redis.restart().unwrap();
     }
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
-    assert_eq!((v.status, l.things.len(), l.refused_doubles), (JobStatus::Completed, 300, 0), "{v:#?}");
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 300, 0),
+        "{v:#?}"
+    );
     assert!(l.things.values().all(|n| *n == 1));
 }
 
@@ -96,7 +124,10 @@ async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
-    assert_eq!((v.status, l.things.len(), l.refused_doubles), (JobStatus::Completed, 200, 0));
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 200, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,5 +146,9 @@ async fn one_controllers_trouble_is_not_anothers() {
     let small = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
     let v = w.ended(small).await;
     assert_eq!(v.status, JobStatus::Completed);
-    assert!(took(&v) <= 2 * alone_ms + 500, "{} ms beside a saturated controller, {alone_ms} ms alone", took(&v));
+    assert!(
+        took(&v) <= 2 * alone_ms + 500,
+        "{} ms beside a saturated controller, {alone_ms} ms alone",
+        took(&v)
+    );
 }

@@ -59,15 +59,29 @@ impl World {
 
     pub async fn with(toys: Toys, workers: usize, change: impl FnOnce(&mut EngineSettings)) -> Self {
         shared::telemetry::init("engine-test");
-        let redis = RedisServer::start(Options { appendonly: true, ..Options::default() }).unwrap();
+        let redis = RedisServer::start(Options {
+            appendonly: true,
+            ..Options::default()
+        })
+        .unwrap();
         let key = Sealer::generate_key();
-        let mut settings =
-            Settings::from_pairs(&[("PAYLOAD_KEY", &key), ("REDIS_URL", &redis.url()), ("ASYNC_POLL_INTERVAL", "0.5")]).unwrap();
+        let mut settings = Settings::from_pairs(&[
+            ("PAYLOAD_KEY", &key),
+            ("REDIS_URL", &redis.url()),
+            ("ASYNC_POLL_INTERVAL", "0.5"),
+        ])
+        .unwrap();
         settings.engine.retry_backoff = Duration::from_millis(100);
         change(&mut settings.engine);
         let store = Store::open(&settings.redis, &settings.engine).unwrap();
         store.prepare(&settings.redis).await.unwrap();
-        let mut w = World { redis, settings, store, toys, workers: Vec::new() };
+        let mut w = World {
+            redis,
+            settings,
+            store,
+            toys,
+            workers: Vec::new(),
+        };
         for _ in 0..workers {
             w.add_worker().await;
         }
@@ -77,7 +91,13 @@ impl World {
     pub async fn add_worker(&mut self) {
         let r: &RedisSettings = &self.settings.redis;
         let store = Store::open(r, &self.settings.engine).unwrap();
-        let create = |name, prefix| -> Arc<dyn worker::executors::Executor> { Arc::new(Create { toys: self.toys.clone(), name, prefix }) };
+        let create = |name, prefix| -> Arc<dyn worker::executors::Executor> {
+            Arc::new(Create {
+                toys: self.toys.clone(),
+                name,
+                prefix,
+            })
+        };
         let catalogue = Catalogue::new(vec![create("toy.first", "a"), create("toy.second", "b")]);
         let core = Core::new(
             store,
@@ -123,7 +143,11 @@ impl World {
     }
 
     pub async fn view(&self, job: JobId) -> JobView {
-        self.store.job(&Self::tenant(), job).await.unwrap().expect("the job is there")
+        self.store
+            .job(&Self::tenant(), job)
+            .await
+            .unwrap()
+            .expect("the job is there")
     }
 
     /// Until the condition holds; panics with the job's state after `limit`.
@@ -142,7 +166,8 @@ impl World {
     }
 
     pub async fn ended(&self, job: JobId) -> JobView {
-        self.wait(job, Duration::from_secs(60), |v| v.status.is_terminal()).await
+        self.wait(job, Duration::from_secs(60), |v| v.status.is_terminal())
+            .await
     }
 }
 

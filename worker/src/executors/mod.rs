@@ -19,6 +19,9 @@ use shared::store::{JobSpec, StoreError};
 use crate::gate::{Gate, GateClosed, Permit};
 use crate::remote::CallError;
 
+pub mod clients;
+pub mod cloudpath;
+
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -148,7 +151,7 @@ impl Catalogue {
     }
 }
 
-/// Every executor there is.
-pub fn catalogue(_clients: &Arc<clients::Clients>) -> Catalogue {
-    Catalogue::new(Vec::new())
+/// What this build can do.
+pub fn catalogue(clients: &Arc<clients::Clients>) -> Catalogue {
+    Catalogue::new(cloudpath::executors(clients))
 }
