@@ -1,6 +1,14 @@
 //! What the API and the workers share: vocabulary, workflow definitions, the Cloudpath reader and the store.
 //!
-//! Modules in reading order. Pure ones (no I/O, no clock, no randomness) come first.
+//! Modules in reading order. Pure ones (no I/O, no clock, no randomness) come first; [`store`] is the only door to Redis.
 
+pub mod blob;
+pub mod config;
+pub mod event;
 pub mod id;
 pub mod job;
+pub mod limit;
+pub mod seal;
+pub mod store;
+pub mod telemetry;
+pub mod workflow;

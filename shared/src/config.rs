@@ -1,0 +1,509 @@
+//! Settings: environment variables, with a TOML file below them (`PHASELINE_CONFIG`, default `phaseline.toml`, keys in lower case).
+//!
+//! A bad value stops the start; every faulty variable is named, with its value and what it takes. Values are read as text and
+//! converted here: the `config` crate's own parsing would turn the password `007` into `7`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::{Config, Environment, File, FileFormat};
+use zeroize::Zeroizing;
+
+use crate::seal::Sealer;
+
+/// Everything a process of ours is told from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub redis: RedisSettings,
+    pub engine: EngineSettings,
+    pub auth: AuthSettings,
+    pub api_bind: SocketAddr,
+    pub worker_bind: SocketAddr,
+    pub controllers_file: PathBuf,
+    pub sealer: Sealer,
+}
+
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://`, `rediss://` or `redis+unix://`, with the database in its path. May hold a password.
+    pub url: Zeroizing<String>,
+    /// Refuse a server without append-only file. Off only for managed services that are durable in another way.
+    pub require_aof: bool,
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisSettings({})", self.shown())
+    }
+}
+
+impl RedisSettings {
+    /// The address without its password.
+    pub fn shown(&self) -> String {
+        match url::Url::parse(&self.url) {
+            Ok(mut u) => {
+                if u.password().is_some() {
+                    let _ = u.set_password(Some("***"));
+                }
+                u.to_string()
+            }
+            Err(_) => "redis".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    pub poll_interval: Duration,
+    pub poll_attempts_max: u32,
+    pub global_timeout: Duration,
+    pub calls_parallel_max: u32,
+    pub polls_parallel_max: u32,
+    pub retry_max: u32,
+    pub retry_backoff: Duration,
+    pub job_ttl: Duration,
+    /// Idle time after which an entry may be taken over. Leases (two thirds) and HTTP timeouts (a quarter) follow from it.
+    pub lock_ttl: Duration,
+    /// Batches a worker holds at once.
+    pub slots: usize,
+    pub shutdown_grace: Duration,
+    /// Partitions of the key space; fixed at the first start.
+    pub partitions: u16,
+}
+
+impl EngineSettings {
+    /// After this time without a heartbeat of its own a worker starts no call any more.
+    pub fn lease(&self) -> Duration {
+        self.lock_ttl * 2 / 3
+    }
+    /// Whole time of one call: lease + timeout stay below the take-over time, so that no call of a dead lease is still under way.
+    pub fn http_timeout(&self) -> Duration {
+        (self.lock_ttl / 4).min(Duration::from_secs(10))
+    }
+    /// How long a 202 is waited for before its task is read back.
+    pub fn poll_give_up(&self) -> Duration {
+        self.poll_interval * self.poll_attempts_max
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct AuthSettings {
+    pub jwt_secret: Option<Zeroizing<String>>,
+    pub jwks_file: Option<PathBuf>,
+    pub jwks_url: Option<String>,
+    /// `AUTH_MODE=dev`: no token needed, loopback only.
+    pub dev: bool,
+}
+
+impl fmt::Debug for AuthSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthSettings")
+            .field("jwt_secret", &self.jwt_secret.is_some())
+            .field("jwks_file", &self.jwks_file)
+            .field("jwks_url", &self.jwks_url)
+            .field("dev", &self.dev)
+            .finish()
+    }
+}
+
+/// What stops the start: one line per variable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigFaults(pub Vec<String>);
+
+/// Every variable: name, default, what it takes, what it means. The README's table is checked against it.
+pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
+    ("REDIS_HOST", "127.0.0.1", "host name or address", "Redis server"),
+    ("REDIS_PORT", "6379", "1 to 65535", "its port"),
+    ("REDIS_DB", "1", "0 to 1023", "its database"),
+    ("REDIS_PASSWORD", "", "any text", "its password"),
+    (
+        "REDIS_URL",
+        "",
+        "redis://, rediss:// (TLS) or redis+unix://",
+        "wins over the four above",
+    ),
+    (
+        "REDIS_REQUIRE_AOF",
+        "true",
+        "true or false",
+        "refuse a server without append-only file",
+    ),
+    (
+        "ASYNC_POLL_INTERVAL",
+        "3",
+        "0.2 to 300 s",
+        "longest time between two polls of a controller",
+    ),
+    (
+        "ASYNC_MAX_ATTEMPTS",
+        "60",
+        "1 to 10000",
+        "polls per task; times the interval: when a 202 is given up",
+    ),
+    (
+        "ASYNC_GLOBAL_TIMEOUT",
+        "3600",
+        "10 to 2592000 s",
+        "a whole job, at least",
+    ),
+    (
+        "MAX_PARALLEL_API_CALLS",
+        "50",
+        "1 to 1000",
+        "concurrent calls per controller, whole fleet",
+    ),
+    (
+        "MAX_PARALLEL_POLLS",
+        "100",
+        "1 to 1000",
+        "concurrent single polls per controller, whole fleet",
+    ),
+    ("TASK_MAX_RETRIES", "3", "0 to 20", "retries after transient errors"),
+    (
+        "TASK_RETRY_BACKOFF",
+        "2",
+        "0.05 to 300 s",
+        "base of the exponential backoff",
+    ),
+    ("JOB_TTL_DAYS", "7", "1 to 365 days", "how long an ended job is kept"),
+    (
+        "LOCK_TTL",
+        "45",
+        "15 to 300 s",
+        "silence after which a worker's batch is taken over",
+    ),
+    ("WORKER_SLOTS", "64", "1 to 1024", "batches a worker holds at once"),
+    (
+        "SHUTDOWN_GRACE",
+        "20",
+        "1 to 300 s",
+        "time to finish what was begun after SIGTERM",
+    ),
+    (
+        "PARTITIONS",
+        "1",
+        "1 to 1024",
+        "partitions of the key space, fixed at the first start",
+    ),
+    ("API_BIND", "127.0.0.1:8080", "address:port", "the API"),
+    (
+        "WORKER_BIND",
+        "127.0.0.1:9090",
+        "address:port, port 0 takes a free one",
+        "a worker's health and metrics",
+    ),
+    (
+        "CONTROLLERS_FILE",
+        "controllers.toml",
+        "path",
+        "the controllers, re-read when it changes",
+    ),
+    ("AUTH_MODE", "jwt", "jwt or dev", "dev: no token needed, loopback only"),
+    ("AUTH_JWT_SECRET", "", "at least 16 characters", "key of HS256 tokens"),
+    (
+        "AUTH_JWKS_FILE",
+        "",
+        "path",
+        "public keys of RS256, ES256 or EdDSA tokens",
+    ),
+    ("AUTH_JWKS_URL", "", "https URL", "the same, fetched"),
+    (
+        "PAYLOAD_KEY",
+        "",
+        "base64 of 32 bytes, several with commas",
+        "seals secret fields at rest; required",
+    ),
+    ("PAYLOAD_KEY_FILE", "", "path", "the same, from a file"),
+];
+
+struct Reader {
+    config: Config,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    fn text(&self, name: &str) -> Option<String> {
+        self.config
+            .get_string(&name.to_ascii_lowercase())
+            .ok()
+            .filter(|v| !v.is_empty())
+    }
+
+    fn fault(&mut self, name: &str, value: &str) {
+        let takes = VARIABLES.iter().find(|v| v.0 == name).map_or("", |v| v.2);
+        // values of secrets are not repeated
+        let shown =
+            if name.contains("PASSWORD") || name.contains("SECRET") || name.contains("KEY") || name == "REDIS_URL" {
+                "(not shown)"
+            } else {
+                value
+            };
+        self.faults
+            .push(format!("{name}={shown} is not valid: it takes {takes}"));
+    }
+
+    fn default_of(name: &str) -> &'static str {
+        VARIABLES.iter().find(|v| v.0 == name).map_or("", |v| v.1)
+    }
+
+    fn number(&mut self, name: &str, min: f64, max: f64) -> f64 {
+        let text = self.text(name).unwrap_or_else(|| Self::default_of(name).to_owned());
+        match text.trim().parse::<f64>() {
+            Ok(n) if n.is_finite() && (min..=max).contains(&n) => n,
+            _ => {
+                self.fault(name, &text);
+                min
+            }
+        }
+    }
+
+    fn whole(&mut self, name: &str, min: u32, max: u32) -> u32 {
+        let n = self.number(name, f64::from(min), f64::from(max));
+        if n.fract() != 0.0 {
+            self.fault(name, &n.to_string());
+        }
+        n as u32
+    }
+
+    fn seconds(&mut self, name: &str, min: f64, max: f64) -> Duration {
+        Duration::from_secs_f64(self.number(name, min, max))
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        let text = self.text(name).unwrap_or_else(|| Self::default_of(name).to_owned());
+        match text.as_str() {
+            "true" | "1" | "yes" => true,
+            "false" | "0" | "no" => false,
+            _ => {
+                self.fault(name, &text);
+                false
+            }
+        }
+    }
+
+    fn address(&mut self, name: &str) -> SocketAddr {
+        let text = self.text(name).unwrap_or_else(|| Self::default_of(name).to_owned());
+        text.parse().unwrap_or_else(|_| {
+            self.fault(name, &text);
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn redis(&mut self) -> RedisSettings {
+        let require_aof = self.flag("REDIS_REQUIRE_AOF");
+        if let Some(url) = self.text("REDIS_URL") {
+            let known = ["redis://", "rediss://", "redis+unix://", "unix://"]
+                .iter()
+                .any(|s| url.starts_with(s));
+            if !known || url::Url::parse(&url).is_err() {
+                self.fault("REDIS_URL", &url);
+            }
+            return RedisSettings {
+                url: Zeroizing::new(url),
+                require_aof,
+            };
+        }
+        let mut host = self.text("REDIS_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
+        // Kubernetes sets REDIS_PORT=tcp://10.0.0.1:6379 in every pod when a Service is called "redis"
+        let port = match self
+            .text("REDIS_PORT")
+            .and_then(|p| url::Url::parse(&p).ok())
+            .filter(|u| u.scheme() == "tcp")
+        {
+            Some(u) => {
+                if self.text("REDIS_HOST").is_none()
+                    && let Some(h) = u.host_str()
+                {
+                    host = h.to_owned();
+                }
+                u32::from(u.port().unwrap_or(6379))
+            }
+            None => self.whole("REDIS_PORT", 1, 65535),
+        };
+        let db = self.whole("REDIS_DB", 0, 1023);
+        let mut url = match url::Url::parse(&format!("redis://{host}:{port}/{db}")) {
+            Ok(u) => u,
+            Err(_) => {
+                self.fault("REDIS_HOST", &host);
+                return RedisSettings {
+                    url: Zeroizing::new(String::new()),
+                    require_aof,
+                };
+            }
+        };
+        if let Some(p) = self.text("REDIS_PASSWORD") {
+            // percent-encoded by `url`, decoded again by the client
+            let _ = url.set_password(Some(&p));
+        }
+        RedisSettings {
+            url: Zeroizing::new(url.to_string()),
+            require_aof,
+        }
+    }
+
+    fn sealer(&mut self) -> Option<Sealer> {
+        let (name, text) = match (self.text("PAYLOAD_KEY"), self.text("PAYLOAD_KEY_FILE")) {
+            (Some(t), _) => ("PAYLOAD_KEY", t),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(t) => ("PAYLOAD_KEY_FILE", t),
+                Err(e) => {
+                    self.faults.push(format!("PAYLOAD_KEY_FILE={path} can't be read: {e}"));
+                    return None;
+                }
+            },
+            (None, None) => {
+                self.faults
+                    .push("PAYLOAD_KEY (or PAYLOAD_KEY_FILE) is required: `phaseline-api keygen` makes one".to_owned());
+                return None;
+            }
+        };
+        let text = Zeroizing::new(text);
+        Sealer::from_base64(&text)
+            .map_err(|e| self.faults.push(format!("{name} is not valid: {e}")))
+            .ok()
+    }
+}
+
+impl Settings {
+    /// Reads file and environment.
+    pub fn load() -> Result<Self, ConfigFaults> {
+        let path = std::env::var("PHASELINE_CONFIG").ok();
+        let file = File::new(path.as_deref().unwrap_or("phaseline.toml"), FileFormat::Toml).required(path.is_some());
+        let built = Config::builder()
+            .add_source(file)
+            .add_source(Environment::default())
+            .build();
+        Self::read(built.map_err(|e| ConfigFaults(vec![format!("configuration file: {e}")]))?)
+    }
+
+    /// For tests: only these variables.
+    pub fn from_pairs(pairs: &[(&str, &str)]) -> Result<Self, ConfigFaults> {
+        let mut builder = Config::builder();
+        for (k, v) in pairs {
+            builder = builder
+                .set_override(k.to_ascii_lowercase(), *v)
+                .map_err(|e| ConfigFaults(vec![format!("{k}: {e}")]))?;
+        }
+        Self::read(builder.build().map_err(|e| ConfigFaults(vec![e.to_string()]))?)
+    }
+
+    fn read(config: Config) -> Result<Self, ConfigFaults> {
+        let mut r = Reader {
+            config,
+            faults: Vec::new(),
+        };
+        let redis = r.redis();
+        let engine = EngineSettings {
+            poll_interval: r.seconds("ASYNC_POLL_INTERVAL", 0.2, 300.0),
+            poll_attempts_max: r.whole("ASYNC_MAX_ATTEMPTS", 1, 10_000),
+            global_timeout: r.seconds("ASYNC_GLOBAL_TIMEOUT", 10.0, 2_592_000.0),
+            calls_parallel_max: r.whole("MAX_PARALLEL_API_CALLS", 1, 1000),
+            polls_parallel_max: r.whole("MAX_PARALLEL_POLLS", 1, 1000),
+            retry_max: r.whole("TASK_MAX_RETRIES", 0, 20),
+            retry_backoff: r.seconds("TASK_RETRY_BACKOFF", 0.05, 300.0),
+            job_ttl: Duration::from_secs(u64::from(r.whole("JOB_TTL_DAYS", 1, 365)) * 86_400),
+            lock_ttl: r.seconds("LOCK_TTL", 15.0, 300.0),
+            slots: r.whole("WORKER_SLOTS", 1, 1024) as usize,
+            shutdown_grace: r.seconds("SHUTDOWN_GRACE", 1.0, 300.0),
+            partitions: r.whole("PARTITIONS", 1, 1024) as u16,
+        };
+        let dev = match r.text("AUTH_MODE").as_deref() {
+            None | Some("jwt") => false,
+            Some("dev") => true,
+            Some(other) => {
+                let other = other.to_owned();
+                r.fault("AUTH_MODE", &other);
+                false
+            }
+        };
+        let auth = AuthSettings {
+            jwt_secret: r.text("AUTH_JWT_SECRET").map(Zeroizing::new),
+            jwks_file: r.text("AUTH_JWKS_FILE").map(PathBuf::from),
+            jwks_url: r.text("AUTH_JWKS_URL"),
+            dev,
+        };
+        if auth.jwt_secret.as_ref().is_some_and(|s| s.len() < 16) {
+            r.fault("AUTH_JWT_SECRET", "");
+        }
+        let api_bind = r.address("API_BIND");
+        let worker_bind = r.address("WORKER_BIND");
+        let controllers_file = PathBuf::from(
+            r.text("CONTROLLERS_FILE")
+                .unwrap_or_else(|| "controllers.toml".to_owned()),
+        );
+        match r.sealer() {
+            Some(sealer) if r.faults.is_empty() => Ok(Settings {
+                redis,
+                engine,
+                auth,
+                api_bind,
+                worker_bind,
+                controllers_file,
+                sealer,
+            }),
+            _ => Err(ConfigFaults(r.faults)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigFaults> {
+        let key = Sealer::generate_key();
+        let mut all = vec![("PAYLOAD_KEY", key.as_str())];
+        all.extend_from_slice(pairs);
+        Settings::from_pairs(&all)
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let s = with(&[]).unwrap();
+        assert_eq!(s.redis.url.as_str(), "redis://127.0.0.1:6379/1");
+        assert_eq!(s.engine.poll_give_up(), Duration::from_secs(180));
+        assert!(s.engine.lease() + s.engine.http_timeout() < s.engine.lock_ttl);
+    }
+
+    #[test]
+    fn every_faulty_variable_is_named_and_no_secret_shown() {
+        let e = with(&[
+            ("LOCK_TTL", "5"),
+            ("REDIS_PORT", "x"),
+            ("AUTH_JWT_SECRET", "hunter2"),
+            ("TASK_MAX_RETRIES", "1.5"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for name in ["LOCK_TTL=5", "REDIS_PORT=x", "AUTH_JWT_SECRET", "TASK_MAX_RETRIES"] {
+            assert!(e.contains(name), "{name} missing in {e}");
+        }
+        assert!(!e.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_password_stays_as_it_is_and_is_not_shown() {
+        let s = with(&[("REDIS_PASSWORD", "007@:/")]).unwrap();
+        assert_eq!(s.redis.url.as_str(), "redis://:007%40%3A%2F@127.0.0.1:6379/1");
+        assert!(!format!("{s:?}").contains("007"));
+    }
+
+    #[test]
+    fn the_form_kubernetes_injects_is_taken() {
+        let s = with(&[("REDIS_PORT", "tcp://10.1.2.3:6380")]).unwrap();
+        assert_eq!(s.redis.url.as_str(), "redis://10.1.2.3:6380/1");
+    }
+
+    #[test]
+    fn without_a_payload_key_there_is_no_start() {
+        assert!(
+            Settings::from_pairs(&[])
+                .unwrap_err()
+                .to_string()
+                .contains("PAYLOAD_KEY")
+        );
+    }
+}

@@ -1,0 +1,54 @@
+-- A person's call (or the failure budget's, or a refused login's): pause, resume, confirm, cancel.
+-- KEYS[1] P   ARGV: job call(pause|resume|confirm|cancel) reason
+-- -> {DONE status} | {ALREADY status} (repeating changes nothing) | {REFUSED status} | {GONE}
+-- Events: job.paused | job.resumed | job.pending | job.cancelling | job.cancelled
+local job, what, reason, j, ms = ARGV[1], ARGV[2], ARGV[3], J(ARGV[1]), now()
+local f = call('HMGET', j, 'status', 'lane', 'held', 'trunc', 'deadline', 'left', 'started')
+local st, lane = f[1], f[2]
+if not st then return { 'GONE' } end
+local function requeue()
+  for _, ph in ipairs(phases_of(job)) do
+    local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'dropped')
+    call('HDEL', PH(job, ph), 'dropped')
+    if p[1] == 'PLANNING' and p[4] or p[1] == 'RUNNING' and num(p[2]) < num(p[3]) and p[4] then
+      call('LREM', P..'tq:'..lane, 0, job..'|'..ph); queue(lane, job, ph)
+    end
+  end
+end
+if what == 'pause' then
+  if st == 'PAUSED' then return { 'ALREADY', st } end
+  if (st ~= 'PENDING' and st ~= 'RUNNING') or f[4] then return { 'REFUSED', st } end
+  call('HSET', j, 'status', 'PAUSED', 'held', reason, 'updated', ms, 'paused_at', ms)
+  if f[5] then call('HSET', j, 'left', math.max(0, num(f[5]) - ms)) end
+  call('ZREM', P..'deadlines', job); call('ZREM', P..'active', job)
+  emit(job, 'job.paused', cjson.encode({ job_id = job, status = 'PAUSED', reason = reason, at = ms }), ms)
+elseif what == 'resume' then
+  if st ~= 'PAUSED' then return { 'REFUSED', st } end
+  st = f[7] and 'RUNNING' or 'PENDING'
+  call('HSET', j, 'status', st, 'updated', ms)
+  call('HDEL', j, 'held', 'paused_at')
+  if f[6] then
+    call('HSET', j, 'deadline', ms + num(f[6])); call('HDEL', j, 'left')
+    call('ZADD', P..'deadlines', ms + num(f[6]), job)
+  end
+  call('ZADD', P..'active', ms, job)
+  requeue(); unpark_all(lane, job)
+  emit(job, 'job.resumed', cjson.encode({ job_id = job, status = st, at = ms }), ms)
+  pump(16)
+  return { 'DONE', st }
+elseif what == 'confirm' then
+  if st ~= 'AWAITING_CONFIRMATION' then return { 'REFUSED', st } end
+  call('HSET', j, 'status', 'PENDING', 'updated', ms)
+  requeue()
+  job_event(job, 'PENDING', ms)
+  pump(16)
+else
+  if st == 'CANCELLING' or st == 'CANCELLED' or f[4] and st == 'RUNNING' then return { 'ALREADY', st } end
+  if (st ~= 'AWAITING_CONFIRMATION' and st ~= 'PENDING' and st ~= 'RUNNING' and st ~= 'PAUSED') then return { 'REFUSED', st } end
+  call('HSET', j, 'status', 'CANCELLING')
+  call('ZREM', P..'deadlines', job); call('ZADD', P..'active', ms, job)
+  job_event(job, 'CANCELLING', ms, reason)
+  truncate(job, 'CANCEL', ms)
+  pump(16)
+end
+return { 'DONE', call('HGET', j, 'status') }

@@ -1,0 +1,42 @@
+-- Accepts a job: all of it or nothing.
+-- KEYS[1] P   ARGV: job tenant lane idem-key('' none) body-hash dag-json chunks status(PENDING|AWAITING_CONFIRMATION) (field value)*
+--   dag-json {phases:[{id,deps:[],crit,seq}]}; chunks = fields J:input must hold
+-- -> OK | EXISTS job | REUSED job (same key, other body) | NOINPUT (the staged input is not whole)
+-- Events: job.pending | job.awaiting_confirmation
+local job, t, lane, idem, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local j, ms = J(job), now()
+if idem ~= '' then
+  local old = call('GET', P..'idem:'..t..':'..idem)
+  if old then
+    local id, h = string.match(old, '^([^|]+)|(.*)$')
+    return { h == hash and 'EXISTS' or 'REUSED', id }
+  end
+end
+if call('EXISTS', j) == 1 then return { 'EXISTS', job } end
+if call('HLEN', j..':input') ~= tonumber(ARGV[7]) then return { 'NOINPUT' } end
+local dag, nxt, order = cjson.decode(ARGV[6]), {}, {}
+if idem ~= '' then call('SET', P..'idem:'..t..':'..idem, job..'|'..hash, 'EX', 86400) end
+call('HSET', j, unpack(ARGV, 9))
+call('HSET', j, 't', t, 'lane', lane, 'status', ARGV[8], 'created', ms, 'updated', ms, 'phases_left', #dag.phases,
+  'tasks', 0, 'done', 0, 'failed', 0, 'skipped', 0, 'unknown', 0, 'cancelled', 0, 'errs', 0)
+call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')
+for i, p in ipairs(dag.phases) do
+  order[i] = p.id
+  call('HSET', j..':dag', 'deps:'..p.id, #p.deps)
+  if p.crit then call('HSET', j..':dag', 'crit:'..p.id, 1) end
+  if p.seq then call('HSET', j..':dag', 'seq:'..p.id, 1) end
+  for _, d in ipairs(p.deps) do nxt[d] = (nxt[d] and nxt[d]..',' or '')..p.id end
+end
+call('HSET', j..':dag', 'order', table.concat(order, ','))
+for d, l in pairs(nxt) do call('HSET', j..':dag', 'next:'..d, l) end
+for _, p in ipairs(dag.phases) do
+  if #p.deps == 0 then
+    call('HSET', PH(job, p.id), 'st', 'PLANNING', 'started', ms)
+    if ARGV[8] == 'PENDING' then queue(lane, job, p.id) else call('HSET', PH(job, p.id), 'dropped', 1) end
+  else call('HSET', PH(job, p.id), 'st', 'PENDING') end
+end
+call('ZADD', P..'index', ms, t..'|'..job); call('ZADD', P..'index:t:'..t, ms, job)
+call('ZADD', P..'active', ms, job)
+job_event(job, ARGV[8], ms)
+pump(16)
+return { 'OK', job }

@@ -1,0 +1,3 @@
+//! The only door to Redis. Hot operations in `jobs`, `stream`, `limits`; cold, read-only ones in `inspect`.
+
+pub mod keys;

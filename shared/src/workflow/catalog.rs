@@ -1,0 +1,61 @@
+//! The workflows that are shipped. A file in `workflows/` and a line here: that is how one is added.
+
+use std::sync::LazyLock;
+
+use super::{Definition, parse};
+
+static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+    [include_str!("../../workflows/cloudpath_dpsk_import.yaml")]
+        .into_iter()
+        .map(|text| parse::parse(text).expect("shipped definitions are checked by a test"))
+        .collect()
+});
+
+/// All of them, in the order of the list above.
+pub fn all() -> &'static [Definition] {
+    &CATALOG
+}
+
+pub fn find(name: &str) -> Option<&'static Definition> {
+    CATALOG.iter().find(|d| d.name == name)
+}
+
+pub const CLOUDPATH_DPSK_IMPORT: &str = "cloudpath_dpsk_import";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_definition_is_sound_and_survives_being_stored() {
+        assert!(find(CLOUDPATH_DPSK_IMPORT).is_some());
+        for d in all() {
+            parse::check(d).unwrap();
+            let stored = serde_json::to_string(d).unwrap();
+            assert_eq!(&serde_json::from_str::<Definition>(&stored).unwrap(), d);
+        }
+    }
+
+    #[test]
+    fn the_import_has_its_eight_phases() {
+        let ids: Vec<_> = find(CLOUDPATH_DPSK_IMPORT)
+            .unwrap()
+            .phases
+            .iter()
+            .map(|p| p.id.to_string())
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                "parse_validate",
+                "create_identity_groups",
+                "create_dpsk_pools",
+                "create_policy_sets",
+                "attach_policies",
+                "create_passphrases",
+                "activate_networks",
+                "audit_results"
+            ]
+        );
+    }
+}

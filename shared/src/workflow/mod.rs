@@ -1,0 +1,100 @@
+//! What a workflow is: phases, the graph of their dependencies, and how failures of each are borne.
+//!
+//! A job stores the definition it started with (as JSON) and is run by that one for as long as it lives.
+
+pub mod catalog;
+pub mod expression;
+pub mod parse;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::PhaseId;
+use crate::job::retry::RetryPolicy;
+
+/// A workflow definition, checked: ids are unique, dependencies exist and form no cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    pub name: String,
+    /// Grows with every change of meaning; a job pins it.
+    pub version: u32,
+    #[serde(default)]
+    pub title: String,
+    pub phases: Vec<Phase>,
+}
+
+/// One phase: planned into tasks by its executor, run in batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    pub id: PhaseId,
+    pub name: String,
+    /// Phases that must have ended before this one is planned.
+    #[serde(default)]
+    pub dependencies: Vec<PhaseId>,
+    /// `false`: one task at a time, in the order of the plan, over the whole fleet.
+    #[serde(default = "yes")]
+    pub parallelizable: bool,
+    /// The job is cut short and ends `FAILED` when more tasks fail than are tolerated.
+    #[serde(default)]
+    pub critical: bool,
+    /// CEL over `options`, `input` and `phases.<id>.{state,tasks,done,failed,skipped,unknown,facts}`; true ends the phase `SKIPPED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_condition: Option<String>,
+    /// Which Rust executor plans and runs it.
+    pub executor: String,
+    /// Tasks per stream entry, 1–500.
+    #[serde(default = "default_batch_size")]
+    pub batch_size: u32,
+    /// Overrides `TASK_MAX_RETRIES` and `TASK_RETRY_BACKOFF`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryPolicy>,
+    /// Failures (`FAILED` and `UNKNOWN`) that do not yet fail the phase.
+    #[serde(default, skip_serializing_if = "Tolerance::is_none")]
+    pub tolerated: Tolerance,
+    #[serde(default)]
+    pub cleanup: Cleanup,
+}
+
+/// How many failed tasks a phase bears. Both given: the larger one counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tolerance {
+    /// Tasks.
+    pub count: u32,
+    /// Per cent of the phase's tasks, 0–100.
+    pub percent: f64,
+}
+
+impl Tolerance {
+    pub fn is_none(&self) -> bool {
+        *self == Tolerance::default()
+    }
+    /// In tasks, for a phase of `tasks` tasks.
+    pub fn of(&self, tasks: u64) -> u64 {
+        let share = (tasks as f64 * self.percent / 100.0).floor() as u64;
+        share.max(u64::from(self.count))
+    }
+}
+
+/// What a cleanup does with what the phase created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleanup {
+    #[default]
+    Nothing,
+    DeleteCreated,
+}
+
+fn yes() -> bool {
+    true
+}
+fn default_batch_size() -> u32 {
+    100
+}
+
+impl Definition {
+    pub fn phase(&self, id: &PhaseId) -> Option<&Phase> {
+        self.phases.iter().find(|p| p.id == *id)
+    }
+}
