@@ -2,10 +2,11 @@
 //!
 //! Modules in reading order. Pure ones (no I/O, no clock, no randomness) come first; [`store`] is the only door to Redis.
 
+#[rustfmt::skip] // reading order
+pub mod id;
 pub mod blob;
 pub mod config;
 pub mod event;
-pub mod id;
 pub mod job;
 pub mod limit;
 pub mod seal;

@@ -2,6 +2,7 @@
 
 pub mod outcome;
 pub mod retry;
+pub mod task;
 
 use serde::{Deserialize, Serialize};
 

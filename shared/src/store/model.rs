@@ -1,0 +1,312 @@
+//! What goes into the store and what comes out, in plain types.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::id::{JobId, Lane, PhaseId, TenantId, Unit};
+use crate::job::{JobStatus, PhaseStatus, TaskStatus};
+use crate::workflow::Definition;
+
+/// A job to be accepted. Its input has been staged in `input_chunks` chunks before.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: JobId,
+    pub tenant: TenantId,
+    pub controller: i64,
+    pub venue_id: String,
+    pub workflow: &'static Definition,
+    /// With defaults filled in.
+    pub options: Value,
+    /// What is known of the input without its rows.
+    pub input_meta: Value,
+    pub input_chunks: u32,
+    /// Tasks foreseen, for percentages before everything is planned.
+    pub expected_tasks: u64,
+    /// Seconds from the first claim; time paused does not count.
+    pub timeout_seconds: u64,
+    pub predicted_seconds: u64,
+    pub failure_budget_percent: Option<f64>,
+    pub submitted_by: String,
+    /// The caller's key and the hash of the body.
+    pub idempotency: Option<(String, [u8; 32])>,
+    /// Hold it until somebody confirms.
+    pub require_confirmation: bool,
+    /// Seconds the job's keys live after it ended.
+    pub ttl_seconds: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    Accepted,
+    /// The same key and body were accepted before, as this job.
+    Replay(JobId),
+    /// The same key with another body.
+    KeyReused,
+}
+
+/// Answer to a steering call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steered {
+    Done(JobStatus),
+    /// It was so already; nothing changed.
+    Already(JobStatus),
+    /// Not from this state.
+    Refused(JobStatus),
+    NotFound,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Give it back to get the next page.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Scope {
+    Tenant(TenantId),
+    /// The whole fleet: for `operator`.
+    All,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub status: Option<JobStatus>,
+    pub workflow: Option<String>,
+    pub controller: Option<i64>,
+    /// Created at or after, milliseconds since the epoch.
+    pub from_ms: Option<u64>,
+    /// Created before.
+    pub to_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct TaskFilter {
+    pub status: Option<TaskStatus>,
+    pub phase: Option<PhaseId>,
+}
+
+/// Counts of tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Foreseen; phases that are planned correct it.
+    pub expected: u64,
+    /// Planned so far.
+    pub tasks: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub unknown: u64,
+    pub cancelled: u64,
+}
+
+impl Counts {
+    pub fn settled(&self) -> u64 {
+        self.completed + self.failed + self.skipped + self.unknown + self.cancelled
+    }
+    pub fn total(&self) -> u64 {
+        self.expected.max(self.tasks)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ResourceCounts {
+    pub created: u64,
+    pub adopted: u64,
+    pub updated: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct JobView {
+    pub id: JobId,
+    pub tenant: TenantId,
+    pub workflow: String,
+    pub workflow_version: u32,
+    pub status: JobStatus,
+    pub controller: i64,
+    pub venue_id: String,
+    pub options: Value,
+    pub created_ms: u64,
+    pub started_ms: Option<u64>,
+    pub updated_ms: u64,
+    pub completed_ms: Option<u64>,
+    pub deadline_ms: Option<u64>,
+    pub counts: Counts,
+    pub percent: f64,
+    pub phases: Vec<PhaseView>,
+    pub current_phase: Option<PhaseId>,
+    pub resources: BTreeMap<String, ResourceCounts>,
+    /// A sample of at most 100.
+    pub errors: Vec<ErrorView>,
+    pub errors_total: u64,
+    pub pause_reason: Option<String>,
+    /// `CANCEL`, `CRITICAL` or `TIMEOUT` when it was cut short.
+    pub truncation: Option<String>,
+    pub eta_seconds: Option<u64>,
+    pub limited_by: &'static str,
+    pub resume_of: Option<JobId>,
+    pub retried_by: Option<JobId>,
+    pub submitted_by: String,
+    pub predicted_seconds: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct PhaseView {
+    pub id: PhaseId,
+    pub name: String,
+    pub status: PhaseStatus,
+    pub critical: bool,
+    pub counts: Counts,
+    pub started_ms: Option<u64>,
+    pub completed_ms: Option<u64>,
+    pub facts: Value,
+    pub error: Option<ErrorView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ErrorView {
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    pub id: String,
+    pub phase: PhaseId,
+    pub index: u32,
+    pub name: String,
+    pub status: TaskStatus,
+    pub request_id: Option<String>,
+    pub poll_count: u32,
+    pub retry_count: u32,
+    /// Without secrets: they are not in the blob.
+    pub input_data: Value,
+    pub output_data: Value,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub started_ms: Option<u64>,
+    pub completed_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceView {
+    pub kind: String,
+    pub id: String,
+    pub name: String,
+    pub created: bool,
+}
+
+/// Job state a reply carries along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flag {
+    None,
+    Held,
+    Cancelled,
+    Critical,
+    Timeout,
+}
+
+impl Flag {
+    pub fn parse(s: &str) -> Self {
+        match s {
+            "HELD" => Flag::Held,
+            "CANCEL" | "CANCELLED" => Flag::Cancelled,
+            "CRITICAL" => Flag::Critical,
+            "TIMEOUT" => Flag::Timeout,
+            _ => Flag::None,
+        }
+    }
+}
+
+/// A unit of work that is ours until its token is superseded.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub unit: Unit,
+    pub token: String,
+    pub lane: Lane,
+    /// Times it was claimed, this one included.
+    pub claims: u32,
+    /// Times in a row its owner vanished without progress.
+    pub crashes: u32,
+    pub flag: Flag,
+    /// Blob of the tasks; empty for a plan.
+    pub input: Vec<u8>,
+    /// AEAD box of the secret column; empty when there is none.
+    pub secrets: Vec<u8>,
+    pub checkpoints: Vec<(u32, String)>,
+}
+
+#[derive(Debug)]
+pub enum Claimed {
+    Work(Box<Claim>),
+    /// Nothing to do: taken by somebody else, done before, or its job is gone.
+    Nothing(&'static str),
+}
+
+/// Answer to a fenced write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fenced {
+    Ok(Flag),
+    /// Somebody else owns the unit; what we know of it is worth nothing.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completed {
+    Ok {
+        failed: u64,
+        settled: u64,
+        expected: u64,
+    },
+    /// Accepted before (a retry after a lost reply).
+    Before,
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanCommitted {
+    Ok,
+    Before,
+    Incomplete,
+    Lost,
+}
+
+/// What `complete` needs besides the outcomes' blob.
+#[derive(Debug, Clone, Default)]
+pub struct BatchResult {
+    pub blob: Vec<u8>,
+    pub done: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub unknown: u64,
+    pub cancelled: u64,
+    /// `kind|c` (created), `kind|a` (adopted), `kind|u` (updated) → number.
+    pub resources: BTreeMap<String, u64>,
+    pub errors: Vec<ErrorView>,
+    pub errors_total: u64,
+    pub facts: Option<Value>,
+    /// Why the batch goes to the dead letters as well.
+    pub dead_letter: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    Ok(Flag),
+    Lost,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Tick {
+    /// Milliseconds until something is due.
+    pub next_due_ms: Option<u64>,
+    pub index_cursor: String,
+    /// Unfinished jobs without a sign of life.
+    pub stalled: Vec<JobId>,
+}

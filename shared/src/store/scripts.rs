@@ -1,0 +1,117 @@
+//! The Lua scripts: one file each, the shared prelude in front, `#!lua` first.
+//!
+//! `#!lua` makes a key of another slot an error instead of a silent success. `allow-oom`: what finishes or steers work must go
+//! on when memory is full; what brings new data (`submit`, `plan_put`) must not. A script's SHA names its content, so two
+//! versions of a worker run side by side.
+
+use std::sync::LazyLock;
+
+use redis::{FromRedisValue, Script, ToRedisArgs};
+
+use super::connection::Redis;
+use super::error::StoreError;
+use super::keys::Partition;
+
+const PRELUDE: &str = include_str!("lua/_prelude.lua");
+
+macro_rules! scripts {
+    ($( $(#[$doc:meta])* $name:ident $file:literal $oom:ident $prelude:ident; )*) => {
+        $( $(#[$doc])* pub static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(&source(include_str!(concat!("lua/", $file, ".lua")), stringify!($oom) == "allow", stringify!($prelude) == "batch"))); )*
+        /// All of them with their names, for loading and for tests.
+        pub fn all() -> Vec<(&'static str, &'static Script)> {
+            vec![ $( ($file, &*$name) ),* ]
+        }
+    };
+}
+
+fn source(body: &str, allow_oom: bool, prelude: bool) -> String {
+    let header = if allow_oom { "#!lua flags=allow-oom" } else { "#!lua" };
+    format!("{header}\n{}{body}", if prelude { PRELUDE } else { "" })
+}
+
+scripts! {
+    SUBMIT "submit" deny batch;
+    CLAIM "claim" allow batch;
+    HEARTBEAT "heartbeat" allow batch;
+    CHECKPOINT "checkpoint" allow batch;
+    COMPLETE "complete" allow batch;
+    PARK "park" allow batch;
+    RELEASE "release" allow batch;
+    WAKE "wake" allow batch;
+    PLAN_PUT "plan_put" deny batch;
+    PLAN_COMMIT "plan_commit" allow batch;
+    PLAN_FAIL "plan_fail" allow batch;
+    STEER "steer" allow batch;
+    COOL "cool" allow batch;
+    TICK "tick" allow batch;
+    REAP "reap" allow batch;
+    RECONCILE "reconcile" allow batch;
+    LIM_ACQUIRE "lim_acquire" allow limiter;
+    LIM_REPORT "lim_report" allow limiter;
+    POLL_LEASE "poll_lease" allow limiter;
+    POLL_SETTLE "poll_settle" allow limiter;
+}
+
+/// Arguments of a script call, in order.
+#[derive(Default)]
+pub struct Args(Vec<Vec<u8>>);
+
+impl Args {
+    pub fn new() -> Self {
+        Args(Vec::new())
+    }
+    pub fn with(mut self, v: impl ToRedisArgs) -> Self {
+        self.push(v);
+        self
+    }
+    pub fn push(&mut self, v: impl ToRedisArgs) {
+        self.0.extend(v.to_redis_args());
+    }
+}
+
+/// Runs a script of the batch protocol on a partition.
+pub async fn on_partition<T: FromRedisValue>(
+    redis: &Redis,
+    p: Partition,
+    script: &Script,
+    args: Args,
+) -> Result<T, StoreError> {
+    on_key(redis, &p.prefix(), script, args).await
+}
+
+/// Runs a script with one key. Loads it when the server does not know it (restart, `SCRIPT FLUSH`, failover).
+pub async fn on_key<T: FromRedisValue>(redis: &Redis, key: &str, script: &Script, args: Args) -> Result<T, StoreError> {
+    redis
+        .run(|mut c| async move {
+            let mut call = script.prepare_invoke();
+            call.key(key);
+            for a in &args.0 {
+                call.arg(a.as_slice());
+            }
+            call.invoke_async(&mut c).await
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_says_what_it_is() {
+        for (name, text) in [
+            ("submit", include_str!("lua/submit.lua")),
+            ("complete", include_str!("lua/complete.lua")),
+        ] {
+            assert!(
+                text.starts_with("-- ") && text.contains("KEYS[1]") && text.contains("-> "),
+                "{name} has no header"
+            );
+        }
+        let mut hashes: Vec<_> = all().iter().map(|(_, s)| s.get_hash().to_owned()).collect();
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), all().len());
+    }
+}
