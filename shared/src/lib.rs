@@ -5,11 +5,13 @@
 #[rustfmt::skip] // reading order
 pub mod id;
 pub mod blob;
+pub mod cloudpath;
 pub mod config;
 pub mod event;
 pub mod job;
 pub mod limit;
 pub mod seal;
+pub mod secret;
 pub mod store;
 pub mod telemetry;
 pub mod workflow;

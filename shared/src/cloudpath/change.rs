@@ -1,0 +1,135 @@
+//! What was changed or dropped on the way to RUCKUS One, and why.
+
+use serde::{Deserialize, Serialize};
+
+/// One field that does not arrive as it was. Never holds a passphrase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    #[serde(rename = "f")]
+    pub field: Field,
+    /// The value in Cloudpath; absent when there was none, or when it is only dropped.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The value in RUCKUS One; absent when it gets none.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    #[serde(rename = "r")]
+    pub reason: Reason,
+}
+
+impl Change {
+    pub(super) fn new(field: Field, from: Option<String>, to: Option<String>, reason: Reason) -> Self {
+        Self {
+            field,
+            from,
+            to,
+            reason,
+        }
+    }
+
+    pub(super) fn dropped(field: Field, reason: Reason) -> Self {
+        Self {
+            field,
+            from: None,
+            to: None,
+            reason,
+        }
+    }
+}
+
+/// The field, by its name in the export; stored short, since 100,000 rows may carry one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Field {
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "dev")]
+    DeviceLimit,
+    #[serde(rename = "exp")]
+    Expiry,
+    #[serde(rename = "ssid")]
+    Ssids,
+    #[serde(rename = "group")]
+    GroupName,
+    #[serde(rename = "pool")]
+    PoolName,
+    #[serde(rename = "desc")]
+    Description,
+    #[serde(rename = "len")]
+    PhraseLength,
+    #[serde(rename = "pexp")]
+    PoolExpiration,
+    #[serde(rename = "pol")]
+    Policies,
+    #[serde(rename = "on")]
+    Enabled,
+}
+
+impl Field {
+    /// Its name in the export.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::DeviceLimit => "deviceCountLimit",
+            Self::Expiry => "expirationDateTime",
+            Self::Ssids => "ssidList",
+            Self::GroupName | Self::PoolName => "displayName",
+            Self::Description => "description",
+            Self::PhraseLength => "phraseDefaultLength",
+            Self::PoolExpiration => "expirationDateType",
+            Self::Policies => "supportsPolicies",
+            Self::Enabled => "enabled",
+        }
+    }
+}
+
+/// Why a field was changed or dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    Trimmed,
+    NoName,
+    DevicesClamped,
+    Expired,
+    Renewed,
+    SsidsKeptAsInfo,
+    NameShortened,
+    NameTaken,
+    NoDescriptionField,
+    ShortestPassphrase,
+    PoolLimitNotPerKey,
+    ExpirationUnknown,
+    ExpirationPast,
+    PoliciesNotImported,
+    NothingDisabled,
+}
+
+impl Reason {
+    /// One sentence for reports.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Trimmed => "white space around the name was taken off",
+            Self::NoName => "the key has no name; without one RUCKUS One would invent a name",
+            Self::DevicesClamped => "RUCKUS One allows at most 512 devices per passphrase",
+            Self::Expired => "the expiry lies in the past; the key is imported without one, as asked for",
+            Self::Renewed => "the expiry lay in the past; whole years were added, as asked for",
+            Self::SsidsKeptAsInfo => "RUCKUS One ties SSIDs to networks, not to keys, and no network is activated",
+            Self::NameShortened => "RUCKUS One takes shorter names only; the end is a hash of the full name",
+            Self::NameTaken => "another pool of this import has the same name; the end is a hash of the pool's guid",
+            Self::NoDescriptionField => {
+                "RUCKUS One has no description for DPSK pools; the group's names the pool's guid"
+            }
+            Self::ShortestPassphrase => {
+                "RUCKUS One replaces passphrases shorter than the pool's length; it is the shortest key's"
+            }
+            Self::PoolLimitNotPerKey => {
+                "only limits of the keys themselves are taken; keys without one stay unlimited, and so does their pool"
+            }
+            Self::ExpirationUnknown => "RUCKUS One knows no such expiration rule; new keys of the pool will not expire",
+            Self::ExpirationPast => "the date lies in the past; new keys of the pool will not expire",
+            Self::PoliciesNotImported => "adaptive policies are not imported, so the default access has no effect",
+            Self::NothingDisabled => {
+                "RUCKUS One has no disabled pools; the keys work once a network uses the pool, not before"
+            }
+        }
+    }
+}

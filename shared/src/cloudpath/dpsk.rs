@@ -1,0 +1,229 @@
+//! One DPSK of an export.
+
+use std::io::Read;
+
+use struson::reader::ValueType;
+
+use super::convert::{Refusal, flag, info, integer, name};
+use super::date;
+use super::export::{CloudpathPool, ExportRow};
+use super::fault::{Code, RequestError, quote};
+use super::json::{Json, Scalar, kind_name};
+use super::limits::{MAX_GUID, MAX_NAME, MAX_SSIDS, PASSPHRASE_LENGTH, VLAN};
+use crate::secret::SecretString;
+
+const FIELDS: [&str; 9] = [
+    "guid",
+    "name",
+    "passphrase",
+    "status",
+    "ssidList",
+    "expirationDateTime",
+    "useDeviceCountLimit",
+    "deviceCountLimit",
+    "vlanid",
+];
+
+/// Reads the next value as a DPSK of `pool`. Every fault is noted in the row; only a broken document stops.
+pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Result<ExportRow, RequestError> {
+    let mut row = ExportRow::default();
+    let kind = json.peek()?;
+    if kind != ValueType::Object {
+        row.refuse(
+            "",
+            Code::WrongType,
+            format!("expected a DPSK (an object), found {}", kind_name(kind)),
+        );
+        json.skip()?;
+        return Ok(row);
+    }
+    let (mut seen, mut uses_limit, mut limit) = (0_u16, None, None);
+    json.begin_object()?;
+    while json.has_next()? {
+        let Some(index) = json.name_in(&FIELDS)? else {
+            json.skip()?;
+            continue;
+        };
+        let field = FIELDS[index];
+        if seen & (1 << index) != 0 {
+            row.refuse(field, Code::DuplicateField, "given twice in one DPSK");
+            json.skip()?;
+            continue;
+        }
+        seen |= 1 << index;
+        match field {
+            "passphrase" => passphrase(json, &mut row)?,
+            "ssidList" => row.has_ssids = ssids(json, pool)?,
+            "guid" => row.guid = taken(guid(json.scalar()?), &mut row, field).unwrap_or_default(),
+            "name" => row.name = taken(name(json.scalar()?, MAX_NAME), &mut row, field).unwrap_or_default(),
+            "status" => row.status = taken(status(json.scalar()?), &mut row, field),
+            "expirationDateTime" => row.expires = taken(expiry(json.scalar()?), &mut row, field),
+            "useDeviceCountLimit" => uses_limit = taken(flag(json.scalar()?), &mut row, field),
+            "deviceCountLimit" => limit = taken(integer(json.scalar()?), &mut row, field),
+            _ => row.vlan = taken(vlan(json.scalar()?), &mut row, field),
+        }
+    }
+    json.end_object()?;
+
+    if row.guid.is_empty() && !has_problem(&row, "guid") {
+        row.refuse(
+            "guid",
+            Code::MissingField,
+            "missing: it identifies the key in Cloudpath",
+        );
+    }
+    if row.secret.is_none() && !has_problem(&row, "passphrase") {
+        row.refuse("passphrase", Code::MissingField, "missing: there is no key to import");
+    }
+    // Without `useDeviceCountLimit` the number means nothing in Cloudpath (exports say 0 then).
+    if uses_limit == Some(true) {
+        match limit {
+            Some(limit) if limit >= 1 => row.device_limit = Some(u32::try_from(limit).unwrap_or(u32::MAX)),
+            Some(limit) => {
+                row.refuse(
+                    "deviceCountLimit",
+                    Code::BadDeviceLimit,
+                    format!("{limit} devices; at least 1"),
+                );
+            }
+            None if has_problem(&row, "deviceCountLimit") => {}
+            None => row.refuse(
+                "deviceCountLimit",
+                Code::MissingField,
+                "missing, though useDeviceCountLimit is true",
+            ),
+        }
+    }
+    Ok(row)
+}
+
+fn has_problem(row: &ExportRow, field: &str) -> bool {
+    row.problems.iter().any(|problem| problem.field == field)
+}
+
+fn taken<T>(value: Result<Option<T>, Refusal>, row: &mut ExportRow, field: &'static str) -> Option<T> {
+    value.unwrap_or_else(|(code, detail)| {
+        row.refuse(field, code, detail);
+        None
+    })
+}
+
+/// The value is lent by the reader and copied once, into the secret; no detail repeats any of it.
+fn passphrase<R: Read>(json: &mut Json<R>, row: &mut ExportRow) -> Result<(), RequestError> {
+    match json.peek()? {
+        ValueType::String => {}
+        ValueType::Null => {
+            json.skip()?;
+            return Ok(());
+        }
+        // A number may have lost its leading zeros on the way: it cannot be trusted to be the key.
+        other => {
+            json.skip()?;
+            row.refuse(
+                "passphrase",
+                Code::WrongType,
+                format!("expected a string, found {}", kind_name(other)),
+            );
+            return Ok(());
+        }
+    }
+    let checked = json.with_text(|text| match check_passphrase(text) {
+        Ok(()) if text.is_empty() => Ok(None),
+        Ok(()) => Ok(Some(SecretString::new(text))),
+        Err(detail) => Err((Code::BadPassphrase, detail.into())),
+    })?;
+    row.secret = taken(checked, row, "passphrase");
+    Ok(())
+}
+
+fn check_passphrase(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        Ok(())
+    } else if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Err("64 hexadecimal digits are a raw key, which RUCKUS One does not take; 8 to 63 characters are needed")
+    } else if !text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        Err("holds a character that is not printable ASCII")
+    } else if !PASSPHRASE_LENGTH.contains(&text.len()) {
+        Err("must be 8 to 63 characters long")
+    } else {
+        Ok(())
+    }
+}
+
+fn guid(scalar: Scalar) -> Result<Option<Box<str>>, Refusal> {
+    Ok(name(scalar, MAX_GUID)?.map(|guid| guid.trim().into()))
+}
+
+fn status(scalar: Scalar) -> Result<Option<Box<str>>, Refusal> {
+    let (Scalar::Text(_) | Scalar::Null) = scalar else {
+        return Err((
+            Code::WrongType,
+            format!("expected a string, found {}", scalar.kind()).into(),
+        ));
+    };
+    Ok(info(scalar).filter(|status| !status.eq_ignore_ascii_case("ACTIVE")))
+}
+
+fn expiry(scalar: Scalar) -> Result<Option<jiff::Timestamp>, Refusal> {
+    match scalar {
+        Scalar::Null => Ok(None),
+        Scalar::Text(text) if text.value.trim().is_empty() => Ok(None),
+        Scalar::Text(text) => match date::parse(&text.value) {
+            Some(instant) => Ok(Some(instant)),
+            None => {
+                let found = quote(&text.value);
+                let detail = format!("{found} is no date with an offset, like 2026-06-15T00:00-07:00[America/Denver]");
+                Err((Code::BadDate, detail.into()))
+            }
+        },
+        other => Err((
+            Code::WrongType,
+            format!("expected a date as a string, found {}", other.kind()).into(),
+        )),
+    }
+}
+
+fn vlan(scalar: Scalar) -> Result<Option<u16>, Refusal> {
+    let written = match &scalar {
+        Scalar::Null => return Ok(None),
+        Scalar::Text(text) => text.value.trim(),
+        Scalar::Number(number) => number.as_str(),
+        other => {
+            return Err((
+                Code::WrongType,
+                format!("expected a VLAN, found {}", other.kind()).into(),
+            ));
+        }
+    };
+    if written.is_empty() {
+        return Ok(None);
+    }
+    let digits = written.bytes().all(|byte| byte.is_ascii_digit());
+    match written.parse::<u16>() {
+        Ok(vlan) if digits && VLAN.contains(&vlan) => Ok(Some(vlan)),
+        _ => Err((
+            Code::BadVlan,
+            format!("{} is no VLAN from 1 to 4094", quote(written)).into(),
+        )),
+    }
+}
+
+/// Whether the list names any. It only informs, so that whatever else stands there is passed over.
+pub(super) fn ssids<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Result<bool, RequestError> {
+    if json.peek()? != ValueType::Array {
+        json.skip()?;
+        return Ok(false);
+    }
+    let mut any = false;
+    json.begin_array()?;
+    while json.has_next()? {
+        if let Some(ssid) = info(json.scalar()?) {
+            any = true;
+            if pool.ssids.len() < MAX_SSIDS {
+                pool.ssids.insert(ssid);
+            }
+        }
+    }
+    json.end_array()?;
+    Ok(any)
+}

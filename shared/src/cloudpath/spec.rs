@@ -1,0 +1,136 @@
+//! What an import will create: the small document that names groups, pools and totals, and one record per row.
+//! Both are stored between the phases of a job, hence the short names in a row.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::change::{Change, Reason};
+use super::export::Skip;
+use super::fault::Code;
+
+/// Everything but the rows. About 300 bytes a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportPlan {
+    pub groups: Vec<GroupSpec>,
+    pub pools: Vec<PoolSpec>,
+    /// Sentences for a person. At most one per Cloudpath pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    pub totals: Totals,
+}
+
+/// An identity group to find or create.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    pub index: u16,
+    /// At most 255 UTF-16 units.
+    pub name: String,
+    /// At most 255 UTF-16 units; the same in every run, so that a second run finds the group equal.
+    pub description: String,
+}
+
+/// A DPSK pool to find or create, in the group of the same import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSpec {
+    pub index: u16,
+    /// Index of its [`GroupSpec`].
+    pub group: u16,
+    /// 2–32 UTF-16 units.
+    pub name: String,
+    pub passphrase_format: PassphraseFormat,
+    /// 8–63. The shortest passphrase's: RUCKUS One silently replaces shorter ones.
+    pub passphrase_length: u8,
+    /// 1–512; absent = unlimited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_count_limit: Option<u16>,
+    /// What RUCKUS One gives keys made in the pool later. Imported keys carry their own expiry or, explicitly, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<PoolExpiration>,
+    /// Guid of the Cloudpath pool; empty for a bare array.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cloudpath_guid: String,
+    /// Keys to import into it.
+    pub passphrases: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// As on RUCKUS One's wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PassphraseFormat {
+    /// Digits only.
+    NumbersOnly,
+    /// Letters and digits.
+    KeyboardFriendly,
+    /// Any printable ASCII character.
+    MostSecured,
+}
+
+/// Expiration rule of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolExpiration {
+    #[serde(rename = "type")]
+    pub kind: ExpirationType,
+    /// With the `…_AFTER_TIME` types: how many of the unit, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u32>,
+    /// With `SPECIFIED_DATE`: RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+}
+
+/// As on RUCKUS One's wire; Cloudpath uses the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExpirationType {
+    SpecifiedDate,
+    HoursAfterTime,
+    DaysAfterTime,
+    WeeksAfterTime,
+    MonthsAfterTime,
+    YearsAfterTime,
+}
+
+/// One DPSK as it will be in RUCKUS One, without its passphrase, which is kept apart (and sealed).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Place in the input from 0, over all pools: the index of its task, whatever else is skipped.
+    #[serde(rename = "i")]
+    pub row: u32,
+    /// Index of its [`PoolSpec`]; absent for a skipped row whose pool is not made.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<u16>,
+    /// Guid in Cloudpath; empty only for a row skipped for lacking it.
+    #[serde(rename = "g")]
+    pub guid: String,
+    #[serde(rename = "u")]
+    pub username: String,
+    /// 1–4094.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
+    /// 1–512; absent = unlimited.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<u16>,
+    /// RFC 3339 in UTC, whole seconds; absent = never, which must be sent as such: left out, the pool's rule may apply.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// Why it is not imported; absent = it is.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<Skip>,
+    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+}
+
+/// Sums over the whole import.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    pub rows: u32,
+    /// Rows to import; the others are skipped.
+    pub imports: u32,
+    pub skips: u32,
+    pub skips_by_code: BTreeMap<Code, u32>,
+    /// Rows (not pools) by what was changed in them.
+    pub changes_by_reason: BTreeMap<Reason, u32>,
+}

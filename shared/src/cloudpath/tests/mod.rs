@@ -1,0 +1,6 @@
+//! Tests over whole requests. Small ones of one function stand beside it.
+
+mod faults;
+mod mapping;
+mod samples;
+mod stream;
