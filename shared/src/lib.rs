@@ -7,6 +7,7 @@ pub mod id;
 pub mod blob;
 pub mod cloudpath;
 pub mod config;
+pub mod controllers;
 pub mod event;
 pub mod job;
 pub mod limit;

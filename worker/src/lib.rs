@@ -1,3 +1,4 @@
 //! Worker library.
 
 pub mod gate;
+pub mod remote;
