@@ -217,6 +217,9 @@ pub struct Problem {
     challenge: Option<&'static str>,
 }
 
+/// Bytes of a body, everywhere but for imports, which have a limit of their own.
+pub const SMALL_BODY_MAX: usize = 64 * 1024;
+
 /// Seconds a caller is asked to wait when Redis is away. It is usually back in less; clients add their own backoff.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -307,6 +310,7 @@ impl Problem {
             Kind::NotFound => "there is nothing at this path",
             Kind::MethodNotAllowed => "this path takes other methods; Allow lists them",
             Kind::Internal => return Self::internal(),
+            Kind::TooLarge => return Self::too_large(SMALL_BODY_MAX as u64),
             _ => status.canonical_reason().unwrap_or("refused"),
         };
         Self::new(kind, detail)

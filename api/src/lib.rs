@@ -3,6 +3,13 @@
 pub mod auth;
 pub mod body;
 pub mod error;
+mod import;
 pub mod metrics;
 pub mod observe;
+pub mod openapi;
 pub mod params;
+pub mod routes;
+pub mod run;
+pub mod server;
+pub mod state;
+pub mod views;

@@ -25,8 +25,6 @@ pub enum VerifierFault {
     NothingConfigured,
     #[error("AUTH_MODE=dev needs no token and is therefore only served on a loopback address, but API_BIND is {0}")]
     DevNotLoopback(std::net::SocketAddr),
-    #[error("AUTH_MODE=dev and a token key are both set: choose one")]
-    DevWithKeys,
 }
 
 /// Verifies tokens. Cheap to share; the key set inside may be exchanged while it runs.
