@@ -8,7 +8,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, web};
+use actix_web::{Error, HttpMessage, web};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
@@ -44,9 +44,7 @@ pub async fn observe<B: MessageBody + 'static>(
             Kind::HeadersTooLarge,
             format!("headers may have {HEADER_BYTES_MAX} bytes"),
         );
-        Ok(req
-            .into_response(HttpResponse::from_error(problem))
-            .map_into_boxed_body())
+        Ok(req.into_response(problem.respond(&path, &id)))
     } else {
         match AssertUnwindSafe(next.call(req)).catch_unwind().await {
             Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),
@@ -98,11 +96,11 @@ pub async fn observe<B: MessageBody + 'static>(
 fn log(method: &str, route: &str, status: u16, seconds: f64, tenant: &str, request_id: &str) {
     let ms = (seconds * 1000.0).round() as u64;
     match (route, status) {
-        (_, 500..) => tracing::warn!(method, route, status, ms, tenant, request_id, "request"),
-        // Asked every few seconds by machines.
+        // Asked every few seconds by machines, which keep count of failures themselves.
         ("/healthz" | "/readyz" | "/metrics", _) => {
             tracing::debug!(method, route, status, ms, tenant, request_id, "request");
         }
+        (_, 500..) => tracing::warn!(method, route, status, ms, tenant, request_id, "request"),
         _ => tracing::info!(method, route, status, ms, tenant, request_id, "request"),
     }
 }

@@ -43,12 +43,13 @@ pub fn app(
         .app_data(parts.metrics)
         .app_data(web::PayloadConfig::new(SMALL_BODY_MAX))
         .configure(routes::configure)
+        // The one added last is the outermost: its headers are on errors as well.
+        .wrap(from_fn(observe))
         .wrap(
             DefaultHeaders::new()
                 .add(("X-Content-Type-Options", "nosniff"))
                 .add(("Cache-Control", "no-store")),
         )
-        .wrap(from_fn(observe))
 }
 
 /// Serves on `listener` until SIGTERM or SIGINT: then no new connection is taken, and what is under way gets its time.

@@ -10,6 +10,7 @@ pub mod workflows;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, Handler, Responder, Route, web};
+use serde_json::{Map, Value};
 
 use crate::error::{Fault, Kind, Problem};
 
@@ -107,12 +108,26 @@ fn require_json(content_type: Option<&HeaderValue>) -> Result<(), Problem> {
     }
 }
 
-/// A small body that is not what it should be. serde names fields and types, and quotes unknown names only.
-fn bad_json(error: &serde_json::Error) -> Problem {
-    let code = if error.is_data() {
-        "WRONG_TYPE"
-    } else {
-        "MALFORMED_JSON"
-    };
-    Problem::invalid(vec![Fault::at("", code, error.to_string())])
+/// The members of a small JSON object: `known` ones are handed out, everything else is a fault.
+fn members(body: &[u8], known: &[&str], faults: &mut Vec<Fault>) -> Map<String, Value> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => {
+            for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+                let name: String = name.chars().take(64).collect();
+                let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+                let detail = format!("not known; known are {}", known.join(", "));
+                faults.push(Fault::at(pointer, "UNKNOWN_FIELD", detail));
+            }
+            members
+        }
+        Ok(_) => {
+            faults.push(Fault::at("", "WRONG_TYPE", "an object is needed"));
+            Map::new()
+        }
+        Err(error) => {
+            let place = format!("not JSON at line {}, column {}", error.line(), error.column());
+            faults.push(Fault::at("", "MALFORMED_JSON", place));
+            Map::new()
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, http::header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use shared::job::JobStatus;
 use shared::store::StoreError;
 use shared::store::model::Steered;
@@ -26,12 +27,11 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Why; may be left out, like the whole body.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(ToSchema)]
 #[schema(as = Steering)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
 pub struct SteerBody {
     /// At most 500 characters; shown to whoever looks at the job.
-    #[serde(default)]
     reason: Option<String>,
 }
 
@@ -105,15 +105,28 @@ fn reason(req: &HttpRequest, body: &[u8], caller: &Caller) -> Result<String, Pro
         return Ok(by);
     }
     super::require_json(req.headers().get(header::CONTENT_TYPE))?;
-    let read: SteerBody = serde_json::from_slice(body).map_err(|e| super::bad_json(&e))?;
-    match read.reason.as_deref().map(str::trim) {
-        None | Some("") => Ok(by),
-        Some(text) if text.chars().count() <= REASON_MAX => Ok(format!("{text} ({by})")),
-        Some(_) => Err(Problem::invalid(vec![Fault::at(
-            "/reason",
-            "TOO_LONG",
-            format!("at most {REASON_MAX} characters"),
-        )])),
+    let mut faults = Vec::new();
+    let members = super::members(body, &["reason"], &mut faults);
+    let reason = match members.get("reason") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) if text.chars().count() <= REASON_MAX => text.trim(),
+        Some(Value::String(_)) => {
+            faults.push(Fault::at(
+                "/reason",
+                "TOO_LONG",
+                format!("at most {REASON_MAX} characters"),
+            ));
+            ""
+        }
+        Some(_) => {
+            faults.push(Fault::at("/reason", "WRONG_TYPE", "a string is needed"));
+            ""
+        }
+    };
+    match (faults.is_empty(), reason) {
+        (false, _) => Err(Problem::invalid(faults)),
+        (true, "") => Ok(by),
+        (true, text) => Ok(format!("{text} ({by})")),
     }
 }
 
