@@ -55,8 +55,8 @@ impl State {
         }
     }
 
-    /// Whose job a caller may look at under this id: an operator's any, everybody else's their own tenant's. A job that
-    /// belongs to another tenant is as absent as one that never was, which the store sees to.
+    /// The tenant to look under for a job with this id: for an operator whoever owns it, for everybody else their own. Good
+    /// for reading: the store shows a tenant its own jobs only.
     pub async fn tenant_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
         let found = if caller.sees_all() {
             self.store()?.tenant_of(job).await?
@@ -64,6 +64,15 @@ impl State {
             caller.tenant.clone()
         };
         found.ok_or_else(|| Problem::no_such_job(&job.to_string()))
+    }
+
+    /// The owner of a job that this caller may steer. Asked of the store in any case: what changes a job must not rest on
+    /// somebody else's check. A job of another tenant is as absent as one that never was.
+    pub async fn owner_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
+        let owner = self.store()?.tenant_of(job).await?;
+        owner
+            .filter(|owner| caller.sees_all() || caller.tenant.as_ref() == Some(owner))
+            .ok_or_else(|| Problem::no_such_job(&job.to_string()))
     }
 }
 

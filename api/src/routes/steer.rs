@@ -59,7 +59,7 @@ async fn pause(
 ) -> Result<web::Json<SteeredView>, Problem> {
     let job = job_id(&id)?;
     let reason = reason(&req, &body, &caller.0)?;
-    let tenant = state.tenant_for(&caller.0, job).await?;
+    let tenant = state.owner_for(&caller.0, job).await?;
     let answer = state.store()?.pause(&tenant, job, &reason).await;
     steered(&id, "pause", answer)
 }
@@ -74,7 +74,7 @@ async fn resume(
     state: web::Data<State>,
 ) -> Result<web::Json<SteeredView>, Problem> {
     let job = job_id(&id)?;
-    let tenant = state.tenant_for(&caller.0, job).await?;
+    let tenant = state.owner_for(&caller.0, job).await?;
     let answer = state.store()?.resume(&tenant, job).await;
     steered(&id, "resume", answer)
 }
@@ -93,7 +93,7 @@ async fn cancel(
 ) -> Result<web::Json<SteeredView>, Problem> {
     let job = job_id(&id)?;
     let reason = reason(&req, &body, &caller.0)?;
-    let tenant = state.tenant_for(&caller.0, job).await?;
+    let tenant = state.owner_for(&caller.0, job).await?;
     let answer = state.store()?.cancel(&tenant, job, &reason).await;
     steered(&id, "cancel", answer)
 }
