@@ -1,4 +1,9 @@
-//! Worker library.
+//! The worker: claims batches, runs phases against controllers, recovers stalled work.
+//!
+//! Modules in reading order. `engine` names no vendor; `r1` and the other clients know nothing of jobs.
 
 pub mod gate;
 pub mod remote;
+pub mod r1;
+pub mod executors;
+pub mod engine;

@@ -85,6 +85,7 @@ impl Document {
             [pool, dpsks, true] if pool || dpsks => {
                 let detail = "holds dpskPools beside pool or dpsks: it cannot be told which of them is meant";
                 faults.push(Fault::new(AT, Code::UnknownShape, detail));
+                self.shape = None;
             }
             [_, _, true] | [true, true, _] => {}
             [false, true, _] => {

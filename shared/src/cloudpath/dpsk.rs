@@ -37,7 +37,7 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
         json.skip()?;
         return Ok(row);
     }
-    let (mut seen, mut uses_limit, mut limit) = (0_u16, None, None);
+    let (mut seen, mut repeated, mut uses_limit, mut limit) = (0_u16, 0_u16, None, None);
     json.begin_object()?;
     while json.has_next()? {
         let Some(index) = json.name_in(&FIELDS)? else {
@@ -46,7 +46,11 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
         };
         let field = FIELDS[index];
         if seen & (1 << index) != 0 {
-            row.refuse(field, Code::DuplicateField, "given twice in one DPSK");
+            // Said once per field, so that a row has few problems whatever its size.
+            if repeated & (1 << index) == 0 {
+                row.refuse(field, Code::DuplicateField, "given more than once in one DPSK");
+            }
+            repeated |= 1 << index;
             json.skip()?;
             continue;
         }
@@ -65,14 +69,14 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
     }
     json.end_object()?;
 
-    if row.guid.is_empty() && !has_problem(&row, "guid") {
+    if row.guid.is_empty() && !row.has_problem("guid") {
         row.refuse(
             "guid",
             Code::MissingField,
             "missing: it identifies the key in Cloudpath",
         );
     }
-    if row.secret.is_none() && !has_problem(&row, "passphrase") {
+    if row.secret.is_none() && !row.has_problem("passphrase") {
         row.refuse("passphrase", Code::MissingField, "missing: there is no key to import");
     }
     // Without `useDeviceCountLimit` the number means nothing in Cloudpath (exports say 0 then).
@@ -86,7 +90,7 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
                     format!("{limit} devices; at least 1"),
                 );
             }
-            None if has_problem(&row, "deviceCountLimit") => {}
+            None if row.has_problem("deviceCountLimit") => {}
             None => row.refuse(
                 "deviceCountLimit",
                 Code::MissingField,
@@ -94,11 +98,8 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
             ),
         }
     }
+    row.problems.shrink_to_fit();
     Ok(row)
-}
-
-fn has_problem(row: &ExportRow, field: &str) -> bool {
-    row.problems.iter().any(|problem| problem.field == field)
 }
 
 fn taken<T>(value: Result<Option<T>, Refusal>, row: &mut ExportRow, field: &'static str) -> Option<T> {

@@ -127,6 +127,10 @@ impl ExportRow {
         });
     }
 
+    pub(super) fn has_problem(&self, field: &str) -> bool {
+        self.problems.iter().any(|problem| problem.field == field)
+    }
+
     /// The user name it gets in RUCKUS One: its name without the white space around it, or `DPSK-<guid>`.
     /// Every key needs one: without it RUCKUS One invents a name that no later run would recognise.
     pub fn username(&self) -> Cow<'_, str> {

@@ -3,7 +3,7 @@
 //! Nothing here keeps a document in memory. The underlying reader's own buffer (one value long) is not wiped,
 //! so a passphrase may stay in freed memory until the allocator uses it again; copies of ours are wiped.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -18,27 +18,39 @@ const MAX_COPY: usize = 1024;
 
 pub(super) struct Json<R: Read> {
     inner: JsonStreamReader<Source<R>>,
-    failure: Failure,
+    ending: SharedEnding,
 }
 
-/// The error of the byte stream, kept apart because the JSON reader reports malformed UTF-8 as an I/O error too.
-type Failure = Rc<RefCell<Option<io::Error>>>;
+/// What the byte stream said last, shared with the source inside the JSON reader.
+type SharedEnding = Rc<Ending>;
+
+#[derive(Default)]
+struct Ending {
+    /// Kept apart because the JSON reader reports malformed UTF-8 as an I/O error too.
+    error: RefCell<Option<io::Error>>,
+    /// All bytes were asked for and used up: whatever is wrong with the syntax then is that it ends here.
+    is_reached: Cell<bool>,
+}
 
 struct Source<R> {
     bytes: R,
-    failure: Failure,
+    ending: SharedEnding,
 }
 
 impl<R: Read> Read for Source<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer).map_err(|error| {
-            if error.kind() == io::ErrorKind::Interrupted {
-                return error;
+        match self.bytes.read(buffer) {
+            Ok(read) => {
+                self.ending.is_reached.set(read == 0);
+                Ok(read)
             }
-            let kind = error.kind();
-            *self.failure.borrow_mut() = Some(error);
-            kind.into()
-        })
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                *self.ending.error.borrow_mut() = Some(error);
+                Err(kind.into())
+            }
+        }
     }
 }
 
@@ -83,7 +95,7 @@ pub(super) fn kind_name(kind: ValueType) -> &'static str {
 
 impl<R: Read> Json<R> {
     pub fn new(bytes: R) -> Self {
-        let failure = Failure::default();
+        let ending = SharedEnding::default();
         let settings = ReaderSettings {
             max_nesting_depth: Some(MAX_DEPTH),
             track_path: false,
@@ -93,47 +105,47 @@ impl<R: Read> Json<R> {
         };
         let source = Source {
             bytes,
-            failure: failure.clone(),
+            ending: ending.clone(),
         };
         Self {
             inner: JsonStreamReader::new_custom(source, settings),
-            failure,
+            ending,
         }
     }
 
     pub fn peek(&mut self) -> Result<ValueType, RequestError> {
-        self.inner.peek().map_err(|error| stop(&self.failure, error))
+        self.inner.peek().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn begin_object(&mut self) -> Result<(), RequestError> {
-        self.inner.begin_object().map_err(|error| stop(&self.failure, error))
+        self.inner.begin_object().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn end_object(&mut self) -> Result<(), RequestError> {
-        self.inner.end_object().map_err(|error| stop(&self.failure, error))
+        self.inner.end_object().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn begin_array(&mut self) -> Result<(), RequestError> {
-        self.inner.begin_array().map_err(|error| stop(&self.failure, error))
+        self.inner.begin_array().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn end_array(&mut self) -> Result<(), RequestError> {
-        self.inner.end_array().map_err(|error| stop(&self.failure, error))
+        self.inner.end_array().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn has_next(&mut self) -> Result<bool, RequestError> {
-        self.inner.has_next().map_err(|error| stop(&self.failure, error))
+        self.inner.has_next().map_err(|error| stop(&self.ending, error))
     }
 
     pub fn skip(&mut self) -> Result<(), RequestError> {
-        self.inner.skip_value().map_err(|error| stop(&self.failure, error))
+        self.inner.skip_value().map_err(|error| stop(&self.ending, error))
     }
 
     /// The next member's name, as an owned text of at most [`MAX_COPY`] characters.
     pub fn name(&mut self) -> Result<String, RequestError> {
         match self.inner.next_name() {
             Ok(name) => Ok(name.chars().take(MAX_COPY).collect()),
-            Err(error) => Err(stop(&self.failure, error)),
+            Err(error) => Err(stop(&self.ending, error)),
         }
     }
 
@@ -141,7 +153,7 @@ impl<R: Read> Json<R> {
     pub fn name_in(&mut self, known: &[&str]) -> Result<Option<usize>, RequestError> {
         match self.inner.next_name() {
             Ok(name) => Ok(known.iter().position(|candidate| *candidate == name)),
-            Err(error) => Err(stop(&self.failure, error)),
+            Err(error) => Err(stop(&self.ending, error)),
         }
     }
 
@@ -149,24 +161,24 @@ impl<R: Read> Json<R> {
     pub fn with_text<T>(&mut self, read: impl FnOnce(&str) -> T) -> Result<T, RequestError> {
         match self.inner.next_str() {
             Ok(text) => Ok(read(text)),
-            Err(error) => Err(stop(&self.failure, error)),
+            Err(error) => Err(stop(&self.ending, error)),
         }
     }
 
     pub fn scalar(&mut self) -> Result<Scalar, RequestError> {
         match self.peek()? {
             ValueType::Null => {
-                self.inner.next_null().map_err(|error| stop(&self.failure, error))?;
+                self.inner.next_null().map_err(|error| stop(&self.ending, error))?;
                 Ok(Scalar::Null)
             }
             ValueType::Boolean => self
                 .inner
                 .next_bool()
                 .map(Scalar::Bool)
-                .map_err(|error| stop(&self.failure, error)),
+                .map_err(|error| stop(&self.ending, error)),
             ValueType::Number => match self.inner.next_number_as_str() {
                 Ok(number) => Ok(Scalar::Number(number.chars().take(MAX_COPY).collect())),
-                Err(error) => Err(stop(&self.failure, error)),
+                Err(error) => Err(stop(&self.ending, error)),
             },
             ValueType::String => self.with_text(|text| {
                 let value = text.chars().take(MAX_COPY).collect();
@@ -238,11 +250,11 @@ impl<R: Read> Json<R> {
     pub fn end(self) -> Result<(), RequestError> {
         self.inner
             .consume_trailing_whitespace()
-            .map_err(|error| stop(&self.failure, error))
+            .map_err(|error| stop(&self.ending, error))
     }
 }
 
-fn stop(failure: &Failure, error: ReaderError) -> RequestError {
+fn stop(ending: &SharedEnding, error: ReaderError) -> RequestError {
     let malformed = |code, what: &str, at: &JsonReaderPosition| {
         let place = match at.line_pos {
             Some(at) => format!(" at line {}, column {}", at.line + 1, at.column + 1),
@@ -251,7 +263,7 @@ fn stop(failure: &Failure, error: ReaderError) -> RequestError {
         RequestError::Malformed(Fault::new(DOCUMENT, code, format!("{what}{place}")))
     };
     match error {
-        ReaderError::IoError { location, .. } => match failure.borrow_mut().take() {
+        ReaderError::IoError { location, .. } => match ending.error.borrow_mut().take() {
             Some(error) => RequestError::Read(error),
             None => malformed(Code::MalformedJson, "not UTF-8", &location),
         },
@@ -259,7 +271,9 @@ fn stop(failure: &Failure, error: ReaderError) -> RequestError {
             use struson::reader::SyntaxErrorKind::{IncompleteDocument, TrailingData};
             let what = match error.kind {
                 IncompleteDocument if error.location.data_pos == Some(0) => "the body is empty".to_owned(),
-                IncompleteDocument => "the document ends too early: the body is cut off".to_owned(),
+                kind if kind != TrailingData && (kind == IncompleteDocument || ending.is_reached.get()) => {
+                    "the document ends too early: the body is cut off".to_owned()
+                }
                 TrailingData => "something follows the end of the document".to_owned(),
                 kind => format!("not JSON ({})", words(&format!("{kind:?}"))),
             };

@@ -28,7 +28,13 @@ pub(super) fn judge(document: &mut Document, options: &ImportOptions, now: Times
         faults.push(Fault::new("/dpsk_data", Code::TooManyRows, detail));
     }
     judge_pools(shape, &document.pools, faults);
-    let targets = judge_rows(shape, document, options, now, faults);
+    let (bad_rows, targets) = bad_rows(&document.rows, options, now);
+    for bad in &bad_rows {
+        match options.invalid_rows {
+            InvalidRows::Fail => report(shape, document, bad, faults),
+            InvalidRows::Skip => skip(&mut document.rows, bad),
+        }
+    }
     if targets > MAX_PLANNED_POOLS {
         let detail = format!("{targets} pools would be needed, one per VLAN and pool; at most {MAX_PLANNED_POOLS}");
         faults.push(Fault::new("/options/group_by_vlan", Code::TooManyPools, detail));
@@ -53,95 +59,83 @@ fn judge_pools(shape: Shape, pools: &[CloudpathPool], faults: &mut Faults) {
 /// Where a key goes: one pool in RUCKUS One, within which user names and passphrases must be unique.
 type Target = (u16, Option<u16>);
 
-/// Returns how many pools the good rows go to.
-fn judge_rows(
-    shape: Shape,
-    document: &mut Document,
-    options: &ImportOptions,
-    now: Timestamp,
-    faults: &mut Faults,
-) -> usize {
-    let is_skipping = options.invalid_rows == InvalidRows::Skip;
-    let mut skips = Vec::new();
-    let mut targets = HashSet::new();
-    let mut known = Known::default();
-    for row in &document.rows {
-        let target = (row.pool, row.vlan.filter(|_| options.group_by_vlan));
-        // With a VLAN that was refused it is unknown which pool it would go to.
-        let is_lost = options.group_by_vlan && row.problems.iter().any(|problem| problem.field == "vlanid");
-        let is_wanted = !is_lost && fate(row, options, now).is_ok();
-        let doubles = known.doubles(row, target, is_wanted);
-        let bad = !row.problems.is_empty() || !doubles.is_empty();
-        if !bad && is_wanted {
-            targets.insert(target);
-        }
-        if !bad || !is_skipping {
-            known.remember(row, target, is_wanted);
-        }
-        if !bad {
-            continue;
-        }
-        let place = || {
-            let pool = &document.pools[usize::from(row.pool)];
-            format!(
-                "{}/{}",
-                shape.list_pointer(usize::from(row.pool)),
-                row.row - pool.first_row
-            )
-        };
-        let twice = doubles.iter().map(|double| {
-            let earlier = &document.rows[double.earlier as usize];
-            let detail = format!("{} as row {} ({})", double.what, earlier.row, earlier.guid);
-            (double.field, double.code, Cow::from(detail))
-        });
-        let all = row
-            .problems
-            .iter()
-            .map(|problem| (problem.field, problem.code, problem.detail.clone()))
-            .chain(twice);
-        if is_skipping {
-            skips.push((row.row, skip_of(all)));
-            continue;
-        }
-        for (field, code, detail) in all {
-            faults.push_with(|| {
-                let pointer = if field.is_empty() {
-                    place()
-                } else {
-                    child(&place(), field)
-                };
-                Fault::new(pointer, code, detail)
-            });
-        }
-    }
-    drop(known);
-    for (row, skip) in skips {
-        document.rows[row as usize].skip = skip.map(Box::new);
-    }
-    targets.len()
+/// A row that cannot be imported as it is: for its own problems, for rows it collides with, or both.
+struct Bad {
+    row: usize,
+    doubles: Vec<Double>,
 }
 
-/// The first fault's code, and the details of all.
-fn skip_of<'a>(all: impl Iterator<Item = (&'a str, Code, Cow<'a, str>)>) -> Option<Skip> {
-    let mut skip: Option<Skip> = None;
-    for (field, code, detail) in all {
-        let skip = match &mut skip {
-            Some(skip) => {
-                skip.detail.push_str("; ");
-                skip
-            }
-            none => none.insert(Skip {
-                code,
-                detail: String::new(),
-            }),
-        };
-        if !field.is_empty() {
-            skip.detail.push_str(field);
-            skip.detail.push_str(": ");
+/// All bad rows, and how many pools the good ones go to.
+fn bad_rows(rows: &[ExportRow], options: &ImportOptions, now: Timestamp) -> (Vec<Bad>, usize) {
+    let is_skipping = options.invalid_rows == InvalidRows::Skip;
+    let (mut bad_rows, mut targets, mut known) = (Vec::new(), HashSet::new(), Known::default());
+    for (index, row) in rows.iter().enumerate() {
+        let target = (row.pool, row.vlan.filter(|_| options.group_by_vlan));
+        // With a VLAN that was refused it is unknown which pool it would go to.
+        let is_lost = options.group_by_vlan && row.has_problem("vlanid");
+        let is_wanted = !is_lost && fate(row, options, now).is_ok();
+        let doubles = known.doubles(row, target, is_wanted);
+        let is_bad = !row.problems.is_empty() || !doubles.is_empty();
+        // A row that will be skipped stands in nobody's way.
+        if !is_bad || !is_skipping {
+            known.remember(row, target, is_wanted);
         }
-        skip.detail.push_str(&detail);
+        if is_bad {
+            bad_rows.push(Bad { row: index, doubles });
+        } else if is_wanted {
+            targets.insert(target);
+        }
     }
-    skip
+    (bad_rows, targets.len())
+}
+
+/// One fault per problem and collision.
+fn report(shape: Shape, document: &Document, bad: &Bad, faults: &mut Faults) {
+    let row = &document.rows[bad.row];
+    let pointer = |field: &str| {
+        let pool = usize::from(row.pool);
+        let place = row.row - document.pools[pool].first_row;
+        let pointer = format!("{}/{place}", shape.list_pointer(pool));
+        if field.is_empty() {
+            pointer
+        } else {
+            child(&pointer, field)
+        }
+    };
+    for problem in &row.problems {
+        faults.push_with(|| Fault::new(pointer(problem.field), problem.code, &*problem.detail));
+    }
+    for double in &bad.doubles {
+        faults.push_with(|| Fault::new(pointer(double.field), double.code, double.detail(&document.rows)));
+    }
+}
+
+/// The first problem's code, and the details of all. The problems themselves are done with: they are dropped row by
+/// row, lest 100,000 bad rows keep both.
+fn skip(rows: &mut [ExportRow], bad: &Bad) {
+    let problems = std::mem::take(&mut rows[bad.row].problems);
+    let problems = problems
+        .into_iter()
+        .map(|problem| (problem.field, problem.code, problem.detail));
+    let doubles = bad
+        .doubles
+        .iter()
+        .map(|double| (double.field, double.code, double.detail(rows).into()));
+    let (mut first, mut details) = (None, Vec::new());
+    for (field, code, detail) in problems.chain(doubles) {
+        first.get_or_insert(code);
+        details.push(if field.is_empty() {
+            detail.into_owned()
+        } else {
+            format!("{field}: {detail}")
+        });
+    }
+    rows[bad.row].skip = first.map(|code| {
+        Box::new(Skip {
+            code,
+            detail: details.join("; "),
+        })
+    });
 }
 
 /// The rows met so far, by what must be unique. Passphrases are compared in place, never copied.
@@ -157,6 +151,13 @@ struct Double {
     code: Code,
     what: &'static str,
     earlier: u32,
+}
+
+impl Double {
+    fn detail(&self, rows: &[ExportRow]) -> String {
+        let earlier = &rows[self.earlier as usize];
+        format!("{} as row {} ({})", self.what, earlier.row, earlier.guid)
+    }
 }
 
 impl<'a> Known<'a> {
@@ -217,6 +218,6 @@ impl<'a> Known<'a> {
 
 /// Not when the name was refused, nor when there is neither a name nor a guid.
 fn has_username(row: &ExportRow) -> bool {
-    let is_refused = row.problems.iter().any(|problem| problem.field == "name");
-    !is_refused && !(row.name.trim().is_empty() && row.guid.is_empty())
+    let is_nameless = row.name.trim().is_empty() && row.guid.is_empty();
+    !row.has_problem("name") && !is_nameless
 }

@@ -74,10 +74,11 @@ pub fn plan(export: &Export, options: &ImportOptions, now: Timestamp) -> (Import
 }
 
 impl Mapper {
-    /// The record of a row, and its passphrase (empty for a skipped row that had no good one).
-    pub fn map(&self, mut row: ExportRow) -> (Row, SecretString) {
-        let secret = row.secret.take().unwrap_or_else(|| SecretString::new(""));
-        (self.record(&row), secret)
+    /// The record of a row, and its passphrase. A skipped row's is empty: what is not imported is not kept.
+    pub fn map(&self, row: ExportRow) -> (Row, SecretString) {
+        let record = self.record(&row);
+        let secret = row.secret.filter(|_| record.skip.is_none());
+        (record, secret.unwrap_or_else(|| SecretString::new("")))
     }
 
     fn target(&self, row: &ExportRow) -> Target {

