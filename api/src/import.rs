@@ -7,14 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use shared::blob;
-use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError};
+use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError, Row};
 use shared::controllers::Controller;
 use shared::id::{JobId, TenantId};
 use shared::seal::Sealer;
 use shared::store::Store;
 use shared::store::model::{NewJob, Submitted};
 use shared::workflow::catalog;
-use zeroize::Zeroizing;
 
 use crate::auth::Submitter;
 use crate::body::{BodyFault, BodyReader};
@@ -207,18 +206,11 @@ fn chunks(sealer: &Sealer, job: JobId, export: Export, mapper: &Mapper) -> Resul
     let mut chunks = Vec::with_capacity(export.rows.len().div_ceil(CHUNK_ROWS));
     let mut left = export.rows.into_iter().peekable();
     while left.peek().is_some() {
-        let (rows, secrets): (Vec<_>, Vec<_>) = left.by_ref().take(CHUNK_ROWS).map(|row| mapper.map(row)).unzip();
-        let column: Vec<&str> = rows
-            .iter()
-            .zip(&secrets)
-            .map(|(row, secret)| if row.skip.is_some() { "" } else { secret.expose() })
-            .collect();
-        // Room for every character escaped, so that no half-filled copy is left behind by growing.
-        let room = column.iter().map(|s| 6 * s.len() + 3).sum::<usize>() + 2;
-        let mut plain = Zeroizing::new(Vec::with_capacity(room));
-        serde_json::to_writer(&mut *plain, &column).map_err(|_| Problem::internal())?;
+        let keep = |row: Row, secret| (row.skip.is_none().then_some(secret), row);
+        let mapped = left.by_ref().take(CHUNK_ROWS).map(|row| mapper.map(row));
+        let (secrets, rows): (Vec<_>, Vec<_>) = mapped.map(|(row, secret)| keep(row, secret)).unzip();
         let place = format!("{job}|input|{}", chunks.len());
-        let sealed = sealer.seal(&place, &plain).map_err(|_| Problem::internal())?;
+        let sealed = sealer.seal_column(&place, &secrets).map_err(|_| Problem::internal())?;
         let rows = blob::pack(&rows).map_err(|_| Problem::internal())?;
         chunks.push(Chunk { rows, sealed });
     }
