@@ -290,3 +290,27 @@ async fn metrics_name_route_templates_not_ids() {
     );
     assert!(!page.contains(JOB) && !page.contains("nonsense"), "{page}");
 }
+
+#[actix_web::test]
+async fn a_panic_is_a_problem_that_gives_nothing_away() {
+    let metrics = actix_web::web::Data::new(api::metrics::Metrics::default());
+    let boom = || async {
+        assert!(std::hint::black_box(false), "hunter22");
+        "unreachable"
+    };
+    let app = actix_web::App::new()
+        .app_data(metrics.clone())
+        .route("/boom", actix_web::web::get().to(boom))
+        .wrap(actix_web::middleware::from_fn(api::observe::observe));
+    let app = init_service(app).await;
+    let error = actix_web::dev::Service::call(&app, TestRequest::get().uri("/boom").to_request())
+        .await
+        .unwrap_err();
+    let answer = error.error_response();
+    assert_eq!(answer.status(), 500);
+    let body = actix_web::body::to_bytes(answer.into_body()).await.ok().unwrap();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["instance"], "/boom");
+    assert!(!problem.to_string().contains("hunter22"));
+    assert!(metrics.encode().unwrap().contains("phaseline_api_panics_total 1"));
+}

@@ -78,7 +78,11 @@ async fn follow(api: &Api, job: &str, patience: Duration, output: Output) -> Res
     let mut progress = Progress::new(output);
     let mut last = Value::Null;
     loop {
-        match api.get::<Job>(&format!("api/v1/jobs/{job}"), &[]).await {
+        // Lists of what was created are of no use here and cost the store some reading.
+        match api
+            .get::<Job>(&format!("api/v1/jobs/{job}"), &[("resources", "0".to_owned())])
+            .await
+        {
             Ok((state, raw)) => {
                 if backoff.reset() {
                     progress.note("the API is back");
