@@ -20,7 +20,7 @@ use shared::store::Store;
 pub const SECRET: &str = "a-secret-of-thirty-two-characters";
 
 /// Controller 1 belongs to `acme` and `dev`, 2 to `other`.
-const CONTROLLERS: &str = r#"
+pub const CONTROLLERS: &str = r#"
 [[controllers]]
 id = 1
 name = "one"

@@ -1,5 +1,7 @@
 //! A Redis server of a test's own: a fresh folder, a free port, killed at the end.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +17,14 @@ impl Redis {
     /// `REDIS_SERVER` names the binary; `redis-server` of the path unless told.
     pub fn start(extra: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_with(port, extra)
+    }
+
+    pub fn start_on(port: u16) -> Self {
+        Self::start_with(port, &[])
+    }
+
+    fn start_with(port: u16, extra: &[&str]) -> Self {
         let folder = std::env::temp_dir().join(format!("phaseline-redis-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
         let child = spawn(port, &folder, extra);
