@@ -2,6 +2,9 @@
 //!
 //! Modules in reading order. `engine` names no vendor; `r1` and the other clients know nothing of jobs.
 
+pub mod run;
+pub mod environment;
+pub mod health;
 pub mod gate;
 pub mod remote;
 pub mod r1;

@@ -435,6 +435,19 @@ impl Batch {
                     }
                 }
             }
+            Ended::Unclear { code, message } => {
+                self.states[at] = State::Uncertain {
+                    attempt,
+                    started_ms,
+                    ours: true,
+                    gave_up: false,
+                    after_conflict: false,
+                    resource_id,
+                    request_id: Some(request_id),
+                    last: Some(TaskError::new(&code, message)),
+                };
+                None
+            }
             Ended::Failed {
                 code,
                 message,

@@ -43,6 +43,14 @@ pub enum Ended {
         #[serde(rename = "u", default)]
         uniqueness: bool,
     },
+    /// Ended in a way that says nothing (cancelled, partly done): only reading back tells.
+    #[serde(rename = "unclear")]
+    Unclear {
+        #[serde(rename = "k")]
+        code: String,
+        #[serde(rename = "m")]
+        message: String,
+    },
 }
 
 /// Where activities are asked after, many with one call.

@@ -1,0 +1,37 @@
+//! Recording: every call but those to `/_sim`, one JSON line each, in the order of arrival.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Reply};
+
+/// An open record file.
+#[derive(Debug)]
+pub struct Recorder(File);
+
+impl Recorder {
+    /// Appends to `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new().create(true).append(true).open(path).map(Self)
+    }
+
+    /// Writes one call. A dropped connection has status 0 and no response; a form body (it holds the client secret) is null.
+    /// The line is written at once, so that nothing is missing after a kill.
+    pub fn write(&mut self, call: &Call, body: &Value, reply: &Reply) -> io::Result<()> {
+        let (status, response) = if reply.cut {
+            (0, Value::Null)
+        } else {
+            (reply.status, reply.as_json())
+        };
+        let token = call.path.starts_with("/oauth2/");
+        let line = json!({
+            "method": call.method, "path": call.path, "query": call.query, "content_type": call.content_type,
+            "body": if token { &Value::Null } else { body }, "status": status,
+            "response": if token { Value::Null } else { response },
+        });
+        self.0.write_all(format!("{line}\n").as_bytes())
+    }
+}
