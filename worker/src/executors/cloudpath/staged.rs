@@ -15,9 +15,9 @@ use crate::executors::{Context, JobData, PlanError, Sent};
 use crate::r1::Written;
 use crate::remote::CallError;
 
-/// The plan of the import: the job's `input`. Members it does not know are somebody else's.
+/// The plan of the import: member `plan` of the job's `input`.
 pub fn import_plan(spec: &JobSpec) -> Result<ImportPlan, PlanError> {
-    ImportPlan::deserialize(&spec.input).map_err(|e| damaged("plan", &e))
+    ImportPlan::deserialize(&spec.input["plan"]).map_err(|e| damaged("plan", &e))
 }
 
 /// The job's options, as they were accepted.
