@@ -57,9 +57,10 @@ if f[1] == 'RUNNING' or f[1] == 'PENDING' or f[1] == 'CANCELLING' or f[1] == 'PA
       for b = 0, num(p[2]) - 1 do
         if call('HEXISTS', j..':out:'..ph, b) == 0 then lost(ph, b) end
       end
-      if num(p[2]) < num(p[3]) and not inq[item] and not p[4] then
-        if f[3] then call('HSET', PH(job, ph), 'dropped', 1)
-        elseif not call('HGET', j..':dag', 'seq:'..ph) or num(p[2]) == num(p[5]) then queue(lane, job, ph) end
+      -- in sequence: between two batches nothing is queued, the end of the running one does it
+      local waits = call('HGET', j..':dag', 'seq:'..ph) and num(p[2]) ~= num(p[5])
+      if num(p[2]) < num(p[3]) and not waits and not inq[item] and not p[4] then
+        if f[3] then call('HSET', PH(job, ph), 'dropped', 1) else queue(lane, job, ph) end
         fixed = fixed + 1
       end
     end
