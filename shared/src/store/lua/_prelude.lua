@@ -71,8 +71,14 @@ end
 local function rec_set(job, ph, b, r)
   call('HSET', J(job)..':b:'..ph, b, r.st..'|'..r.token..'|'..r.entry..'|'..r.claims..'|'..r.crashes..'|'..r.w)
 end
--- progress made: takeovers before this point were not the fault of the remaining work
-local function progressed(job, ph, b, r) if r.crashes > 0 then r.crashes = 0; rec_set(job, ph, b, r) end end
+-- Whether checkpoints (index value)* from ARGV[first] on tell of progress: takeovers before it were not the fault of the remaining work.
+-- An intent (SENT) is none: a task that kills its worker leaves one each time, and would never be given up.
+local function progress_in(first)
+  for i = first + 1, #ARGV, 2 do
+    if string.sub(ARGV[i], 1, 8) ~= '{"s":"S"' then return true end
+  end
+  return false
+end
 -- tasks of batch b of a planned phase: all are full but the last
 local function batch_weight(p_tasks, p_bsize, b)
   return math.max(1, math.min(num(p_bsize), num(p_tasks) - b * num(p_bsize)))
