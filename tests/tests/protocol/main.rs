@@ -1,0 +1,11 @@
+//! The batch protocol on a real Redis: random schedules, directed schedules, and mutants of the scripts that must be caught.
+//!
+//! A failed random run says how to run it again: `PROTOCOL_MODE=timetravel PROTOCOL_SEED=7 cargo nextest run -p testkit --test
+//! protocol one_start`. Times are real, so a run is not repeated exactly; the schedule of decisions is.
+
+mod checks;
+mod model;
+mod proto;
+mod sim;
+mod starts;
+mod worker;
