@@ -219,10 +219,13 @@ end
 -- Cuts a job short: what was never released is counted as cancelled, what was released is settled by workers.
 truncate = function(job, reason, ms)
   local j = J(job)
-  local f = call('HMGET', j, 'trunc', 'lane')
+  local f = call('HMGET', j, 'trunc', 'lane', 'status')
   if f[1] then return end
   local lane = f[2]
   call('HSET', j, 'trunc', reason, 'updated', ms)
+  -- a held job whose last calls were one failure too many: it settles now, nothing can resume it, and it is watched again
+  if f[3] == 'PAUSED' then call('HSET', j, 'status', 'RUNNING') end
+  call('ZADD', P..'active', ms, job)
   call('HDEL', j, 'held')
   local ends = {}
   for _, ph in ipairs(phases_of(job)) do
