@@ -132,6 +132,12 @@ local function pump(max)
   return n
 end
 
+-- The plan's unit is over: published, dropped or ended.
+local function plan_over(job, ph)
+  call('HDEL', J(job)..':b:'..ph, '-1')
+  call('UNLINK', J(job)..':ck:'..ph..':-1')
+end
+
 -- ---- parking ----------------------------------------------------------------------------------------------------------------
 -- J:pk holds every parked unit of the job, so that cancel and resume never scan `delayed`.
 local function unpark(lane, job, ph, b, r)
@@ -195,7 +201,7 @@ local function phase_end(job, ph, st, ms)
     local was = call('HGET', PH(job, p), 'st')
     if was == 'PENDING' or was == 'PLANNING' or was == 'RUNNING' then
       call('HSET', PH(job, p), 'st', s, 'completed', ms)
-      call('HDEL', J(job)..':b:'..p, '-1')
+      plan_over(job, p)
       phase_event(job, p, s, ms)
       local left = call('HINCRBY', j, 'phases_left', -1)
       if s == 'FAILED' then

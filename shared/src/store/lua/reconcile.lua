@@ -50,7 +50,7 @@ if f[1] == 'RUNNING' or f[1] == 'PENDING' or f[1] == 'CANCELLING' or f[1] == 'PA
     local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'dropped', 'bdone')
     local item = job..'|'..ph
     if p[1] == 'PLANNING' and not (inq[item] or inq[item..'|-1'] or have[item..'|-1'] or p[4] or call('ZSCORE', P..'delayed', item..'|-1')) then
-      call('HDEL', j..':b:'..ph, '-1')
+      plan_over(job, ph)
       if f[4] then phase_end(job, ph, 'CANCELLED', ms) elseif f[3] then call('HSET', PH(job, ph), 'dropped', 1) else queue(lane, job, ph) end
       fixed = fixed + 1
     elseif p[1] == 'RUNNING' then
