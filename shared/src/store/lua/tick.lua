@@ -6,7 +6,11 @@ local ms = now()
 for _, m in ipairs(call('ZRANGEBYSCORE', P..'delayed', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
   local job, ph, b = string.match(m, '^([^|]+)|([^|]+)|(%-?%d+)$')
   local r, lane = rec_get(job, ph, b), call('HGET', J(job), 'lane')
-  if r and lane and r.st == 'W' then unpark(lane, job, ph, b, r) else call('ZREM', P..'delayed', m) end
+  if r and lane and r.st == 'W' then unpark(lane, job, ph, b, r)
+  else
+    call('ZREM', P..'delayed', m)
+    if lane then call('SREM', P..'pk:'..lane, m) end
+  end
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
   call('ZREM', P..'dirty', job)
