@@ -48,7 +48,7 @@ else
   call('HSET', j, 'status', 'CANCELLING')
   call('ZREM', P..'deadlines', job)
   job_event(job, 'CANCELLING', ms, reason)
-  truncate(job, 'CANCEL', ms)
+  truncate(job, 'CANCEL', ms); progress(job, ms)
   pump(16)
 end
 return { 'DONE', call('HGET', j, 'status') }

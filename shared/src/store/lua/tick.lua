@@ -18,7 +18,7 @@ for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, A
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'deadlines', '-inf', ms, 'LIMIT', 0, 10)) do
   call('ZREM', P..'deadlines', job)
-  if call('EXISTS', J(job)) == 1 then truncate(job, 'TIMEOUT', ms) end
+  if call('EXISTS', J(job)) == 1 then truncate(job, 'TIMEOUT', ms); progress(job, ms) end
 end
 local soonest = -1
 local function due(at) at = math.max(0, at - ms); if soonest < 0 or at < soonest then soonest = at end end
