@@ -3,9 +3,15 @@
 //! A failed random run says how to run it again: `PROTOCOL_MODE=timetravel PROTOCOL_SEED=7 cargo nextest run -p testkit --test
 //! protocol one_start`. Times are real, so a run is not repeated exactly; the schedule of decisions is.
 
+mod bench;
 mod checks;
+mod fencing;
 mod model;
+mod mutants;
+mod planning;
 mod proto;
+mod queues;
 mod sim;
 mod starts;
+mod steering;
 mod worker;
