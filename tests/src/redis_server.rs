@@ -217,7 +217,7 @@ fn answers(port: u16, pid: u32) -> bool {
         s.write_all(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")?;
         let (mut seen, mut buf) = (String::new(), [0u8; 4096]);
         // the PING fails while the data is being loaded
-        while !(seen.contains("process_id:") && seen.contains("uptime_in_seconds")) && !seen.contains("-LOADING") {
+        while !(seen.contains("-LOADING") || seen.contains("process_id:") && seen.contains("uptime_in_seconds")) {
             let n = s.read(&mut buf)?;
             if n == 0 {
                 break;

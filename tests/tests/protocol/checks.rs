@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::args;
 use crate::model::*;
 use crate::proto::*;
-use crate::sim::{Mode, World};
+use crate::world::{Mode, World};
 
 const COUNTS: [(&str, &str); 5] = [
     ("done", "COMPLETED"),

@@ -5,13 +5,17 @@
 
 mod bench;
 mod checks;
+mod fairness;
 mod fencing;
+mod limiter;
 mod model;
 mod mutants;
 mod planning;
 mod proto;
 mod queues;
+mod server_trouble;
 mod sim;
 mod starts;
 mod steering;
 mod worker;
+mod world;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::bench::{Bench, Schedule, server};
 use crate::proto::Scripts;
-use crate::{fencing as f, planning as p, queues as q, steering as s};
+use crate::{fairness, fencing as f, limiter as l, planning as p, queues as q, steering as s};
 
 struct Mutant {
     name: &'static str,
@@ -100,6 +100,25 @@ const MUTANTS: &[Mutant] = &[
     m("reconcile overlooks lost units", "reconcile", "if call('HEXISTS', j..':out:'..ph, b) == 0 then lost(ph, b) end", "", q::repairs),
     m("reconcile counts what only waits", "reconcile", "and not waits and", "and", q::sequential),
     m("a stray unit counts as parked", "tick", "if lane then call('SREM', P..'pk:'..lane, m) end", "", q::stray_parked),
+    m("a burst three times too large", "lim_acquire", "local tau = burst * em", "local tau = burst * em * 3", l::rate_is_kept),
+    m("tokens cost nothing", "lim_acquire", "tat + k * em", "tat", l::rate_is_kept),
+    m("what is given back grows for ever", "lim_acquire", "if tat < now then tat = now end", "", l::given_back),
+    m("nothing is given back", "lim_acquire", "if back > 0 then tat = tat - back * em end", "", l::given_back),
+    m("a dead worker keeps its share", "lim_acquire", "'-inf', now)) do", "'-inf', 0)) do", l::concurrency_is_leased),
+    m("the first takes all", "lim_acquire", "math.ceil(cmax / demand), ", "", l::concurrency_is_leased),
+    m("more than there is", "lim_acquire", ", cmax - (used - mine)", "", l::concurrency_is_leased),
+    m("two changes for one signal", "lim_report", "tonumber(ARGV[1]) == gen and", "", l::one_change_per_generation),
+    m("a rate above the configured one", "lim_acquire", "rate, cmax = math.min(rate, rmax), math.min(cmax, cceil)", "", l::one_change_per_generation),
+    m("a cool-down is ignored", "lim_acquire", "if cool > now then wait", "if false then wait", l::cool_down_stops_everybody),
+    m("a shorter cool-down ends a longer one", "lim_report", "math.max(tonumber(c('HGET', K, 'cool') or 0), now + cool)", "now + cool", l::cool_down_stops_everybody),
+    m("two pollers", "poll_lease", "if owner and owner ~= ARGV[1] then return { n, 0 } end", "", l::one_poller),
+    m("the poller keeps its lease for ever", "poll_lease", ", 'PX', ARGV[2]", "", l::one_poller),
+    m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),
+    m("a lane that was served stays first", "_prelude", "vt + 1 / cfg(", "vt + 0 * cfg(", fairness::a_small_job_passes_a_large_one),
+    m("a cooling lane fills the stream", "_prelude", "call('HEXISTS', P..'cool', lane)", "0", fairness::a_cooling_lane_holds_up_nobody),
+    m("the first job of a lane is served until it ends", "_prelude", "call('LMOVE', tq, tq, 'LEFT', 'RIGHT')", "local _", fairness::jobs_of_a_lane_take_turns),
+    m("all tenants weigh the same", "_prelude", "1 / cfg('weight', string.match(lane, '^[^|]*'), 1)", "1", fairness::weights_share_1_2_4),
+    m("the stream grows with the backlog", "_prelude", "and call('XLEN', WORK) < depth", "", fairness::a_backlog_drains),
 ];
 
 /// Schedules that no mutant needs.

@@ -16,7 +16,7 @@ const LUA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/src/store/lua/
 /// Builds the arguments of a call from anything printable.
 #[macro_export]
 macro_rules! args {
-    ($($a:expr),* $(,)?) => { vec![$($a.to_string()),*] };
+    ($($a:expr),* $(,)?) => { Vec::from([$($a.to_string()),*]) };
 }
 
 /// The scripts, whole, by name.

@@ -1,6 +1,6 @@
 //! Random runs: four modes, twenty starts each, five to a test so that they spread over the cores.
 
-use crate::sim::{Mode, World};
+use crate::world::{Mode, World};
 
 fn starts(mode: Mode, range: std::ops::RangeInclusive<u64>) {
     for start in range {

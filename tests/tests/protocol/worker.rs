@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::args;
 use crate::model::*;
 use crate::proto::{list, pairs, text};
-use crate::sim::World;
+use crate::world::World;
 
 /// Where a task stands.
 #[derive(Clone, PartialEq, Debug)]
