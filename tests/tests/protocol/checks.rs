@@ -285,10 +285,11 @@ fn events(w: &mut World, job: &Job, status: &str, states: &BTreeMap<String, Stri
     check(kinds.iter().filter(|k| ends.contains(k)).count() == 1, || {
         format!("{kinds:?}")
     })?;
-    for once in ["job.running", "job.paused", "job.resumed", "job.cancelling"] {
-        check(kinds.iter().filter(|k| **k == once).count() <= 1, || {
-            format!("{once} twice: {kinds:?}")
-        })?;
+    let count = |kind: &str| kinds.iter().filter(|k| **k == kind).count();
+    let held = count("job.paused") - count("job.resumed");
+    check(held <= 1, || format!("more resumed than paused: {kinds:?}"))?;
+    for once in ["job.running", "job.cancelling"] {
+        check(count(once) <= 1, || format!("{once} twice: {kinds:?}"))?;
     }
     let mut seen: BTreeMap<(String, String), u32> = BTreeMap::new();
     let mut progress = 0;

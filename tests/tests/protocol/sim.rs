@@ -35,7 +35,8 @@ impl World {
 
     fn sabotage(&mut self, ws: &[Worker]) {
         let lane = self.jobs[self.dice.below(8)].lane.clone();
-        match self.dice.below(7) {
+        let job = job_key(&self.jobs[self.dice.below(8)].id);
+        match self.dice.below(10) {
             0 => drop(self.p.cmd(&args![
                 "XGROUP",
                 "DELCONSUMER",
@@ -55,7 +56,10 @@ impl World {
             3 => drop(self.p.cmd(&args!["DEL", key("delayed")])),
             4 => drop(self.p.cmd(&args!["DEL", key("ring")])),
             5 => drop(self.p.cmd(&args!["DEL", key(&format!("tq:{lane}"))])),
-            _ => drop(self.p.cmd(&args!["DEL", key("tin")])),
+            6 => drop(self.p.cmd(&args!["DEL", key("tin")])),
+            7 => drop(self.p.cmd(&args!["DEL", key("cool"), key("vt")])),
+            8 => drop(self.p.cmd(&args!["DEL", key(&format!("pk:{lane}"))])),
+            _ => drop(self.p.cmd(&args!["DEL", format!("{job}:pk")])),
         }
     }
 
@@ -115,6 +119,25 @@ impl World {
         }
     }
 
+    /// Somebody holds any job for a moment, or lets all go on again.
+    fn meddle(&mut self) {
+        let job = self.jobs[self.dice.below(8)].clone();
+        let what = if self.dice.chance(0.5) { "pause" } else { "resume" };
+        if job.special != Special::Pause {
+            let r = texts(&self.call("steer", &args![job.id, what, "meddling"]));
+            self.count(&format!("{what} {}", r[0]));
+        }
+    }
+
+    /// Nobody is held by a meddler any more.
+    fn let_go(&mut self) {
+        for j in self.jobs.clone() {
+            if j.special != Special::Pause {
+                self.call("steer", &args![j.id, "resume", ""]);
+            }
+        }
+    }
+
     /// What a person wants at this point of the run; asked for again when a failover forgot it.
     fn steer(&mut self, it: usize) {
         for j in self.jobs.clone() {
@@ -167,6 +190,12 @@ impl World {
             }
             if it.is_multiple_of(500) {
                 self.call("reap", &args![20]);
+            }
+            if it % 150 == 75 && it < 3000 {
+                self.meddle();
+            }
+            if it >= 3000 && it.is_multiple_of(600) {
+                self.let_go();
             }
             if it % 700 == 350 {
                 let lane = self.jobs[self.dice.below(8)].lane.clone();
