@@ -37,6 +37,9 @@ pub struct Options {
     pub maxmemory: Option<u64>,
     /// A cluster of one node; its slots are still to be assigned.
     pub cluster: bool,
+    /// Its files in memory (`/dev/shm`), where there is such a thing: they survive a kill of the process all the same, and
+    /// `appendfsync always` costs nothing.
+    pub in_memory: bool,
     /// None: a free one.
     pub port: Option<u16>,
     /// More `--name value` pairs.
@@ -55,7 +58,14 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts a server and waits until it answers.
     pub fn start(options: Options) -> Result<Self, ServerError> {
-        let dir = tempfile::Builder::new().prefix("phaseline-redis-").tempdir()?;
+        let memory = Path::new("/dev/shm");
+        let mut named = tempfile::Builder::new();
+        named.prefix("phaseline-redis-");
+        let dir = if options.in_memory && memory.is_dir() {
+            named.tempdir_in(memory)?
+        } else {
+            named.tempdir()?
+        };
         let mut server = RedisServer {
             port: 0,
             options,
@@ -207,7 +217,7 @@ fn answers(port: u16, pid: u32) -> bool {
         s.write_all(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")?;
         let (mut seen, mut buf) = (String::new(), [0u8; 4096]);
         // the PING fails while the data is being loaded
-        while !(seen.contains("process_id:") && seen.contains("uptime_in_seconds")) && !seen.contains("-LOADING") {
+        while !(seen.contains("-LOADING") || seen.contains("process_id:") && seen.contains("uptime_in_seconds")) {
             let n = s.read(&mut buf)?;
             if n == 0 {
                 break;
