@@ -158,8 +158,8 @@ impl Maker {
             ),
             _ => format!("device-{number}"),
         };
-        let name = if number % 97 == 0 { format!(" {name} ") } else { name };
-        let is_limited = pool % 2 == 0 && self.rng.random_bool(0.8);
+        let name = if number.is_multiple_of(97) { format!(" {name} ") } else { name };
+        let is_limited = pool.is_multiple_of(2) && self.rng.random_bool(0.8);
         let devices = match (is_limited, number % 211) {
             (true, 0) => 1000,
             (true, _) => self.rng.random_range(1..=8),
@@ -171,7 +171,7 @@ impl Maker {
         };
         json!({
             "guid": self.guid("AccountDpsk"), "name": name, "passphrase": self.passphrase(kind), "status": "ACTIVE",
-            "ssidList": if number % 50 == 0 { json!(["Devices"]) } else { json!([]) },
+            "ssidList": if number.is_multiple_of(50) { json!(["Devices"]) } else { json!([]) },
             "expirationDateTime": self.expiry(), "useDeviceCountLimit": is_limited, "deviceCountLimit": devices,
             "deviceCount": 0, "vlanid": vlan,
         })

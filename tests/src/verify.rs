@@ -5,6 +5,7 @@
 
 mod expect;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
@@ -76,10 +77,11 @@ fn index<'l, K: Ord + Clone>(
 ) -> BTreeMap<K, &'l Value> {
     let mut found = BTreeMap::new();
     for (key, row) in rows {
-        if found.contains_key(&key) {
-            verdict.duplicates.push(format!("{} exists twice", name(&key)));
-        } else {
-            found.insert(key, row);
+        match found.entry(key) {
+            Entry::Occupied(twin) => verdict.duplicates.push(format!("{} exists twice", name(twin.key()))),
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
         }
     }
     found
