@@ -36,7 +36,6 @@ enum State {
 }
 
 /// One activity.
-#[derive(Debug)]
 pub struct Activity {
     /// Request id of the 202.
     pub request_id: String,
@@ -109,7 +108,7 @@ impl Activity {
 }
 
 /// All activities of a tenant, in order of their start.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Activities {
     /// Oldest first.
     pub all: Vec<Activity>,

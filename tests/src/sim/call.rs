@@ -15,7 +15,7 @@ use super::settings::{Refusal, Settings};
 use super::tenant::Tenant;
 
 /// A request as far as the simulator looks at it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[allow(missing_docs, reason = "the parts of an HTTP request")]
 pub struct Call {
     pub method: String,
@@ -32,7 +32,7 @@ pub struct Call {
 }
 
 /// An answer body.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[allow(missing_docs, reason = "self-explanatory")]
 pub enum Content {
     Json(Value),
@@ -40,7 +40,7 @@ pub enum Content {
 }
 
 /// What the HTTP layer does with a call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,

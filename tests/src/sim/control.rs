@@ -135,6 +135,7 @@ fn longest(mut view: Value) -> Value {
 fn shown(settings: &Settings) -> Value {
     let mut view = serde_json::to_value(settings).unwrap_or_default();
     view["seed"] = Value::Null;
+    view["client_secret"] = Value::Null;
     view["capacity"] = settings.capacity().into();
     view["per_second"] = settings.per_second().into();
     view

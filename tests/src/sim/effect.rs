@@ -8,7 +8,7 @@ use super::tenant::Tenant;
 use serde_json::{Map, Value};
 
 /// A change that is decided, but not carried out yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Effect {
     /// Nothing; also what is left once it was applied.
     #[default]

@@ -33,6 +33,8 @@
 //! | `POST down {"down":true,"mode":"cut"}` | connections are closed without an answer, or `"mode":"503"` |
 //! | `POST freeze {"freeze":true}` | calls hang until `false` |
 //!
+//! Types that hold passphrases, tokens or the client secret have no `Debug` on purpose.
+//!
 //! Without `tenant=`, several tenants are added up (`ideal`: the slowest).
 //!
 //! *Refused creates* are counted when they are attempted: every create whose name exists or is in flight, whatever answer it gets.

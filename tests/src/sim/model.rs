@@ -83,7 +83,7 @@ pub struct Pool {
 }
 
 /// DPSK passphrase.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[allow(missing_docs, reason = "the field names of RUCKUS One")]
 pub struct Passphrase {
     pub id: String,

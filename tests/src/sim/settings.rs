@@ -28,7 +28,7 @@ pub enum RenameToTaken {
 }
 
 /// Settings of one simulator. [`Settings::default`] is what the demo uses.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Loopback address to listen on; port 0 takes a free one.

@@ -25,7 +25,6 @@ pub struct Members {
 }
 
 /// A remote tenant.
-#[derive(Debug)]
 #[allow(missing_docs, reason = "maps by id, and the ids that are live in order of creation")]
 pub struct Tenant {
     pub id: String,

@@ -31,7 +31,6 @@ pub enum Down {
 const PAGE_503: &str = "<html><body>upstream connect error or disconnect/reset before headers. reset reason: connection failure</body></html>";
 
 /// Everything a simulator knows.
-#[derive(Debug)]
 #[allow(missing_docs, reason = "the parts are documented where they are defined")]
 pub struct World {
     pub settings: Settings,
@@ -50,7 +49,6 @@ pub struct World {
 }
 
 /// A decided call.
-#[derive(Debug)]
 pub struct Served {
     /// The answer.
     pub reply: Reply,

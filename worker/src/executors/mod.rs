@@ -4,7 +4,6 @@
 //! activity, never writes to the store: the engine marks the intent before the write, stores the request id after it, polls,
 //! retries, reads back and commits. That is what makes every executor safe against crashes in the same way.
 
-pub mod clients;
 
 use std::sync::Arc;
 
@@ -18,6 +17,9 @@ use shared::store::{JobSpec, StoreError};
 
 use crate::gate::{Gate, GateClosed, Permit};
 use crate::remote::CallError;
+
+pub mod clients;
+pub mod cloudpath;
 
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
@@ -148,7 +150,7 @@ impl Catalogue {
     }
 }
 
-/// Every executor there is.
-pub fn catalogue(_clients: &Arc<clients::Clients>) -> Catalogue {
-    Catalogue::new(Vec::new())
+/// What this build can do.
+pub fn catalogue(clients: &Arc<clients::Clients>) -> Catalogue {
+    Catalogue::new(cloudpath::executors(clients))
 }

@@ -1,0 +1,332 @@
+//! Field by field: what is wanted against what was found. Pure. Decides what "equal" means, and words what is not.
+
+use jiff::Timestamp;
+use shared::cloudpath::{GroupSpec, PoolSpec};
+use shared::job::outcome::TaskError;
+use shared::secret::SecretString;
+
+use super::key_task::Wanted;
+use super::snapshot::Key;
+use crate::r1::identity::IdentityGroup;
+use crate::r1::pool::{Pool, PoolBody};
+
+/// Longest value shown, in characters.
+const SHOWN_MAX: usize = 80;
+/// Name of the field that is never shown.
+pub const PASSPHRASE: &str = "passphrase";
+/// Name of the field that no update changes.
+pub const GROUP_OF_POOL: &str = "identityGroupId";
+
+/// One field that differs, by the vendor's name for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub field: &'static str,
+    /// Found and wanted; absent for a secret.
+    pub values: Option<(String, String)>,
+}
+
+/// Every field that differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Differences(Vec<Difference>);
+
+impl Differences {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn has(&self, field: &str) -> bool {
+        self.0.iter().any(|d| d.field == field)
+    }
+
+    pub fn only(&self, field: &str) -> bool {
+        !self.is_empty() && self.0.iter().all(|d| d.field == field)
+    }
+
+    fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
+        if found != wanted {
+            let shown = |v: Option<String>| v.map_or("none".to_owned(), |v| clip(&v));
+            self.0.push(Difference {
+                field,
+                values: Some((shown(found), shown(wanted))),
+            });
+        }
+    }
+
+    fn numbers(&mut self, field: &'static str, found: Option<impl Into<u64>>, wanted: Option<impl Into<u64>>) {
+        let text = |n: u64| n.to_string();
+        self.values(field, found.map(Into::into).map(text), wanted.map(Into::into).map(text));
+    }
+
+    /// Times are equal when they are the same second, however they are written.
+    fn times(&mut self, field: &'static str, found: Option<&str>, wanted: Option<&str>) {
+        let second = |t: &str| t.parse::<Timestamp>().map(Timestamp::as_second).ok();
+        let same = match (found, wanted) {
+            (Some(found), Some(wanted)) => found == wanted || second(found).is_some_and(|s| second(wanted) == Some(s)),
+            (found, wanted) => found == wanted,
+        };
+        if !same {
+            self.values(field, found.map(str::to_owned), wanted.map(str::to_owned));
+        }
+    }
+}
+
+impl std::fmt::Display for Differences {
+    /// `vlanId is 4, wanted 5; passphrase differs`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, d) in self.0.iter().enumerate() {
+            let separator = if n == 0 { "" } else { "; " };
+            match &d.values {
+                Some((found, wanted)) => write!(f, "{separator}{} is {found}, wanted {wanted}", d.field)?,
+                None => write!(f, "{separator}{} differs", d.field)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error of an object that is there and differs. `object`: `DPSK pool "Lobby"`.
+pub fn name_conflict(object: &str, differences: &Differences) -> TaskError {
+    TaskError::new("NAME_CONFLICT", format!("{object} exists and differs: {differences}"))
+}
+
+/// The error of a name that several objects have: none of them can be told to be the one meant.
+pub fn ambiguous(kind: &str, name: &str, count: usize) -> TaskError {
+    TaskError::new(
+        "AMBIGUOUS_NAME",
+        format!(
+            "{count} objects are named {}: which {kind} is meant can't be told",
+            quoted(name)
+        ),
+    )
+}
+
+/// A name between quotes, cut at 80 characters.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", clip(name))
+}
+
+fn clip(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A group's name is given; what is left is the description, which says where it came from.
+pub fn group(wanted: &GroupSpec, found: &IdentityGroup) -> Differences {
+    let text = |s: &str| Some(s.to_owned()).filter(|s| !s.is_empty());
+    let mut all = Differences::default();
+    all.values(
+        "description",
+        found.description.as_deref().and_then(text),
+        text(&wanted.description),
+    );
+    all
+}
+
+/// The body a pool is created with. What we do not import (policies, notifications) is left to the controller's defaults.
+pub fn pool_body(wanted: &PoolSpec) -> PoolBody {
+    let rule = wanted.expiration.as_ref();
+    PoolBody {
+        name: wanted.name.clone(),
+        // The same words on both sides, as both modules say; a round trip through JSON keeps it so.
+        passphrase_format: same_word(&wanted.passphrase_format),
+        passphrase_length: wanted.passphrase_length.into(),
+        device_count_limit: wanted.device_count_limit.map(Into::into),
+        expiration_type: rule.map(|r| same_word(&r.kind)),
+        expiration_offset: rule.and_then(|r| r.offset),
+        expiration_date: rule.and_then(|r| r.date.clone()),
+        policy_default_access: None,
+        auto_notifications_enabled: None,
+    }
+}
+
+/// The body of an update: what is there, with the fields we want.
+pub fn pool_change(wanted: &PoolSpec, found: &Pool) -> PoolBody {
+    PoolBody {
+        policy_default_access: found.body.policy_default_access,
+        auto_notifications_enabled: found.body.auto_notifications_enabled,
+        ..pool_body(wanted)
+    }
+}
+
+fn same_word<A: serde::Serialize, B: serde::de::DeserializeOwned>(word: &A) -> B {
+    serde_json::to_value(word)
+        .and_then(serde_json::from_value)
+        .expect("an enum of words whose counterpart takes any word")
+}
+
+/// A pool with the name wanted, against the body wanted and the group it should be in.
+pub fn pool(wanted: &PoolBody, group_id: &str, found: &Pool) -> Differences {
+    let (mut all, body) = (Differences::default(), &found.body);
+    all.values(
+        "passphraseFormat",
+        Some(word(&body.passphrase_format)),
+        Some(word(&wanted.passphrase_format)),
+    );
+    all.numbers(
+        "passphraseLength",
+        Some(body.passphrase_length),
+        Some(wanted.passphrase_length),
+    );
+    all.numbers("deviceCountLimit", body.device_count_limit, wanted.device_count_limit);
+    all.values(
+        "expirationType",
+        body.expiration_type.as_ref().map(word),
+        wanted.expiration_type.as_ref().map(word),
+    );
+    all.numbers("expirationOffset", body.expiration_offset, wanted.expiration_offset);
+    all.times(
+        "expirationDate",
+        body.expiration_date.as_deref(),
+        wanted.expiration_date.as_deref(),
+    );
+    all.values(
+        GROUP_OF_POOL,
+        found.identity_group_id.clone(),
+        Some(group_id.to_owned()),
+    );
+    all
+}
+
+/// The word of an enum as it is on the wire.
+pub fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => "?".to_owned(),
+    }
+}
+
+/// A key found for a row that should have the name `username` and the value `value`.
+pub fn key(wanted: &Wanted, username: &str, value: &SecretString, found: &Key) -> Differences {
+    let mut all = Differences::default();
+    all.values("username", Some(found.username.to_string()), Some(username.to_owned()));
+    if found.value.as_ref() != Some(value) {
+        all.0.push(Difference {
+            field: PASSPHRASE,
+            values: None,
+        });
+    }
+    all.numbers("vlanId", found.vlan, wanted.vlan);
+    all.numbers("numberOfDevices", found.devices, wanted.devices);
+    all.times("expirationDate", found.expires.as_deref(), wanted.expires.as_deref());
+    if found.revoked {
+        all.values("status", Some("revoked".into()), Some("active".into()));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pool_there(change: serde_json::Value) -> Pool {
+        let mut pool = json!({"id": "p", "name": "Lobby-DPSK", "passphraseFormat": "KEYBOARD_FRIENDLY", "passphraseLength": 11,
+            "deviceCountLimit": 5, "expirationType": "SPECIFIED_DATE", "expirationDate": "2027-01-01T00:00:00.000Z",
+            "identityGroupId": "g", "policyDefaultAccess": false});
+        for (field, value) in change.as_object().unwrap() {
+            pool[field] = value.clone();
+        }
+        serde_json::from_value(pool).unwrap()
+    }
+
+    fn pool_wanted() -> PoolSpec {
+        serde_json::from_value(
+            json!({"index": 0, "group": 0, "name": "Lobby-DPSK", "passphrase_format": "KEYBOARD_FRIENDLY",
+            "passphrase_length": 11, "device_count_limit": 5, "passphrases": 1,
+            "expiration": {"type": "SPECIFIED_DATE", "date": "2027-01-01T00:00:00Z"}}),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pool_is_equal_however_its_time_is_written_and_whatever_we_do_not_import() {
+        assert!(pool(&pool_body(&pool_wanted()), "g", &pool_there(json!({}))).is_empty());
+    }
+
+    #[test]
+    fn every_differing_field_of_a_pool_is_named_with_both_values() {
+        let there = pool_there(
+            json!({"passphraseFormat": "DICTIONARY_WORDS", "passphraseLength": 8, "deviceCountLimit": null,
+            "expirationType": "DAYS_AFTER_TIME", "expirationOffset": 3, "expirationDate": null, "identityGroupId": "h"}),
+        );
+        let found = pool(&pool_body(&pool_wanted()), "g", &there);
+        assert_eq!(
+            name_conflict("DPSK pool \"Lobby-DPSK\"", &found).message,
+            "DPSK pool \"Lobby-DPSK\" exists and differs: passphraseFormat is DICTIONARY_WORDS, wanted KEYBOARD_FRIENDLY; \
+             passphraseLength is 8, wanted 11; deviceCountLimit is none, wanted 5; expirationType is DAYS_AFTER_TIME, wanted \
+             SPECIFIED_DATE; expirationOffset is 3, wanted none; expirationDate is none, wanted 2027-01-01T00:00:00Z; \
+             identityGroupId is h, wanted g"
+        );
+    }
+
+    #[test]
+    fn a_change_keeps_what_we_do_not_import() {
+        let body = pool_change(&pool_wanted(), &pool_there(json!({"passphraseLength": 8})));
+        assert_eq!((body.passphrase_length, body.policy_default_access), (11, Some(false)));
+    }
+
+    fn key_there(change: serde_json::Value) -> Key {
+        let mut key = json!({"id": "k", "username": "anna", "passphrase": "correct-horse", "vlanId": 44, "numberOfDevices": 3,
+            "expirationDate": "2027-06-15T07:00:00+00:00"});
+        for (field, value) in change.as_object().unwrap() {
+            key[field] = value.clone();
+        }
+        Key::of(serde_json::from_value(key).unwrap())
+    }
+
+    fn differences(change: serde_json::Value) -> Differences {
+        let wanted = Wanted {
+            vlan: Some(44),
+            devices: Some(3),
+            expires: Some("2027-06-15T07:00:00Z".into()),
+        };
+        key(&wanted, "anna", &"correct-horse".into(), &key_there(change))
+    }
+
+    #[test]
+    fn a_key_is_compared_in_every_field_and_never_shown() {
+        assert!(differences(json!({})).is_empty());
+        let all = differences(
+            json!({"username": "bob", "passphrase": "battery-staple", "vlanId": null, "numberOfDevices": null,
+            "expirationDate": null, "revocationDate": "2026-01-01T00:00:00Z"}),
+        );
+        assert_eq!(
+            all.to_string(),
+            "username is bob, wanted anna; passphrase differs; vlanId is none, wanted 44; numberOfDevices is none, wanted 3; \
+             expirationDate is none, wanted 2027-06-15T07:00:00Z; status is revoked, wanted active"
+        );
+        let only = differences(json!({"passphrase": "battery-staple"}));
+        assert!(only.only(PASSPHRASE) && only.has(PASSPHRASE) && !all.only(PASSPHRASE));
+    }
+
+    #[test]
+    fn a_description_may_be_absent_or_empty() {
+        let there = |description| IdentityGroup {
+            id: "g".into(),
+            name: "n".into(),
+            description,
+            dpsk_pool_id: None,
+            policy_set_id: None,
+            identity_count: None,
+        };
+        let wanted = |description: &str| GroupSpec {
+            index: 0,
+            name: "n".into(),
+            description: description.into(),
+        };
+        assert!(group(&wanted(""), &there(None)).is_empty());
+        assert!(group(&wanted("a"), &there(Some("a".into()))).is_empty());
+        assert_eq!(
+            group(&wanted("a"), &there(None)).to_string(),
+            "description is none, wanted a"
+        );
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        assert_eq!(quoted(&"ä".repeat(200)).chars().count(), SHOWN_MAX + 3);
+    }
+}

@@ -1,0 +1,42 @@
+//! The phases of `cloudpath_dpsk_import`: Wi-Fi keys from a Cloudpath export become passphrases in RUCKUS One.
+//!
+//! Every planner reads what is there in one sweep and decides for each wanted object: there and equal → adopted, nothing to do;
+//! there and different → by the job's `name_conflict`; absent → a task that creates it. So a second import over an unchanged target
+//! plans no write at all. How objects are compared is in [`compare`]; what is told of the job's input in [`staged`].
+//!
+//! Which phase knows what of the earlier ones: pools take the ids of their groups, and passphrases and audit the ids of their
+//! pools, from the *outcomes* of the phase that made or adopted them (same index as in the plan of the import).
+
+mod audit;
+mod compare;
+mod decide;
+mod dpsk_pools;
+mod identities;
+mod identity_groups;
+mod key_task;
+mod parse_validate;
+mod passphrases;
+mod read_back;
+mod snapshot;
+mod staged;
+mod unavailable;
+
+use std::sync::Arc;
+
+use super::Executor;
+use super::clients::Clients;
+
+/// One for each phase, in their order.
+pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
+    let clients = || clients.clone();
+    vec![
+        Arc::new(parse_validate::ParseValidate::new(clients())),
+        Arc::new(identity_groups::CreateIdentityGroups::new(clients())),
+        Arc::new(dpsk_pools::CreateDpskPools::new(clients())),
+        Arc::new(unavailable::Unavailable("cloudpath.create_policy_sets")),
+        Arc::new(unavailable::Unavailable("cloudpath.attach_policies")),
+        Arc::new(passphrases::CreatePassphrases::new(clients())),
+        Arc::new(unavailable::Unavailable("cloudpath.activate_networks")),
+        Arc::new(audit::AuditResults::new(clients())),
+    ]
+}

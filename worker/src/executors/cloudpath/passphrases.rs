@@ -1,0 +1,343 @@
+//! `create_passphrases`: the keys themselves, one task for each row of the export; the row is the task's index.
+//!
+//! The planner holds the keys of a pool in memory only from the first of its rows to the last. Sending makes one write: a new
+//! passphrase, a change of one that differs (`update`), or a passphrase for an identity that has none. The value stored is read back
+//! wherever it may not be the one sent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use shared::cloudpath::{ImportPlan, NameConflict, PoolSpec, Row};
+use shared::job::outcome::{Origin, Outcome, TaskError};
+use shared::job::task::TaskInput;
+use shared::secret::SecretString;
+
+use super::compare::{quoted, word};
+use super::decide::{self, Decision, PoolNow, resource};
+use super::identities::People;
+use super::key_task::{KeyTask, Op, Wanted};
+use super::read_back;
+use super::snapshot::{Key, Snapshot};
+use super::staged::{Rows, import_plan, made_by, options, policy, sent, unreadable_task};
+use crate::executors::clients::Clients;
+use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
+use crate::gate::Permit;
+use crate::r1::R1;
+use crate::r1::identity::IdentityPatch;
+use crate::r1::passphrase::{Devices, Expiration, NewPassphrase, PassphraseUpdate};
+use crate::remote::CallError;
+
+pub struct CreatePassphrases {
+    clients: Arc<Clients>,
+}
+
+impl CreatePassphrases {
+    pub fn new(clients: Arc<Clients>) -> Self {
+        CreatePassphrases { clients }
+    }
+}
+
+/// A pool while its rows are being planned.
+struct Open {
+    now: PoolNow,
+    keys: Snapshot,
+    /// Swept when the first row is found without a key, and only where there can be identities that are not ours.
+    people: Option<People>,
+    rows_left: u32,
+}
+
+struct Planner<'a> {
+    cx: &'a Context,
+    r1: R1,
+    plan: ImportPlan,
+    policy: NameConflict,
+    pools: HashMap<u32, PoolNow>,
+    open: BTreeMap<u16, Open>,
+    /// Tasks that will write.
+    writes: u32,
+}
+
+/// The pools of the plan as they are now: made ones as planned, adopted ones as they are found.
+async fn pools_now(cx: &Context, r1: &R1, plan: &ImportPlan) -> Result<HashMap<u32, PoolNow>, PlanError> {
+    let made = made_by(cx, "create_dpsk_pools").await?;
+    let groups = made_by(cx, "create_identity_groups").await?;
+    // In a group we made there is nobody but the users of our keys.
+    let mut is_ours: HashMap<&str, bool> = HashMap::new();
+    for group in groups.values() {
+        is_ours.insert(&group.id, group.origin == Origin::Created);
+    }
+    let with_others = |group: &str| !is_ours.get(group).copied().unwrap_or(false);
+    let planned = |spec: &PoolSpec| {
+        let made = made.get(&spec.index.into())?;
+        let group = groups.get(&spec.group.into()).map(|g| g.id.clone());
+        let now = PoolNow {
+            id: made.id.clone(),
+            name: spec.name.clone(),
+            min_length: spec.passphrase_length.into(),
+            group: group.filter(|g| with_others(g)),
+        };
+        Some((u32::from(spec.index), now))
+    };
+    let mut pools: HashMap<u32, PoolNow> = plan.pools.iter().filter_map(planned).collect();
+    if made.values().any(|pool| pool.origin != Origin::Created) {
+        let by_id: HashMap<&str, u32> = made.iter().map(|(index, pool)| (pool.id.as_str(), *index)).collect();
+        let mut sweep = r1.list_pools(None);
+        while let Some(page) = sweep.next(cx.gate.as_ref()).await? {
+            for found in page {
+                if let Some(now) = by_id.get(found.id.as_str()).and_then(|index| pools.get_mut(index)) {
+                    now.min_length = found.body.passphrase_length;
+                    now.group = found.identity_group_id.filter(|g| with_others(g));
+                }
+            }
+        }
+    }
+    Ok(pools)
+}
+
+impl Planner<'_> {
+    /// The row's task, with its end where that is known.
+    async fn row(&mut self, row: &Row, secret: Option<SecretString>) -> Result<Task, PlanError> {
+        let ended = |outcome| (Value::Null, Some(outcome), None);
+        let index = row.row;
+        let (data, preset, secret) = if let Some(skip) = &row.skip {
+            ended(Outcome::skipped(
+                index,
+                TaskError::new(&word(&skip.code), skip.detail.as_str()),
+            ))
+        } else {
+            let failed = |code, message| ended(Outcome::failed(index, TaskError::new(code, message)));
+            match (row.pool.filter(|p| self.pools.contains_key(&u32::from(*p))), secret) {
+                (None, _) => failed(
+                    "POOL_MISSING",
+                    format!(
+                        "there is no DPSK pool for the passphrase of user {}",
+                        quoted(&row.username)
+                    ),
+                ),
+                (Some(_), None) => failed(
+                    "PASSPHRASE_MISSING",
+                    format!("the stored input has no passphrase for user {}", quoted(&row.username)),
+                ),
+                (Some(pool), Some(secret)) => self.key(row, pool, secret).await?,
+            }
+        };
+        let input = TaskInput {
+            index,
+            name: row.username.clone(),
+            data,
+            preset,
+        };
+        Ok(Task { input, secret })
+    }
+
+    async fn key(
+        &mut self,
+        row: &Row,
+        pool: u16,
+        secret: SecretString,
+    ) -> Result<(Value, Option<Outcome>, Option<SecretString>), PlanError> {
+        let mut open = match self.open.remove(&pool) {
+            Some(open) => open,
+            None => self.sweep(pool).await?,
+        };
+        let decision = match decide::by_name(row, &secret, self.policy, &open.now, &open.keys) {
+            Some(decision) => decision,
+            None => {
+                if let (Some(group), None) = (&open.now.group, &open.people) {
+                    open.people = Some(People::sweep(&self.r1, self.cx.gate.as_ref(), group).await?);
+                }
+                decide::absent(row, &secret, self.policy, &open.now, &open.keys, open.people.as_mut())
+            }
+        };
+        let mut task = KeyTask {
+            pool: open.now.id.clone(),
+            wanted: Wanted::of(row),
+            is_short: decide::is_short(&secret, &open.now),
+            op: Op::Create,
+        };
+        open.rows_left = open.rows_left.saturating_sub(1);
+        if open.rows_left > 0 {
+            self.open.insert(pool, open);
+        }
+        Ok(match decision {
+            // Nothing will be sent: neither flag nor passphrase is kept.
+            Decision::Settled(outcome) => {
+                task.is_short = false;
+                (task.to_json(), Some(outcome), None)
+            }
+            Decision::Do(op) => {
+                self.writes += 1;
+                task.op = op;
+                (task.to_json(), None, Some(secret))
+            }
+        })
+    }
+
+    async fn sweep(&self, pool: u16) -> Result<Open, PlanError> {
+        let now = self.pools[&u32::from(pool)].clone();
+        Ok(Open {
+            keys: Snapshot::sweep(&self.r1, self.cx.gate.as_ref(), &now.id).await?,
+            now,
+            people: None,
+            rows_left: self.plan.pools.get(usize::from(pool)).map_or(0, |p| p.passphrases),
+        })
+    }
+}
+
+#[async_trait]
+impl Executor for CreatePassphrases {
+    fn name(&self) -> &'static str {
+        "cloudpath.create_passphrases"
+    }
+
+    async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError> {
+        let (plan, policy) = (import_plan(&cx.spec)?, options(&cx.spec)?.name_conflict);
+        let r1 = self.clients.get(cx.spec.controller)?;
+        let pools = pools_now(cx, &r1, &plan).await?;
+        let mut planner = Planner {
+            cx,
+            r1,
+            plan,
+            policy,
+            pools,
+            open: BTreeMap::new(),
+            writes: 0,
+        };
+        let mut rows = Rows::all(cx.input.as_ref());
+        while let Some((_, chunk)) = rows.next().await? {
+            for (row, secret) in chunk {
+                let task = planner.row(&row, secret).await?;
+                sink.push(task).await?;
+            }
+        }
+        Ok(Some(json!({"to_write": planner.writes})))
+    }
+
+    async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
+        let read = || -> Result<(R1, KeyTask, SecretString), CallError> {
+            let secret = task
+                .secret
+                .clone()
+                .ok_or_else(|| unreadable_task("its passphrase is missing"))?;
+            Ok((
+                self.clients.get(cx.spec.controller)?,
+                KeyTask::read(&task.input.data)?,
+                secret,
+            ))
+        };
+        let (r1, key, secret) = match read() {
+            Ok(all) => all,
+            Err(e) => return Sent::Failed(e),
+        };
+        let (username, wanted) = (&task.input.name, &key.wanted);
+        let (answer, origin) = match &key.op {
+            Op::Create => {
+                let new = NewPassphrase {
+                    username: username.clone(),
+                    passphrase: secret,
+                    vlan_id: wanted.vlan,
+                    devices: wanted
+                        .devices
+                        .map_or(Devices::Unlimited, |at_most| Devices::Limited { at_most }),
+                    // Never has to be said: left out, the pool's rule may apply.
+                    expiration: wanted.expires.clone().map_or(Expiration::Never, Expiration::At),
+                };
+                (r1.create_passphrase(permit, &key.pool, &new).await, Origin::Created)
+            }
+            Op::Update { id, email, phone, .. } => {
+                let update = PassphraseUpdate {
+                    username: Some(key.name_there(username).to_owned()),
+                    passphrase: Some(secret),
+                    vlan_id: wanted.vlan.map(Into::into),
+                    number_of_devices: wanted.devices.map(Into::into),
+                    expiration_date: wanted.expires.clone(),
+                    email: email.clone(),
+                    phone_number: phone.clone(),
+                    revocation_reason: None,
+                };
+                (
+                    r1.update_passphrase(permit, &key.pool, id, &update).await,
+                    Origin::Updated,
+                )
+            }
+            Op::Identity { group, id, .. } => {
+                let patch = IdentityPatch {
+                    dpsk_passphrase: Some(secret),
+                    vlan: wanted.vlan,
+                    description: None,
+                };
+                let answer = r1.patch_identity(permit, group, id, &patch).await;
+                // Done at once is not said of which value: like a lost reply, it is read back.
+                return sent(answer.map(without_id), |_| Outcome::completed(task.input.index, None));
+            }
+        };
+        sent(answer, |id| {
+            let id = if let Op::Update { id, .. } = &key.op { id } else { id };
+            Outcome::completed(task.input.index, Some(resource(id, key.name_there(username), origin)))
+        })
+    }
+
+    fn settled(&self, _cx: &Context, task: &Task, resource_id: Option<&str>) -> Settle {
+        let Ok(key) = KeyTask::read(&task.input.data) else {
+            return Settle::ReadBack;
+        };
+        let name = key.name_there(&task.input.name);
+        let made = match (&key.op, resource_id) {
+            (Op::Update { id, .. }, _) => resource(id, name, Origin::Updated),
+            (Op::Create, Some(id)) if !key.is_short => resource(id, name, Origin::Created),
+            (Op::Create | Op::Identity { .. }, _) => return Settle::ReadBack,
+        };
+        Settle::Done(Outcome::completed(task.input.index, Some(made)))
+    }
+
+    async fn read_back(&self, cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
+        let (r1, policy) = (self.clients.get(cx.spec.controller)?, policy(&cx.spec));
+        let keys: Vec<KeyTask> = tasks
+            .iter()
+            .map(|(task, _)| KeyTask::read(&task.input.data))
+            .collect::<Result<_, _>>()?;
+        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for ((task, _), key) in tasks.iter().zip(&keys) {
+            names
+                .entry(&key.pool)
+                .or_default()
+                .push(key.name_there(&task.input.name));
+        }
+        let mut there: HashMap<&str, Snapshot> = HashMap::new();
+        for (pool, names) in names {
+            let found = r1.find_passphrases(cx.gate.as_ref(), pool, &names).await?;
+            there.insert(pool, Snapshot::of(found.into_iter().map(Key::of).collect()));
+        }
+        let found = tasks.iter().zip(&keys).map(|((task, ours), key)| {
+            let value = task
+                .secret
+                .as_ref()
+                .ok_or_else(|| unreadable_task("its passphrase is missing"))?;
+            let there = there[key.pool.as_str()].named(key.name_there(&task.input.name));
+            Ok(read_back::judge(
+                task.input.index,
+                &task.input.name,
+                value,
+                key,
+                there,
+                policy,
+                *ours,
+            ))
+        });
+        found.collect()
+    }
+}
+
+/// An identity's id is not that of its passphrase.
+fn without_id(written: crate::r1::Written) -> crate::r1::Written {
+    use crate::r1::Written;
+    match written {
+        Written::Accepted { request_id, .. } => Written::Accepted {
+            request_id,
+            resource_id: None,
+        },
+        Written::Done { .. } => Written::Done { id: None },
+    }
+}

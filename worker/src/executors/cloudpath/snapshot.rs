@@ -1,0 +1,166 @@
+//! The keys of one pool as they were when it was swept. Kept small (about 150 bytes and the texts for each): a pool may hold 100,000.
+
+use shared::secret::SecretString;
+
+use crate::gate::Gate;
+use crate::r1::R1;
+use crate::r1::passphrase::Passphrase;
+use crate::remote::CallError;
+
+/// What of a passphrase is compared, and what an update has to say again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub id: Box<str>,
+    pub username: Box<str>,
+    pub value: Option<SecretString>,
+    pub vlan: Option<u32>,
+    pub devices: Option<u32>,
+    pub expires: Option<Box<str>>,
+    pub revoked: bool,
+    /// E-mail and phone; few have them.
+    pub contact: Option<Box<(Option<String>, Option<String>)>>,
+}
+
+impl Key {
+    pub fn of(found: Passphrase) -> Self {
+        let contact = (found.email, found.phone_number);
+        Key {
+            id: found.id.into(),
+            username: found.username.unwrap_or_default().into(),
+            value: found.passphrase,
+            vlan: found.vlan_id,
+            devices: found.number_of_devices,
+            expires: found.expiration_date.map(Into::into),
+            revoked: found.revocation_date.is_some(),
+            contact: (contact != (None, None)).then(|| Box::new(contact)),
+        }
+    }
+
+    fn value(&self) -> &str {
+        self.value.as_ref().map_or("", SecretString::expose)
+    }
+}
+
+/// All keys of a pool, to be looked up by user name, value or id.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    keys: Vec<Key>,
+    /// Places in `keys`, in order of value and of id; `keys` itself is in order of user name.
+    by_value: Vec<u32>,
+    by_id: Vec<u32>,
+    /// Keys the controller announced and did not show.
+    pub missing: u64,
+}
+
+impl Snapshot {
+    pub async fn sweep(r1: &R1, gate: &dyn Gate, pool: &str) -> Result<Self, CallError> {
+        let mut sweep = r1.sweep_passphrases(pool);
+        let mut keys = Vec::new();
+        sweep.visit(gate, |found| keys.push(Key::of(found))).await?;
+        Ok(Snapshot {
+            missing: sweep.missing(),
+            ..Self::of(keys)
+        })
+    }
+
+    pub fn of(mut keys: Vec<Key>) -> Self {
+        keys.sort_unstable_by(|a, b| a.username.cmp(&b.username));
+        // No pool comes near 2^32 keys.
+        let mut by_value: Vec<u32> = (0..keys.len() as u32).collect();
+        let mut by_id = by_value.clone();
+        by_value.sort_unstable_by(|a, b| keys[*a as usize].value().cmp(keys[*b as usize].value()));
+        by_id.sort_unstable_by(|a, b| keys[*a as usize].id.cmp(&keys[*b as usize].id));
+        Snapshot {
+            keys,
+            by_value,
+            by_id,
+            missing: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Those of exactly this user name: more than one only where somebody has made a key twice.
+    pub fn named(&self, username: &str) -> &[Key] {
+        let start = self.keys.partition_point(|k| *k.username < *username);
+        let count = self.keys[start..].partition_point(|k| *k.username == *username);
+        &self.keys[start..start + count]
+    }
+
+    /// One that has this value.
+    pub fn with_value(&self, value: &SecretString) -> Option<&Key> {
+        let found = self
+            .by_value
+            .binary_search_by(|at| self.keys[*at as usize].value().cmp(value.expose()));
+        found.ok().map(|at| &self.keys[self.by_value[at] as usize])
+    }
+
+    pub fn with_id(&self, id: &str) -> Option<&Key> {
+        let found = self.by_id.binary_search_by(|at| (*self.keys[*at as usize].id).cmp(id));
+        found.ok().map(|at| &self.keys[self.by_id[at] as usize])
+    }
+}
+
+/// `DPSK_User_<random>_<number>`: what RUCKUS One calls identities that were made without a name. Whoever such a key belongs to, it is
+/// nobody of the export.
+pub fn is_invented(username: &str) -> bool {
+    let parts = username
+        .strip_prefix("DPSK_User_")
+        .and_then(|rest| rest.rsplit_once('_'));
+    parts.is_some_and(|(random, number)| {
+        let all = |text: &str, fits: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| fits(&b));
+        all(random, u8::is_ascii_alphanumeric) && all(number, u8::is_ascii_digit)
+    })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn key(id: &str, username: &str, value: &str) -> Key {
+        Key {
+            id: id.into(),
+            username: username.into(),
+            value: Some(value.into()),
+            vlan: None,
+            devices: None,
+            expires: None,
+            revoked: false,
+            contact: None,
+        }
+    }
+
+    #[test]
+    fn keys_are_found_by_name_value_and_id() {
+        let all = Snapshot::of(vec![
+            key("3", "c", "v-1"),
+            key("1", "a", "v-3"),
+            key("2", "b", "v-2"),
+            key("4", "b", "v-4"),
+        ]);
+        assert_eq!(all.named("b").len(), 2);
+        assert_eq!((all.named("a")[0].id.as_ref(), all.named("aa").len()), ("1", 0));
+        assert_eq!(all.with_value(&"v-1".into()).unwrap().username.as_ref(), "c");
+        assert!(all.with_value(&"v-9".into()).is_none());
+        assert_eq!(all.with_id("4").unwrap().value().len(), 3);
+        assert!(all.with_id("9").is_none());
+        assert!(Snapshot::default().named("a").is_empty());
+    }
+
+    #[test]
+    fn invented_names_are_told_by_their_form() {
+        for (name, invented) in [
+            ("DPSK_User_0A1B2C3D_1", true),
+            ("DPSK_User_x9_254", true),
+            ("DPSK_User_0A1B_", false),
+            ("DPSK_User__1", false),
+            ("DPSK_User_Lobby", false),
+            ("DPSK-AccountDpsk-1", false),
+            ("anna", false),
+        ] {
+            assert_eq!(is_invented(name), invented, "{name}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a job was given: the plan of the import, its options, and the staged rows; and what earlier phases made of them.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use shared::cloudpath::{ImportOptions, ImportPlan, NameConflict, Row};
+use shared::id::PhaseId;
+use shared::job::TaskStatus;
+use shared::job::outcome::{Outcome, Resource, TaskError};
+use shared::secret::SecretString;
+use shared::store::{JobSpec, StoreError};
+
+use crate::executors::{Context, JobData, PlanError, Sent};
+use crate::r1::Written;
+use crate::remote::CallError;
+
+/// The plan of the import: member `plan` of the job's `input`.
+pub fn import_plan(spec: &JobSpec) -> Result<ImportPlan, PlanError> {
+    ImportPlan::deserialize(&spec.input["plan"]).map_err(|e| damaged("plan", &e))
+}
+
+/// The job's options, as they were accepted.
+pub fn options(spec: &JobSpec) -> Result<ImportOptions, PlanError> {
+    match &spec.options {
+        Value::Null => Ok(ImportOptions::default()),
+        given => ImportOptions::deserialize(given).map_err(|e| damaged("options", &e)),
+    }
+}
+
+/// What to do about objects that differ. Options that can't be read were refused when the phase was planned; here they mean the
+/// choice that changes nothing.
+pub fn policy(spec: &JobSpec) -> NameConflict {
+    options(spec).map(|o| o.name_conflict).unwrap_or_default()
+}
+
+fn damaged(what: &str, e: &serde_json::Error) -> PlanError {
+    PlanError::Refused(TaskError::new(
+        "INPUT_DAMAGED",
+        format!("the job's {what} can't be read: {e}"),
+    ))
+}
+
+/// Reads the staged rows chunk by chunk, in order: one chunk in memory at a time.
+pub struct Rows<'a> {
+    data: &'a dyn JobData,
+    next: u32,
+    end: u32,
+}
+
+impl<'a> Rows<'a> {
+    pub fn all(data: &'a dyn JobData) -> Self {
+        Self::between(data, 0, u32::MAX)
+    }
+
+    /// Only the chunks `first..end`.
+    pub fn between(data: &'a dyn JobData, first: u32, end: u32) -> Self {
+        Rows { data, next: first, end }
+    }
+
+    /// Number and rows of the next chunk; each row with its passphrase, if it has one to import.
+    pub async fn next(&mut self) -> Result<Option<(u32, Vec<(Row, Option<SecretString>)>)>, StoreError> {
+        if self.next >= self.end {
+            return Ok(None);
+        }
+        let Some((json, secrets)) = self.data.input_chunk(self.next).await? else {
+            return Ok(None);
+        };
+        let rows: Vec<Row> = serde_json::from_slice(&json)?;
+        if rows.len() != secrets.len() {
+            let (rows, secrets) = (rows.len(), secrets.len());
+            return Err(StoreError::Corrupt(format!(
+                "chunk {} of the job's input has {rows} rows and {secrets} secrets",
+                self.next
+            )));
+        }
+        // A skipped row's passphrase is staged empty.
+        let secrets = secrets.into_iter().map(|s| s.filter(|s| !s.expose().is_empty()));
+        self.next += 1;
+        Ok(Some((self.next - 1, rows.into_iter().zip(secrets).collect())))
+    }
+}
+
+/// What a phase made or adopted, by index. Objects whose task did not succeed are absent.
+pub async fn made_by(cx: &Context, phase: &str) -> Result<HashMap<u32, Resource>, StoreError> {
+    let phase: PhaseId = phase
+        .parse()
+        .map_err(|e: shared::id::BadName| StoreError::Corrupt(e.to_string()))?;
+    let outcomes = cx.input.outcomes(&phase).await?;
+    let done = outcomes.into_iter().filter(|(_, o)| o.status == TaskStatus::Completed);
+    Ok(done.filter_map(|(_, o)| Some((o.index, o.resource?))).collect())
+}
+
+/// The answer to a write in the engine's words. `done` makes the outcome of one that was carried out at once; one without the id of
+/// what was made is read back like a lost reply.
+pub fn sent(answer: Result<Written, CallError>, done: impl FnOnce(&str) -> Outcome) -> Sent {
+    match answer {
+        Ok(Written::Accepted {
+            request_id,
+            resource_id,
+        }) => Sent::Accepted {
+            request_id,
+            resource_id,
+        },
+        Ok(Written::Done { id: Some(id) }) => Sent::Done(done(&id)),
+        Ok(Written::Done { id: None }) => Sent::Failed(CallError::Malformed {
+            status: 200,
+            write: true,
+            detail: "done at once, and not said what".into(),
+        }),
+        Err(e) => Sent::Failed(e),
+    }
+}
+
+/// A task was asked to write by mistake: its phase only reads.
+pub fn never_writes(executor: &str) -> CallError {
+    CallError::Rejected {
+        status: 0,
+        code: Some("NEVER_WRITES".into()),
+        detail: format!("{executor} does not write"),
+    }
+}
+
+/// What a task holds is not what its executor planned.
+pub fn unreadable_task(detail: impl std::fmt::Display) -> CallError {
+    CallError::Rejected {
+        status: 0,
+        code: Some("TASK_DAMAGED".into()),
+        detail: format!("the task can't be read: {detail}"),
+    }
+}
+
+/// The store failed while a task was run that only reads: tried again when that helps.
+pub fn store_failed(e: &StoreError) -> CallError {
+    let detail = e.to_string();
+    match e.is_transient() {
+        true => CallError::Transient {
+            status: 0,
+            retry_after: None,
+            code: Some("STORE_UNAVAILABLE".into()),
+            detail,
+        },
+        false => CallError::Rejected {
+            status: 0,
+            code: Some("STORE_FAILED".into()),
+            detail,
+        },
+    }
+}
