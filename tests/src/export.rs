@@ -158,7 +158,11 @@ impl Maker {
             ),
             _ => format!("device-{number}"),
         };
-        let name = if number.is_multiple_of(97) { format!(" {name} ") } else { name };
+        let name = if number.is_multiple_of(97) {
+            format!(" {name} ")
+        } else {
+            name
+        };
         let is_limited = pool.is_multiple_of(2) && self.rng.random_bool(0.8);
         let devices = match (is_limited, number % 211) {
             (true, 0) => 1000,
