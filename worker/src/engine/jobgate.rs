@@ -29,7 +29,7 @@ impl JobGate {
     pub async fn permits(&self, want: u32) -> Result<Vec<Permit>, GateClosed> {
         self.open()?;
         let permits = tokio::select! {
-            p = self.throttle.permits(&self.queue, want) => p?,
+            p = self.throttle.permits(&self.queue, self.held.unit.batch, want) => p?,
             () = self.held.lost.cancelled() => return Err(GateClosed::LeaseLost),
             () = self.core.give_back.cancelled() => return Err(GateClosed::Stopped),
         };
@@ -56,7 +56,7 @@ pub struct SharedGate {
 impl Gate for SharedGate {
     async fn permit(&self) -> Result<Permit, GateClosed> {
         self.throttle
-            .permits(self.queue, 1)
+            .permits(self.queue, 0, 1)
             .await?
             .pop()
             .ok_or(GateClosed::Stopped)

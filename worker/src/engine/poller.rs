@@ -17,13 +17,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LEASE: Duration = Duration::from_secs(10);
 /// After the first 202.
 const FIRST_POLL: Duration = Duration::from_millis(500);
+/// Younger ones are not asked after: their activity may not be to be seen yet.
+const FRESH: Duration = Duration::from_millis(250);
 /// Share of the controller's rate that polls may take.
 const COST_MAX: f64 = 0.05;
 
 /// When a controller is polled next.
 struct Pace {
     next: Instant,
-    interval: Duration,
 }
 
 /// Until the worker stops.
@@ -69,7 +70,6 @@ async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>
     }
     let pace = paces.entry(limiter.to_owned()).or_insert_with(|| Pace {
         next: Instant::now() + FIRST_POLL,
-        interval: FIRST_POLL,
     });
     if Instant::now() < pace.next {
         return Ok(());
@@ -80,14 +80,29 @@ async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>
     let (old, live): (BTreeMap<_, _>, BTreeMap<_, _>) = all
         .into_iter()
         .partition(|(_, a)| a.since_ms.saturating_add(give_up) <= now);
-    let newest = live.values().map(|a| a.since_ms).max().unwrap_or(0);
+    let oldest_ms = live.values().map(|a| now.saturating_sub(a.since_ms)).max().unwrap_or(0);
     let throttle = core.throttle_for(limits.clone());
     let gate = SharedGate {
         throttle,
         queue: "~poll",
     };
-    let ids = live.iter().map(|(id, a)| (id.clone(), a.since_ms)).collect();
-    let (ended, calls) = match activities.poll(&ids, &gate).await {
+    // an activity that is not to be seen yet would have every page of the window read in search of it
+    let asked = |a: &PendingActivity| a.since_ms + FRESH.as_millis() as u64 <= now;
+    let ids: BTreeMap<String, u64> = live
+        .iter()
+        .filter(|(_, a)| asked(a))
+        .map(|(id, a)| (id.clone(), a.since_ms))
+        .collect();
+    if ids.is_empty() && old.is_empty() {
+        pace.next = Instant::now() + FRESH;
+        return Ok(());
+    }
+    let polled = if ids.is_empty() {
+        Ok((Vec::new(), 0))
+    } else {
+        activities.poll(&ids, &gate).await
+    };
+    let (ended, calls) = match polled {
         Ok(r) => r,
         Err(e) => {
             // says nothing about the work: asked again
@@ -105,16 +120,18 @@ async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>
     core.store.settle(limiter, &settled).await?;
     wake(core, &live, ended.iter().map(|(id, _)| id)).await?;
 
-    // while new ones come, slowly; when they have stopped coming, soon, to end the phase; never dearer than its share
-    let quiet = newest + 1_000 < now;
-    pace.interval = if quiet && !ended.is_empty() {
-        FIRST_POLL
-    } else {
-        (pace.interval * 2).min(core.settings.poll_interval)
-    };
+    tracing::debug!(limiter, pending = live.len(), ended = ended.len(), calls, "polled");
+    let interval = interval(live.len(), oldest_ms, core.settings.poll_interval);
     let cost = Duration::from_secs_f64(f64::from(calls) / (limits.rate * COST_MAX).max(0.001));
-    pace.next = Instant::now() + pace.interval.max(cost);
+    pace.next = Instant::now() + interval.max(cost);
     Ok(())
+}
+
+/// Few are waited for, and not for long: soon, for a phase may end with them. Many, or old ones: as slowly as configured.
+fn interval(pending: usize, oldest_ms: u64, max: Duration) -> Duration {
+    let by_number = FIRST_POLL.mul_f64(1.0 + pending as f64 / 10.0);
+    let by_age = Duration::from_millis(oldest_ms / 4);
+    by_number.max(by_age).min(max)
 }
 
 /// Batches whose activities have all ended come back now, others soon.

@@ -41,6 +41,8 @@ pub enum Bound {
 }
 
 struct Waiter {
+    /// Lower ones first within a queue: what was begun first is finished first.
+    order: i64,
     want: u32,
     answer: oneshot::Sender<Result<Vec<Permit>, GateClosed>>,
 }
@@ -114,15 +116,21 @@ impl Throttle {
         locked(&self.state).lanes.insert((p, lane.clone()), Instant::now());
     }
 
-    /// Up to `want` permits, at least one. Waits its turn; queues take turns.
-    pub async fn permits(self: &Arc<Self>, queue: &str, want: u32) -> Result<Vec<Permit>, GateClosed> {
+    /// Up to `want` permits, at least one. Waits its turn; queues take turns, within one the lower `order` goes first.
+    pub async fn permits(self: &Arc<Self>, queue: &str, order: i64, want: u32) -> Result<Vec<Permit>, GateClosed> {
         let (answer, rx) = oneshot::channel();
         {
             let mut s = locked(&self.state);
-            s.queues.entry(queue.to_owned()).or_default().push_back(Waiter {
-                want: want.max(1),
-                answer,
-            });
+            let q = s.queues.entry(queue.to_owned()).or_default();
+            let at = q.partition_point(|w| w.order <= order);
+            q.insert(
+                at,
+                Waiter {
+                    order,
+                    want: want.max(1),
+                    answer,
+                },
+            );
         }
         self.changed.notify_one();
         rx.await.unwrap_or(Err(GateClosed::Stopped))
