@@ -1,4 +1,7 @@
 //! Test harness and simulators.
 
+pub mod export;
+pub mod harness;
 pub mod redis_server;
 pub mod sim;
+pub mod verify;

@@ -1,0 +1,75 @@
+//! The command line of the demo.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Moves Wi-Fi keys from a Cloudpath export into a simulated RUCKUS One, through a real Redis, the API and workers, and checks the result field by field
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "deploy/demo",
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  deploy/demo                              2,000 keys at RUCKUS One's 2,000 calls a minute: about a minute
+  deploy/demo --rate 60000                 what the engine itself adds
+  deploy/demo --kill-worker --freeze-worker --kill-redis
+  deploy/demo --file export.json --again   your own export, twice: the second time nothing is written
+  SIM_RECORD=traffic.jsonl deploy/demo     record every call to the simulated RUCKUS One
+
+The exit code is 0 only if the job ended COMPLETED and the ledger of the simulated RUCKUS One agrees with the
+export in every field."
+)]
+pub struct Args {
+    /// Keys of the export that is made
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub dpsks: u32,
+    /// Worker processes
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
+    pub workers: u32,
+    /// Kill a worker (SIGKILL) while it holds work; the others go on
+    #[arg(long)]
+    pub kill_worker: bool,
+    /// Freeze a worker (SIGSTOP) until its work was taken over, then wake it: it must change nothing
+    #[arg(long)]
+    pub freeze_worker: bool,
+    /// Kill Redis (SIGKILL) while work is under way, and start it again
+    #[arg(long)]
+    pub kill_redis: bool,
+    /// Calls a minute the simulated RUCKUS One takes, and the controller's limit
+    #[arg(long, value_name = "CALLS_PER_MINUTE", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(60..=600_000))]
+    pub rate: u32,
+    /// Faults for the simulated RUCKUS One to inject (JSON; format: tests/src/sim/faults.rs)
+    #[arg(long, value_name = "FILE")]
+    pub fault_plan: Option<PathBuf>,
+    /// Import this Cloudpath export instead of a made one
+    #[arg(long, value_name = "EXPORT.json", conflicts_with = "dpsks")]
+    pub file: Option<PathBuf>,
+    /// Import the same export a second time: nothing may be written, everything is found in place
+    #[arg(long)]
+    pub again: bool,
+    /// Keep the folder with logs, export and ledger
+    #[arg(long)]
+    pub keep: bool,
+    /// Seed of the export and of the moments of killing and freezing; made up when not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl Args {
+    /// Whether anything is killed or frozen: then the ratio says nothing about the engine's speed.
+    pub fn has_trouble(&self) -> bool {
+        self.kill_worker || self.freeze_worker || self.kill_redis
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,158 @@
+//! What happened, for a network engineer; and the last line, which is also for machines.
+
+use serde_json::Value;
+use testkit::harness::api::summary;
+
+use crate::import::Imported;
+use crate::say::result;
+
+/// Faults of the comparison told one by one.
+const FAULTS_SHOWN: usize = 20;
+
+/// Tells a first import. True: the job is complete, and the ledger agrees with the export.
+pub fn tell(imported: &Imported) -> bool {
+    let is_good = body(imported);
+    result(&last_line(imported));
+    is_good
+}
+
+/// Tells an import that should have found everything in place.
+pub fn tell_again(imported: &Imported) -> bool {
+    let mut is_good = body(imported);
+    let writes = number(&imported.counts, "writes");
+    let keys = resources(&imported.job);
+    if writes != 0 || keys.adopted != imported.verdict.keys_expected as u64 {
+        let expected = imported.verdict.keys_expected;
+        result(&format!(
+            "  WRONG      {writes} writes instead of 0, {} of {expected} keys adopted",
+            keys.adopted
+        ));
+        is_good = false;
+    }
+    result(&last_line(imported));
+    is_good
+}
+
+fn body(imported: &Imported) -> bool {
+    let Imported {
+        job,
+        verdict,
+        counts,
+        ledger,
+        trouble,
+        ..
+    } = imported;
+    let mut is_good = true;
+    result("");
+    result(&format!(
+        "  job        {} {}",
+        job["id"].as_str().unwrap_or_default(),
+        job["status"].as_str().unwrap_or_default()
+    ));
+    for phase in job["phases"].as_array().into_iter().flatten() {
+        let seconds = phase["duration_seconds"]
+            .as_f64()
+            .map_or(String::new(), |s| format!("{s:>7.1} s"));
+        let name = phase["name"].as_str().unwrap_or_default();
+        let status = phase["status"].as_str().unwrap_or_default().to_lowercase();
+        result(&format!(
+            "             {name:<24} {status:<10} {:>6} tasks {seconds}",
+            phase["tasks"]["total"]
+        ));
+    }
+    let total = |what: &str| number(&ledger["totals"], what);
+    result(&format!(
+        "  RUCKUS One {} identity groups, {} DPSK pools, {} keys",
+        total("identity_groups"),
+        total("dpsk_pools"),
+        total("passphrases")
+    ));
+    result(&format!(
+        "  calls      {} writes, {} reads, {} polls; at most {} at once; {} refused for the rate",
+        number(counts, "writes"),
+        number(counts, "reads"),
+        number(counts, "polls"),
+        number(counts, "max_concurrent"),
+        number(counts, "http_429"),
+    ));
+    for text in &trouble.done {
+        result(&format!("  trouble    {text}"));
+    }
+    for text in &trouble.failed {
+        result(&format!("  WRONG      {text}"));
+        is_good = false;
+    }
+    if job["status"] != "COMPLETED" {
+        result(&format!("  WRONG      the job has not completed: {}", summary(job)));
+        is_good = false;
+    }
+    if verdict.agrees() {
+        result(&format!(
+            "  checked    all {} keys are there as in the export, in every field",
+            verdict.keys_expected
+        ));
+    } else {
+        result(&format!(
+            "  WRONG      {} of {} keys are right: {} lost, {} not in the export, {} different, {} twice",
+            verdict.keys_right,
+            verdict.keys_expected,
+            verdict.missing.len(),
+            verdict.extra.len(),
+            verdict.different.len(),
+            verdict.duplicates.len()
+        ));
+        verdict
+            .faults()
+            .take(FAULTS_SHOWN)
+            .for_each(|fault| result(&format!("             {fault}")));
+        is_good = false;
+    }
+    is_good
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Resources {
+    created: u64,
+    adopted: u64,
+    updated: u64,
+}
+
+/// Of the keys, as the job's status tells them.
+fn resources(job: &Value) -> Resources {
+    let of = |what: &str| number(&job["summary"]["resources"]["passphrases"], what);
+    Resources {
+        created: of("created"),
+        adopted: of("adopted"),
+        updated: of("updated"),
+    }
+}
+
+fn number(value: &Value, field: &str) -> u64 {
+    value[field].as_u64().unwrap_or_default()
+}
+
+fn last_line(imported: &Imported) -> String {
+    let Imported {
+        job, verdict, counts, ..
+    } = imported;
+    let keys = resources(job);
+    let phases = job["phases"].as_array().into_iter().flatten();
+    let tasks = phases
+        .clone()
+        .find(|phase| phase["id"] == "create_passphrases")
+        .map_or(&Value::Null, |p| &p["tasks"]);
+    let (makespan, ideal) = (imported.makespan.as_secs_f64(), imported.ideal_seconds);
+    format!(
+        "imported {} of {} passphrases: created {}, adopted {}, failed {}, unknown {}, duplicates {}, http_429 {}, \
+         makespan {makespan:.1} s, ideal {ideal:.1} s, ratio {:.2}",
+        keys.created + keys.adopted + keys.updated,
+        verdict.keys_expected,
+        keys.created,
+        keys.adopted,
+        number(tasks, "failed"),
+        number(tasks, "unknown"),
+        number(counts, "duplicates"),
+        number(counts, "http_429"),
+        makespan / ideal,
+    )
+}

@@ -1,0 +1,107 @@
+//! Before and after the import: the folder, the export, the processes.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use testkit::harness::{Controller, Fleet, Plan, SimulatorPlan};
+use testkit::redis_server::Options;
+
+use crate::args::Args;
+use crate::say;
+
+/// Shortest time without a heartbeat after which a worker's batches are taken over: nobody wants to watch 45 s of silence.
+const LOCK_TTL_SECONDS: u32 = 15;
+
+pub struct Stage {
+    pub fleet: Fleet,
+    pub export: Value,
+    pub export_path: PathBuf,
+    /// Controller the keys go to.
+    pub controller: Controller,
+    /// Moments of killing and freezing.
+    pub rng: StdRng,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    pub async fn set(args: &Args) -> anyhow::Result<Self> {
+        let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+        let folder = tempfile::Builder::new().prefix("phaseline-demo-").tempdir()?;
+        let export_path = match &args.file {
+            Some(file) => std::path::absolute(file)?,
+            None => folder.path().join("export.json"),
+        };
+        let export: Value = match &args.file {
+            Some(file) => read(file)?,
+            None => {
+                let export = testkit::export::full(args.dpsks as usize, seed, Timestamp::now());
+                std::fs::write(&export_path, serde_json::to_vec_pretty(&export)?)?;
+                export
+            }
+        };
+        let controller = Controller::new(1, 0, args.rate);
+        let plan = Plan {
+            folder: folder.path().to_owned(),
+            simulators: vec![SimulatorPlan {
+                fault_plan: args.fault_plan.clone(),
+                record: std::env::var_os("SIM_RECORD").map(PathBuf::from),
+                arguments: vec!["--rng-seed".to_owned(), seed.to_string()],
+                rate: args.rate,
+            }],
+            controllers: vec![controller.clone()],
+            workers: args.workers as usize,
+            lock_ttl_seconds: args.has_trouble().then_some(LOCK_TTL_SECONDS),
+            redis: Options {
+                appendonly: true,
+                ..Options::default()
+            },
+            environment: Vec::new(),
+        };
+        let began = Instant::now();
+        let fleet = Fleet::start(plan).await?;
+        say::line(&format!(
+            "Redis on port {}, a simulated RUCKUS One at {} calls a minute, the API at {}, {} workers: up in {:.1} s (seed {seed})",
+            fleet.redis.port(),
+            args.rate,
+            fleet.api.base(),
+            fleet.workers.len(),
+            began.elapsed().as_secs_f64()
+        ));
+        Ok(Stage {
+            fleet,
+            export,
+            export_path,
+            controller,
+            rng: StdRng::seed_from_u64(seed),
+            folder,
+        })
+    }
+
+    /// Ends everything. The folder stays when asked for, and when something went wrong: the logs tell why.
+    pub async fn clear(self, keep: bool, is_good: bool) {
+        if keep || !is_good {
+            if let Ok(ledger) = self.fleet.simulators[0].ledger(&self.controller.remote_tenant).await {
+                let _ = std::fs::write(self.folder.path().join("ledger.json"), format!("{ledger:#}"));
+            }
+            let _ = std::fs::copy(self.fleet.redis.dir().join("log"), self.folder.path().join("redis.log"));
+        }
+        drop(self.fleet);
+        if keep || !is_good {
+            say::line(&format!(
+                "logs, export and ledger are in {}",
+                self.folder.keep().display()
+            ));
+        }
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    serde_json::from_slice(text).with_context(|| format!("{} is not JSON", file.display()))
+}
