@@ -115,7 +115,7 @@ async fn identity_groups_are_found_by_exact_name_over_pages_from_zero() {
         let names = if page == 0 {
             ["Guest", "guests"]
         } else {
-            ["Guests", "Guests 2"]
+            ["Guests 2", "Guests"]
         };
         let content: Vec<Value> = names
             .iter()

@@ -112,6 +112,32 @@ async fn a_session_that_dies_early_costs_one_login_for_all_callers() {
 }
 
 #[tokio::test]
+async fn a_late_401_of_the_old_session_does_not_end_the_new_one() {
+    let told = Arc::new(Notify::new());
+    let hold = told.clone();
+    let server = serve(move |seen| match (seen.target.as_str(), seen.token()) {
+        ("/venues/slow", "token-1") => Act::After(hold.clone(), Box::new(Act::json(401, EXPIRED))),
+        (_, "token-1") => Act::json(401, EXPIRED),
+        _ => Act::json(200, VENUE),
+    })
+    .await;
+    let r1 = client(&server);
+    let slow = tokio::spawn({
+        let r1 = r1.clone();
+        async move { r1.venue(Permit::unlimited(), "slow").await }
+    });
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while server.calls().is_empty() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    r1.venue(Permit::unlimited(), "quick").await.unwrap();
+    told.notify_one();
+    slow.await.unwrap().unwrap();
+    assert_eq!((server.logins(), server.calls().len()), (2, 4));
+}
+
+#[tokio::test]
 async fn a_401_stands_after_one_new_login_and_does_not_cause_more() {
     let server = serve(|_| Act::json(401, EXPIRED)).await;
     let r1 = client(&server);
@@ -173,6 +199,7 @@ async fn html_with_status_200_is_a_refusal_and_no_token() {
         ("text/html", "<html>error</html>"),
         ("application/json", "{}"),
         ("application/json", "<html>"),
+        ("text/html", r#"{"access_token":"x"}"#),
         ("text/plain", ""),
     ] {
         let server = Server::start(move |_| Act::typed(200, kind, body)).await;

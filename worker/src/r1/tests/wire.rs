@@ -210,15 +210,13 @@ async fn a_cut_refusal_is_judged_by_its_status() {
 
 #[tokio::test]
 async fn success_that_is_not_json_is_malformed() {
-    let acts: [fn() -> Act; 4] = [
-        || Act::html(200),
-        || Act::json(200, "{\"broken"),
-        || Act::json(202, "{}"),
-        || Act::Reply {
-            status: 200,
-            headers: vec![("Content-Type".into(), "application/json".into())],
-            body: vec![b'1'; 200_000],
-        },
+    let large = || format!(r#"{{"requestId":"r"{}}}"#, " ".repeat(200_000));
+    let acts: [Box<dyn Fn() -> Act + Send + Sync>; 5] = [
+        Box::new(|| Act::html(200)),
+        Box::new(|| Act::json(200, "{\"broken")),
+        Box::new(|| Act::json(202, "{}")),
+        Box::new(|| Act::typed(202, "text/html", r#"{"requestId":"r"}"#)),
+        Box::new(move || Act::json(202, &large())),
     ];
     for act in acts {
         let (result, verdict) = answered(act).await;
