@@ -79,6 +79,7 @@ mod tests {
             facts(&[("12345678", None), ("abcdefgh", None)]).format(),
             PassphraseFormat::KeyboardFriendly
         );
+        assert_eq!(facts(&[("12345!78", None)]).format(), PassphraseFormat::MostSecured);
         assert_eq!(
             facts(&[("12345 78", None), ("abcdefgh", None)]).format(),
             PassphraseFormat::MostSecured

@@ -109,12 +109,24 @@ fn expired_keys_follow_the_option() {
         (imported.expires, imported.skip, reasons(&imported.changes)),
         (None, None, vec![Reason::Expired])
     );
+    let today = |at| only_row(with(dpsk(0), json!({"expirationDateTime": at})), json!({})).expires;
+    assert_eq!(
+        today("2026-11-22T08:00Z"),
+        None,
+        "a key is expired from the moment it names"
+    );
+    assert_eq!(today("2026-11-22T08:00:01Z").as_deref(), Some("2026-11-22T08:00:01Z"));
     let renewed = only_row(old(), json!({"expired": "renew"}));
     assert_eq!(
         (renewed.expires.as_deref(), reasons(&renewed.changes)),
         (Some("2027-02-28T00:00:00Z"), vec![Reason::Renewed])
     );
-    let (plan, rows) = planned(extract(vec![old(), dpsk(1)]), json!({"expired": "skip"}));
+    let untrimmed = with(old(), json!({"name": " x "}));
+    let (plan, rows) = planned(extract(vec![untrimmed, dpsk(1)]), json!({"expired": "skip"}));
+    assert!(
+        rows[0].0.changes.is_empty() && plan.totals.changes_by_reason.is_empty(),
+        "nothing is changed in it"
+    );
     let skip = rows[0].0.skip.as_ref().unwrap();
     assert_eq!(
         (skip.code, &*skip.detail),
@@ -334,6 +346,15 @@ fn vlans_get_their_own_groups_and_pools() {
             [(0, 0), (1, 1), (2, 2)]
         );
     }
+    let (plan, _) = planned(
+        full(vec![(with(pool("A"), json!({"description": "x"})), rows())]),
+        options(),
+    );
+    let told = plan
+        .pools
+        .iter()
+        .filter(|pool| reasons(&pool.changes).contains(&Reason::NoDescriptionField));
+    assert_eq!(told.count(), 1, "what concerns the Cloudpath pool is told once");
     let second = vec![with(dpsk(9), json!({"vlanid": "44"}))];
     let (plan, rows) = planned(full(vec![(pool("A"), rows()), (pool("B"), second)]), options());
     let names: Vec<_> = plan.pools.iter().map(|pool| &*pool.name).collect();

@@ -2,5 +2,6 @@
 
 mod faults;
 mod mapping;
+mod refusals;
 mod samples;
 mod stream;

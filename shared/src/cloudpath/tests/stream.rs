@@ -248,7 +248,12 @@ impl Read for Generated {
             }
             let comma = if self.next == 0 { "" } else { "," };
             let piece = if self.next < self.rows {
-                format!("{comma}{}", dpsk(self.next))
+                let vlan = if self.next < limits::MAX_ROWS {
+                    ""
+                } else {
+                    "beyond the limit"
+                };
+                format!("{comma}{}", with(dpsk(self.next), json!({"vlanid": vlan})))
             } else {
                 r#"]},"venue_id":"v","options":{}}"#.to_owned()
             };
@@ -277,9 +282,43 @@ fn a_hundred_thousand_rows_are_read_and_mapped_in_bounded_time() {
 fn one_row_too_many_refuses_the_import_with_the_count() {
     match parse_request(Generated::new(limits::MAX_ROWS + 3), now()) {
         Err(RequestError::Content(faults)) => {
-            assert_eq!((faults.total(), faults.list()[0].code), (1, Code::TooManyRows));
+            assert_eq!(
+                (faults.total(), faults.list()[0].code),
+                (1, Code::TooManyRows),
+                "the rest is not looked at"
+            );
             assert!(faults.list()[0].detail.starts_with("100003 DPSKs"));
         }
         other => panic!("{:?}", other.map(|request| request.export.rows.len())),
+    }
+}
+
+#[test]
+fn what_is_not_read_may_hold_anything() {
+    let ignored = r#"[1e999999, -0.0, {"": [null, true]}, "\ud83d\udd11"]"#;
+    let row = dpsk(0)
+        .to_string()
+        .replacen('{', &format!(r#"{{"links":{ignored},"#), 1);
+    let data = format!(
+        r#"{{"pool":{{"x":{ignored},"dpsks":[7],{},"dpsks":[{row}],"y":{ignored}}}"#,
+        &pool("A").to_string()[1..]
+    );
+    let text = format!(r#"{{"controller_id":1,"venue_id":"v","dpsk_data":{data}}}"#);
+    let request = parse_request(text.as_bytes(), now()).unwrap();
+    assert_eq!((request.export.rows.len(), request.export.shape), (1, Shape::Pool));
+}
+
+#[test]
+fn a_number_beyond_all_bounds_is_a_fault_of_its_field() {
+    let text = body(json!([dpsk(0)]), json!({})).to_string();
+    let text = text.replacen(r#""deviceCountLimit":0"#, r#""deviceCountLimit":1e999999"#, 1);
+    match parse_request(text.as_bytes(), now()) {
+        Err(RequestError::Content(faults)) => {
+            assert_eq!(
+                (&*faults.list()[0].pointer, faults.total()),
+                ("/dpsk_data/0/deviceCountLimit", 1)
+            );
+        }
+        other => panic!("{other:?}"),
     }
 }
