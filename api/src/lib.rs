@@ -1,1 +1,15 @@
-//! API library.
+//! The HTTP API: stateless, in front of the store. Every handler extracts, authorises, makes one call and shows the result.
+
+pub mod auth;
+pub mod body;
+pub mod error;
+mod import;
+pub mod metrics;
+pub mod observe;
+pub mod openapi;
+pub mod params;
+pub mod routes;
+pub mod run;
+pub mod server;
+pub mod state;
+pub mod views;

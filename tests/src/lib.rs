@@ -1,3 +1,4 @@
 //! Test harness and simulators.
 
+pub mod redis_server;
 pub mod sim;

@@ -72,15 +72,17 @@ impl Reader {
     }
 }
 
-/// `[[stream, [[id, fields]]]]`; nil when nothing came.
+/// RESP3: `{stream: [[id, fields]]}`; RESP2: `[[stream, [[id, fields]]]]`; nil when nothing came.
 fn first_id(v: &Value) -> Option<String> {
-    let Value::Array(streams) = v else { return None };
-    let Value::Array(stream) = streams.first()? else {
-        return None;
+    let entries = match v {
+        Value::Map(streams) => &streams.first()?.1,
+        Value::Array(streams) => match streams.first()? {
+            Value::Array(stream) => stream.get(1)?,
+            _ => return None,
+        },
+        _ => return None,
     };
-    let Value::Array(entries) = stream.get(1)? else {
-        return None;
-    };
+    let Value::Array(entries) = entries else { return None };
     let Value::Array(entry) = entries.first()? else {
         return None;
     };

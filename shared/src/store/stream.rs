@@ -7,6 +7,7 @@ use super::model::{BatchResult, Beat, Claim, Claimed, Completed, Fenced, Flag, P
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, Lane, PhaseId, Unit, WorkerId};
+use crate::job::task::TaskInput;
 
 /// Entries of one XAUTOCLAIM, at most: a worker takes over what it has slots for.
 const AUTOCLAIM_MAX: usize = 64;
@@ -456,6 +457,22 @@ impl Store {
             .filter_map(|kv| String::from_utf8_lossy(&kv[0]).parse().ok().map(|b| (b, kv[1].clone())))
             .collect();
         Ok((pairs, next))
+    }
+
+    /// Tasks of a planned batch, without secrets.
+    pub async fn batch_input(
+        &self,
+        p: Partition,
+        job: JobId,
+        phase: &PhaseId,
+        batch: i64,
+    ) -> Result<Vec<TaskInput>, StoreError> {
+        let key = p.job_part(job, &format!("in:{phase}"));
+        let b: Option<Vec<u8>> = self
+            .redis
+            .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await })
+            .await?;
+        b.map_or(Ok(Vec::new()), |b| Ok(crate::blob::unpack(&b)?))
     }
 
     /// One chunk of the job's input: rows' blob and sealed secrets.

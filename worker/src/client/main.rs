@@ -1,1 +1,69 @@
-fn main() {}
+//! `phaseline`: the client command. Talks to the API over HTTP and knows nothing else of the system.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+mod api;
+mod args;
+mod exit;
+mod export;
+mod import;
+mod output;
+mod progress;
+mod show;
+mod steer;
+mod upload;
+mod watch;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use exit::Failure;
+use output::Output;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(help) => {
+            // Help and version are no errors; everything else is wrong usage.
+            let code = if help.use_stderr() { exit::UNEXPECTED } else { exit::OK };
+            let _ = help.print();
+            return ExitCode::from(code);
+        }
+    };
+    // One provider in the whole tree; a second installation attempt changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let output = Output { json: args.json };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("phaseline: {e}");
+            return ExitCode::from(exit::UNEXPECTED);
+        }
+    };
+    let code = match runtime.block_on(run(args, output)) {
+        Ok(code) => code,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.code()
+        }
+    };
+    // Reading a file may still sit in a blocking thread; nobody waits for it.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn run(args: Args, output: Output) -> Result<u8, Failure> {
+    let api = api::Api::new(&args.url, args.token)?;
+    match args.command {
+        Command::Import(import) => import::run(&api, import, output).await,
+        Command::Status(status) => show::status(&api, status, output).await,
+        Command::Jobs(jobs) => show::jobs(&api, jobs, output).await,
+        Command::Tasks(tasks) => show::tasks(&api, tasks, output).await,
+        Command::Pause { job, reason } => steer::pause(&api, job, reason, output).await,
+        Command::Resume { job } => steer::resume(&api, job, output).await,
+        Command::Cancel { job } => steer::cancel(&api, job, output).await,
+    }
+}

@@ -1,0 +1,274 @@
+//! From an import's body to an accepted job: read and judge while it arrives, plan, seal, stage, submit. Until the last
+//! step nothing exists that would not go away by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use shared::blob;
+use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError, Row};
+use shared::controllers::Controller;
+use shared::id::{JobId, TenantId};
+use shared::seal::Sealer;
+use shared::store::Store;
+use shared::store::model::{NewJob, Submitted};
+use shared::workflow::catalog;
+
+use crate::auth::Submitter;
+use crate::body::{BodyFault, BodyReader};
+use crate::error::{Fault, Kind, Problem};
+use crate::state::State;
+
+/// Rows of a staged chunk: about 20 KiB packed, so that one write to the store stays short.
+const CHUNK_ROWS: usize = 1_000;
+/// Pauses before a submission whose answer was lost is repeated. It carries its job id: repeating it makes no second job.
+const SUBMIT_RETRIES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+    Duration::from_secs(2),
+];
+
+/// What an import became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    pub job: JobId,
+    pub estimated_seconds: u64,
+    /// The same key and body came before: this is the job of then.
+    pub replayed: bool,
+}
+
+/// Reads the body in a blocking thread, while `receive` feeds it.
+pub fn parse(reader: BodyReader, now: Timestamp) -> Result<ImportRequest, RequestError> {
+    cloudpath::parse_request(reader, now)
+}
+
+/// What a caller is told of a body that was refused. `arrival` says how its transport ended.
+pub fn refused(error: RequestError, arrival: Option<BodyFault>, limits: &crate::body::BodyLimits) -> Problem {
+    match (error, arrival) {
+        (RequestError::Read(_), Some(fault)) => fault.problem(limits),
+        (RequestError::Read(_), None) => BodyFault::Incomplete.problem(limits),
+        (RequestError::Malformed(fault), _) => Problem::invalid(vec![view(fault)]),
+        (RequestError::Content(faults), _) => {
+            let total = faults.total();
+            Problem::invalid_of(faults.into_list().into_iter().map(view).collect(), total)
+        }
+    }
+}
+
+fn view(fault: cloudpath::Fault) -> Fault {
+    let pointer = if fault.pointer == cloudpath::DOCUMENT {
+        String::new()
+    } else {
+        fault.pointer
+    };
+    Fault::at(pointer, &code(fault.code), fault.detail)
+}
+
+fn code(code: Code) -> String {
+    // A code is a unit variant: it serialises as a string.
+    serde_json::to_value(code)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// Checks what only the API knows: whether the tenant has such a controller.
+pub fn controller(state: &State, tenant: &TenantId, request: &ImportRequest) -> Result<Arc<Controller>, Problem> {
+    let mut faults = Vec::new();
+    let id = request.controller_id;
+    let found = state.controllers.current().for_tenant(id, tenant).cloned();
+    if found.is_none() {
+        faults.push(Fault::at(
+            "/controller_id",
+            "UNKNOWN_CONTROLLER",
+            format!("there is no controller {id} for this tenant"),
+        ));
+    }
+    if request.options.require_confirmation {
+        let detail = "not available in this version: a job starts at once; leave it false";
+        faults.push(Fault::at(
+            "/options/require_confirmation",
+            &code(Code::NotAvailable),
+            detail,
+        ));
+    }
+    found
+        .filter(|_| faults.is_empty())
+        .ok_or_else(|| Problem::invalid(faults))
+}
+
+/// A chunk as it is stored: packed rows, and the box of their passphrases.
+struct Chunk {
+    rows: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+/// Everything that is stored of an import, made in a blocking thread.
+struct Prepared {
+    new: NewJob,
+    chunks: Vec<Chunk>,
+}
+
+/// Plans, seals, stages and submits. To be called in a task of its own, so that a caller who hangs up does not stop it
+/// half way.
+pub async fn accept(
+    state: Arc<State>,
+    by: Submitter,
+    request: ImportRequest,
+    controller: Arc<Controller>,
+    idempotency: Option<(String, [u8; 32])>,
+    now: Timestamp,
+) -> Result<Accepted, Problem> {
+    let store = state.store()?.clone();
+    let prepare = {
+        let state = state.clone();
+        move || prepare(&state, by, request, &controller, idempotency, now)
+    };
+    let prepared = tokio::task::spawn_blocking(prepare)
+        .await
+        .map_err(|_| Problem::internal())??;
+    let Prepared { new, chunks } = prepared;
+    for (number, chunk) in (0u32..).zip(chunks) {
+        if let Err(error) = store
+            .stage_input(&new.tenant, new.id, number, chunk.rows, chunk.sealed)
+            .await
+        {
+            discard(&store, &new).await;
+            return Err(error.into());
+        }
+    }
+    submit(&store, &new).await
+}
+
+fn prepare(
+    state: &State,
+    by: Submitter,
+    request: ImportRequest,
+    controller: &Controller,
+    idempotency: Option<(String, [u8; 32])>,
+    now: Timestamp,
+) -> Result<Prepared, Problem> {
+    let workflow = catalog::find(catalog::CLOUDPATH_DPSK_IMPORT).ok_or_else(Problem::internal)?;
+    let (plan, mapper) = cloudpath::plan(&request.export, &request.options, now);
+    let rate = Rate {
+        calls_per_minute: f64::from(controller.limits.calls_per_minute),
+        burst: f64::from(controller.limits.burst),
+    };
+    let estimate = Estimate::of(&plan, rate);
+    let at_least = state.engine.global_timeout.as_secs();
+    let timeout_seconds = request
+        .options
+        .timeout_seconds
+        .unwrap_or_else(|| at_least.max(estimate.seconds.saturating_mul(3)));
+    let id = JobId::generate();
+    let options = serde_json::to_value(&request.options).map_err(|_| Problem::internal())?;
+    let failure_budget_percent = request.options.failure_budget_percent;
+    let input_meta = meta(&plan)?;
+    let chunks = chunks(&state.sealer, id, request.export, &mapper)?;
+    let new = NewJob {
+        id,
+        tenant: by.tenant,
+        controller: request.controller_id,
+        venue_id: request.venue_id,
+        workflow,
+        options,
+        input_meta,
+        input_chunks: u32::try_from(chunks.len()).map_err(|_| Problem::internal())?,
+        expected_tasks: u64::from(estimate.total_tasks()),
+        timeout_seconds,
+        predicted_seconds: estimate.seconds,
+        failure_budget_percent,
+        submitted_by: by.caller.subject,
+        idempotency,
+        require_confirmation: false,
+        ttl_seconds: state.engine.job_ttl.as_secs(),
+    };
+    Ok(Prepared { new, chunks })
+}
+
+/// What is known of the input without its rows: sums for `skip_condition`, and the plan that the phases follow.
+fn meta(plan: &ImportPlan) -> Result<serde_json::Value, Problem> {
+    let all = serde_json::to_value(plan).map_err(|_| Problem::internal())?;
+    Ok(json!({
+        "rows": plan.totals.rows,
+        "imports": plan.totals.imports,
+        "skips": plan.totals.skips,
+        "groups": plan.groups.len(),
+        "pools": plan.pools.len(),
+        "plan": all,
+    }))
+}
+
+/// Rows without secrets in one blob, their passphrases in one box at the same positions. A row that is skipped needs no
+/// passphrase any more, so none is kept.
+fn chunks(sealer: &Sealer, job: JobId, export: Export, mapper: &Mapper) -> Result<Vec<Chunk>, Problem> {
+    let mut chunks = Vec::with_capacity(export.rows.len().div_ceil(CHUNK_ROWS));
+    let mut left = export.rows.into_iter().peekable();
+    while left.peek().is_some() {
+        let keep = |row: Row, secret| (row.skip.is_none().then_some(secret), row);
+        let mapped = left.by_ref().take(CHUNK_ROWS).map(|row| mapper.map(row));
+        let (secrets, rows): (Vec<_>, Vec<_>) = mapped.map(|(row, secret)| keep(row, secret)).unzip();
+        let place = format!("{job}|input|{}", chunks.len());
+        let sealed = sealer.seal_column(&place, &secrets).map_err(|_| Problem::internal())?;
+        let rows = blob::pack(&rows).map_err(|_| Problem::internal())?;
+        chunks.push(Chunk { rows, sealed });
+    }
+    Ok(chunks)
+}
+
+async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
+    let mut pauses = SUBMIT_RETRIES.into_iter();
+    let answer = loop {
+        match store.submit(new).await {
+            Err(error) if error.is_transient() => match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                // It may have been accepted: what was staged is left alone, and goes by itself if it was not.
+                None => {
+                    let unknown = "the store did not answer; send it again with the same Idempotency-Key to make sure that it becomes one job";
+                    tracing::warn!(job = %new.id, %error, "a submission was not answered");
+                    return Err(Problem::new(Kind::Unavailable, unknown));
+                }
+            },
+            answer => break answer?,
+        }
+    };
+    match answer {
+        Submitted::Accepted => {
+            tracing::info!(job = %new.id, tenant = %new.tenant, controller = new.controller, tasks = new.expected_tasks,
+                "a job was accepted");
+            Ok(Accepted {
+                job: new.id,
+                estimated_seconds: new.predicted_seconds,
+                replayed: false,
+            })
+        }
+        Submitted::Replay(job) => {
+            discard(store, new).await;
+            // The answer of then, word by word; the estimate may depend on limits that have changed since.
+            let then = store
+                .job(&new.tenant, job)
+                .await?
+                .map_or(new.predicted_seconds, |j| j.predicted_seconds);
+            Ok(Accepted {
+                job,
+                estimated_seconds: then,
+                replayed: true,
+            })
+        }
+        Submitted::KeyReused => {
+            discard(store, new).await;
+            Err(Problem::new(
+                Kind::KeyReused,
+                "this Idempotency-Key was used for another body; use a new key for a new import",
+            ))
+        }
+    }
+}
+
+/// Takes back what was staged. When even that fails it goes by itself within the hour.
+async fn discard(store: &Store, new: &NewJob) {
+    if let Err(error) = store.discard_input(&new.tenant, new.id).await {
+        tracing::debug!(job = %new.id, %error, "staged input is left to expire");
+    }
+}

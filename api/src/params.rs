@@ -1,0 +1,143 @@
+//! Query parameters, checked: unknown names, repeated names and every bad value are all told at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use actix_web::{HttpRequest, web};
+
+use crate::error::{Fault, Problem};
+
+/// The parameters of one request while they are being read. End with [`Params::finish`].
+pub struct Params {
+    given: BTreeMap<String, String>,
+    known: Vec<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl Params {
+    pub fn of(req: &HttpRequest) -> Self {
+        Self::parse(req.query_string())
+    }
+
+    pub fn parse(query: &str) -> Self {
+        let mut params = Params {
+            given: BTreeMap::new(),
+            known: Vec::new(),
+            faults: Vec::new(),
+        };
+        match web::Query::<Vec<(String, String)>>::from_query(query) {
+            Ok(pairs) => {
+                for (name, value) in pairs.into_inner() {
+                    if params.given.insert(name.clone(), value).is_some() {
+                        params.fault(&name, "REPEATED", "given more than once".to_owned());
+                    }
+                }
+            }
+            Err(_) => params.fault("", "MALFORMED", "the query string cannot be read".to_owned()),
+        }
+        params
+    }
+
+    fn fault(&mut self, name: &str, code: &str, detail: String) {
+        let name: String = name.chars().take(64).collect();
+        self.faults
+            .push(Fault::parameter(&name, code, format!("`{name}`: {detail}")));
+    }
+
+    /// Text of 1 to 255 characters.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.read(name, "1 to 255 characters", |v| {
+            (1..=255).contains(&v.chars().count()).then(|| v.to_owned())
+        })
+    }
+
+    pub fn parsed<T: FromStr>(&mut self, name: &'static str, takes: impl Display) -> Option<T> {
+        self.read(name, takes, |v| v.parse().ok())
+    }
+
+    /// One value, read by `read`; `takes` says what it takes.
+    pub fn read<T>(
+        &mut self,
+        name: &'static str,
+        takes: impl Display,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.known.push(name);
+        let value = read(self.given.get(name)?);
+        if value.is_none() {
+            self.fault(name, "BAD_VALUE", format!("takes {takes}"));
+        }
+        value
+    }
+
+    /// Page size: 1 to 200, 50 unless told.
+    pub fn limit(&mut self) -> usize {
+        self.read("limit", "a number from 1 to 200", |v| {
+            v.parse().ok().filter(|n| (1..=200).contains(n))
+        })
+        .unwrap_or(50)
+    }
+
+    /// A time as milliseconds since the epoch: RFC 3339.
+    pub fn time_ms(&mut self, name: &'static str) -> Option<u64> {
+        self.read(name, "a time like 2026-11-22T08:00:00Z", |v| {
+            let time: jiff::Timestamp = v.parse().ok()?;
+            u64::try_from(time.as_millisecond()).ok()
+        })
+    }
+
+    /// All faults at once, names nobody asked for included: a filter with a typo must not answer with everything.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        let unknown: Vec<String> = self
+            .given
+            .keys()
+            .filter(|k| !self.known.contains(&k.as_str()))
+            .cloned()
+            .collect();
+        for name in unknown {
+            let known = self.known.join(", ");
+            let takes = if known.is_empty() {
+                "there are none here".to_owned()
+            } else {
+                format!("known are {known}")
+            };
+            self.fault(&name, "UNKNOWN_PARAMETER", format!("not known; {takes}"));
+        }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::invalid(self.faults))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let mut params = Params::parse("limit=0&limit=5&from=yesterday&statsu=FAILED");
+        params.limit();
+        params.time_ms("from");
+        let problem = params.finish().unwrap_err();
+        let names: Vec<_> = problem
+            .body()
+            .errors
+            .iter()
+            .map(|f| f.parameter.clone().unwrap())
+            .collect();
+        assert_eq!(names, ["limit", "from", "statsu"]);
+    }
+
+    #[test]
+    fn good_values_are_read() {
+        let mut params = Params::parse("limit=200&from=1970-01-01T00:00:01Z&controller=7&workflow=a%20b");
+        assert_eq!(params.limit(), 200);
+        assert_eq!(params.time_ms("from"), Some(1000));
+        assert_eq!(params.parsed::<i64>("controller", "a number"), Some(7));
+        assert_eq!(params.text("workflow").as_deref(), Some("a b"));
+        params.finish().unwrap();
+    }
+}

@@ -1,0 +1,234 @@
+//! Importing Cloudpath exports.
+
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::job::JobStatus;
+use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
+use utoipa::ToSchema;
+
+use super::jobs::{job_id, now_ms};
+use super::{Access, Endpoint};
+use crate::auth::{Reader, Submitter};
+use crate::body::{self, Received};
+use crate::error::{Fault, Kind, Problem};
+use crate::import;
+use crate::metrics::Metrics;
+use crate::params::Params;
+use crate::state::State;
+use crate::views::{CreatedView, StatusView};
+
+/// Resources of each kind shown in a status.
+const CREATED_SHOWN: usize = 100;
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::post("/api/cloudpath-dpsk/import", Access::Submit, import),
+        Endpoint::get("/api/cloudpath-dpsk/jobs/{id}/status", Access::Read, status),
+    ]
+}
+
+/// What is sent to import an export.
+#[derive(ToSchema)]
+#[schema(as = Import)]
+#[expect(dead_code, reason = "for the OpenAPI document; the body itself is read as a stream")]
+pub struct ImportBody {
+    /// One of the tenant's controllers.
+    controller_id: i64,
+    /// 1 to 64 letters, digits, hyphens and underscores.
+    venue_id: String,
+    /// The extractor's object `{metadata, pool, dpsks[]}`, a bare array of DPSKs, or the full export with `dpskPools[]`.
+    #[schema(value_type = Object)]
+    dpsk_data: serde_json::Value,
+    #[schema(inline)]
+    options: Option<ImportOptions>,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+struct ImportOptions {
+    #[schema(default = true)]
+    just_copy_dpsks: Option<bool>,
+    #[schema(default = false)]
+    include_adaptive_policy_sets: Option<bool>,
+    /// One group and one pool per VLAN.
+    #[schema(default = false)]
+    group_by_vlan: Option<bool>,
+    /// `adopt`, `update` or `fail` when an object of that name differs.
+    #[schema(default = "fail")]
+    name_conflict: Option<String>,
+    /// `fail`: any bad row refuses the request. `skip`: bad rows become skipped tasks.
+    #[schema(default = "fail")]
+    invalid_rows: Option<String>,
+    /// Keys whose expiry has passed: `import` without one, `skip`, or `renew` by whole years.
+    #[schema(default = "import")]
+    expired: Option<String>,
+    /// SSID → id of an existing network, or `create`.
+    #[schema(value_type = Option<Object>)]
+    ssid_network_map: Option<serde_json::Value>,
+    /// 0 to 100: pauses above it.
+    failure_budget_percent: Option<f64>,
+    timeout_seconds: Option<u64>,
+    #[schema(default = false)]
+    require_confirmation: Option<bool>,
+}
+
+/// An import that was accepted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub struct AcceptedView {
+    job_id: String,
+    #[schema(value_type = String, example = "PENDING")]
+    status: JobStatus,
+    estimated_duration_seconds: u64,
+}
+
+/// Imports an export into a controller. The body is checked whole before anything is accepted; every fault is told.
+#[utoipa::path(post, path = "/api/cloudpath-dpsk/import", tag = "cloudpath", request_body = ImportBody,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 255 printable ASCII characters: the same key and body give the same job again")),
+    responses(
+        (status = 202, description = "Accepted as a job", body = AcceptedView, headers(("Location" = String))),
+        (status = 200, description = "The same key and body came before: the job of then", body = AcceptedView,
+            headers(("Location" = String), ("Idempotent-Replayed" = String))),
+        (status = 408, description = "The body stopped arriving"),
+        (status = 413, description = "More than 64 MiB"),
+        (status = 415, description = "Not application/json"),
+        (status = 422, description = "The same key came before with another body")))]
+async fn import(
+    by: Submitter,
+    req: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+    metrics: web::Data<Metrics>,
+) -> Result<HttpResponse, Problem> {
+    let admitted = admit(&req, &state);
+    let (key, permit) = match admitted {
+        Ok(admitted) => admitted,
+        Err(problem) => {
+            // Whoever is sending already hears the answer only when the sending is through.
+            body::drain(&mut payload, &state.body_limits).await;
+            return Err(problem.closing());
+        }
+    };
+    let _reading = Reading::of(&metrics);
+    let now = Timestamp::now();
+    let (sender, reader) = body::channel();
+    let parsing = tokio::task::spawn_blocking(move || import::parse(reader, now));
+    let (arrival, parsed) = tokio::join!(body::receive(&mut payload, sender, &state.body_limits), parsing);
+    let parsed = parsed.map_err(|_| Problem::internal())?;
+    let request = parsed.map_err(|error| import::refused(error, arrival.err(), &state.body_limits))?;
+    let Received { bytes, sha256 } = arrival.map_err(|fault| fault.problem(&state.body_limits))?;
+    metrics.import_bytes.inc_by(bytes);
+
+    let controller = import::controller(&state, &by.tenant, &request)?;
+    let idempotency = key.map(|key| (key, sha256));
+    let accepting = import::accept(state.clone().into_inner(), by, request, controller, idempotency, now);
+    // A caller who hangs up now does not stop what has begun.
+    let accepted = tokio::spawn(accepting).await.map_err(|_| Problem::internal())??;
+    drop(permit);
+
+    let mut answer = if accepted.replayed {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::Accepted()
+    };
+    if accepted.replayed {
+        answer.insert_header(("Idempotent-Replayed", "true"));
+    }
+    answer.insert_header((
+        header::LOCATION,
+        format!("/api/cloudpath-dpsk/jobs/{}/status", accepted.job),
+    ));
+    Ok(answer.json(AcceptedView {
+        job_id: accepted.job.to_string(),
+        status: JobStatus::Pending,
+        estimated_duration_seconds: accepted.estimated_seconds,
+    }))
+}
+
+/// What can be refused before a byte of the body is read. The caller's idempotency key, and the right to be read.
+fn admit(req: &HttpRequest, state: &State) -> Result<(Option<String>, tokio::sync::OwnedSemaphorePermit), Problem> {
+    super::require_json(req.headers().get(header::CONTENT_TYPE))?;
+    if let Some(coding) = req.headers().get(header::CONTENT_ENCODING)
+        && coding != "identity"
+    {
+        return Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "send the body uncompressed, without Content-Encoding",
+        ));
+    }
+    let limit = state.body_limits.bytes_max;
+    let announced = req
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(Problem::too_large(limit));
+    }
+    let key = idempotency_key(req.headers())?;
+    state.store()?;
+    let permit = state.imports.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(
+            Kind::Busy,
+            "this server reads as many imports at once as it can; try again in a moment",
+        )
+    })?;
+    Ok((key, permit))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY);
+    let bad = |detail: &str| Problem::invalid(vec![Fault::header("Idempotency-Key", "BAD_VALUE", detail)]);
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(bad("given more than once"));
+    }
+    let text = value.as_bytes();
+    let fits = (1..=255).contains(&text.len()) && text.iter().all(|b| (0x20..0x7f).contains(b));
+    match value.to_str() {
+        Ok(key) if fits => Ok(Some(key.to_owned())),
+        _ => Err(bad("takes 1 to 255 printable ASCII characters")),
+    }
+}
+
+/// Counts an import while its body is read, however that ends.
+struct Reading(web::Data<Metrics>);
+
+impl Reading {
+    fn of(metrics: &web::Data<Metrics>) -> Self {
+        metrics.imports.inc();
+        Reading(metrics.clone())
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.imports.dec();
+    }
+}
+
+/// How far an import is.
+#[utoipa::path(get, path = "/api/cloudpath-dpsk/jobs/{id}/status", tag = "cloudpath", params(("id", description = "Id of the job")),
+    responses((status = 200, body = StatusView), (status = 404, description = "No such import of this tenant")))]
+async fn status(
+    caller: Reader,
+    id: web::Path<String>,
+    req: HttpRequest,
+    state: web::Data<State>,
+) -> Result<web::Json<StatusView>, Problem> {
+    let id = job_id(&id)?;
+    Params::of(&req).finish()?;
+    let tenant = state.tenant_for(&caller.0, id).await?;
+    let store = state.store()?;
+    let job = store
+        .job(&tenant, id)
+        .await?
+        .filter(|job| job.workflow == CLOUDPATH_DPSK_IMPORT);
+    let job = job.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
+    let first = store.created(&tenant, id, None, CREATED_SHOWN).await?;
+    let created = CreatedView::of(&job, first);
+    Ok(web::Json(StatusView::of(job, created, now_ms())))
+}

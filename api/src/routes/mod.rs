@@ -1,0 +1,133 @@
+//! Every route of the API, in one visible list: method, path, who may call it, handler.
+
+pub mod cloudpath;
+pub mod document;
+pub mod health;
+pub mod jobs;
+pub mod steer;
+pub mod workflows;
+
+use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::{FromRequest, Handler, Responder, Route, web};
+use serde_json::{Map, Value};
+
+use crate::error::{Fault, Kind, Problem};
+
+/// Who may call a route. The handler enforces it by the extractor it takes; a test calls every route with every role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, without a token.
+    Open,
+    /// Any role.
+    Read,
+    /// `user` or `admin` of a tenant.
+    Submit,
+    /// `user`, `admin` or `operator`.
+    Steer,
+}
+
+/// One method of one path.
+pub struct Endpoint {
+    pub method: Method,
+    /// Template, as in the OpenAPI document.
+    pub path: &'static str,
+    pub access: Access,
+    route: Route,
+}
+
+impl Endpoint {
+    fn get<F, Args>(path: &'static str, access: Access, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Endpoint {
+            method: Method::GET,
+            path,
+            access,
+            route: web::get().to(handler),
+        }
+    }
+
+    fn post<F, Args>(path: &'static str, access: Access, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Endpoint {
+            method: Method::POST,
+            path,
+            access,
+            route: web::post().to(handler),
+        }
+    }
+}
+
+/// All of them.
+pub fn all() -> Vec<Endpoint> {
+    let groups = [
+        cloudpath::endpoints(),
+        workflows::endpoints(),
+        jobs::endpoints(),
+        steer::endpoints(),
+        health::endpoints(),
+        document::endpoints(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+/// Registers every endpoint. Another method on a known path answers 405 with `Allow`.
+pub fn configure(app: &mut web::ServiceConfig) {
+    let mut endpoints = all();
+    // Methods of one path are one resource; order within it does not matter.
+    endpoints.sort_by_key(|e| e.path);
+    let mut left = endpoints.into_iter().peekable();
+    while let Some(first) = left.next() {
+        let mut resource = web::resource(first.path).route(first.route);
+        while let Some(next) = left.next_if(|e| e.path == first.path) {
+            resource = resource.route(next.route);
+        }
+        app.service(resource);
+    }
+}
+
+/// Bodies are JSON and say so. Asking for it keeps forms of other sites out as well.
+fn require_json(content_type: Option<&HeaderValue>) -> Result<(), Problem> {
+    let kind = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "send `Content-Type: application/json`",
+        ))
+    }
+}
+
+/// The members of a small JSON object: `known` ones are handed out, everything else is a fault.
+fn members(body: &[u8], known: &[&str], faults: &mut Vec<Fault>) -> Map<String, Value> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(members)) => {
+            for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+                let name: String = name.chars().take(64).collect();
+                let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+                let detail = format!("not known; known are {}", known.join(", "));
+                faults.push(Fault::at(pointer, "UNKNOWN_FIELD", detail));
+            }
+            members
+        }
+        Ok(_) => {
+            faults.push(Fault::at("", "WRONG_TYPE", "an object is needed"));
+            Map::new()
+        }
+        Err(error) => {
+            let place = format!("not JSON at line {}, column {}", error.line(), error.column());
+            faults.push(Fault::at("", "MALFORMED_JSON", place));
+            Map::new()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Pausing, resuming and cancelling jobs.
+
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, http::header};
+use serde::Serialize;
+use serde_json::Value;
+use shared::job::JobStatus;
+use shared::store::StoreError;
+use shared::store::model::Steered;
+use utoipa::ToSchema;
+
+use super::jobs::job_id;
+use super::{Access, Endpoint};
+use crate::auth::{Caller, Steerer};
+use crate::error::{Fault, Kind, Problem};
+use crate::state::State;
+
+/// Characters of a reason.
+const REASON_MAX: usize = 500;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::post("/api/v1/jobs/{id}/pause", Access::Steer, pause),
+        Endpoint::post("/api/v1/jobs/{id}/resume", Access::Steer, resume),
+        Endpoint::post("/api/v1/jobs/{id}/cancel", Access::Steer, cancel),
+    ]
+}
+
+/// Why; may be left out, like the whole body.
+#[derive(ToSchema)]
+#[schema(as = Steering)]
+#[expect(dead_code, reason = "for the OpenAPI document")]
+pub struct SteerBody {
+    /// At most 500 characters; shown to whoever looks at the job.
+    reason: Option<String>,
+}
+
+/// A job's state after the call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SteeredView {
+    id: String,
+    #[schema(value_type = String, example = "PAUSED")]
+    status: JobStatus,
+    /// False: it was so already.
+    changed: bool,
+}
+
+/// Starts nothing new; what was sent is brought to its end. From PENDING and RUNNING; repeating it changes nothing.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", params(("id", description = "Id of the job")),
+    request_body(content = SteerBody, description = "May be left out"),
+    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+        (status = 409, description = "Not from the job's state, which `state` names")))]
+async fn pause(
+    caller: Steerer,
+    id: web::Path<String>,
+    req: HttpRequest,
+    body: Bytes,
+    state: web::Data<State>,
+) -> Result<web::Json<SteeredView>, Problem> {
+    let job = job_id(&id)?;
+    let reason = reason(&req, &body, &caller.0)?;
+    let tenant = state.owner_for(&caller.0, job).await?;
+    let answer = state.store()?.pause(&tenant, job, &reason).await;
+    steered(&id, "pause", answer)
+}
+
+/// Continues a paused job.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", params(("id", description = "Id of the job")),
+    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+        (status = 409, description = "Not from the job's state, which `state` names")))]
+async fn resume(
+    caller: Steerer,
+    id: web::Path<String>,
+    state: web::Data<State>,
+) -> Result<web::Json<SteeredView>, Problem> {
+    let job = job_id(&id)?;
+    let tenant = state.owner_for(&caller.0, job).await?;
+    let answer = state.store()?.resume(&tenant, job).await;
+    steered(&id, "resume", answer)
+}
+
+/// Ends a job for good; what it created stays. Repeating it changes nothing.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id", description = "Id of the job")),
+    request_body(content = SteerBody, description = "May be left out"),
+    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+        (status = 409, description = "Not from the job's state, which `state` names")))]
+async fn cancel(
+    caller: Steerer,
+    id: web::Path<String>,
+    req: HttpRequest,
+    body: Bytes,
+    state: web::Data<State>,
+) -> Result<web::Json<SteeredView>, Problem> {
+    let job = job_id(&id)?;
+    let reason = reason(&req, &body, &caller.0)?;
+    let tenant = state.owner_for(&caller.0, job).await?;
+    let answer = state.store()?.cancel(&tenant, job, &reason).await;
+    steered(&id, "cancel", answer)
+}
+
+/// The reason given, or who asked. Most callers send no body at all, with whatever content type.
+fn reason(req: &HttpRequest, body: &[u8], caller: &Caller) -> Result<String, Problem> {
+    let by = format!("asked for by {}", caller.subject);
+    if body.is_empty() {
+        return Ok(by);
+    }
+    super::require_json(req.headers().get(header::CONTENT_TYPE))?;
+    let mut faults = Vec::new();
+    let members = super::members(body, &["reason"], &mut faults);
+    let reason = match members.get("reason") {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) if text.chars().count() <= REASON_MAX => text.trim(),
+        Some(Value::String(_)) => {
+            faults.push(Fault::at(
+                "/reason",
+                "TOO_LONG",
+                format!("at most {REASON_MAX} characters"),
+            ));
+            ""
+        }
+        Some(_) => {
+            faults.push(Fault::at("/reason", "WRONG_TYPE", "a string is needed"));
+            ""
+        }
+    };
+    match (faults.is_empty(), reason) {
+        (false, _) => Err(Problem::invalid(faults)),
+        (true, "") => Ok(by),
+        (true, text) => Ok(format!("{text} ({by})")),
+    }
+}
+
+fn steered(id: &str, call: &str, answer: Result<Steered, StoreError>) -> Result<web::Json<SteeredView>, Problem> {
+    let (status, changed) = match answer? {
+        Steered::Done(status) => (status, true),
+        Steered::Already(status) => (status, false),
+        Steered::Refused(status) => {
+            let detail = format!("a job that is {} cannot be {}", status.as_str(), past(call));
+            return Err(Problem::conflict(status, detail));
+        }
+        Steered::NotFound => return Err(Problem::new(Kind::NotFound, format!("there is no job `{id}`"))),
+    };
+    Ok(web::Json(SteeredView {
+        id: id.to_owned(),
+        status,
+        changed,
+    }))
+}
+
+fn past(call: &str) -> &'static str {
+    match call {
+        "pause" => "paused",
+        "resume" => "resumed",
+        _ => "cancelled",
+    }
+}

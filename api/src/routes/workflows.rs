@@ -1,0 +1,66 @@
+//! The workflows there are.
+
+use actix_web::{HttpRequest, web};
+use serde::Serialize;
+use serde_json::Value;
+use shared::workflow::{Definition, catalog};
+use utoipa::ToSchema;
+
+use super::{Access, Endpoint};
+use crate::auth::Reader;
+use crate::error::{Kind, Problem};
+use crate::params::Params;
+use crate::views::PageView;
+
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/api/v1/workflows", Access::Read, list),
+        Endpoint::get("/api/v1/workflows/{name}", Access::Read, one),
+    ]
+}
+
+/// A workflow in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Workflow)]
+pub struct WorkflowItem {
+    #[schema(example = "cloudpath_dpsk_import")]
+    name: String,
+    version: u32,
+    title: String,
+    /// Ids, in the order they are shown.
+    phases: Vec<String>,
+}
+
+impl WorkflowItem {
+    fn of(definition: &Definition) -> Self {
+        WorkflowItem {
+            name: definition.name.clone(),
+            version: definition.version,
+            title: definition.title.clone(),
+            phases: definition.phases.iter().map(|p| p.id.to_string()).collect(),
+        }
+    }
+}
+
+/// All workflows.
+#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", responses((status = 200, body = PageView<WorkflowItem>)))]
+async fn list(_: Reader, req: HttpRequest) -> Result<web::Json<PageView<WorkflowItem>>, Problem> {
+    Params::of(&req).finish()?;
+    Ok(web::Json(PageView {
+        items: catalog::all().iter().map(WorkflowItem::of).collect(),
+        next_cursor: None,
+    }))
+}
+
+/// One workflow with its phases, as jobs started now will run it.
+#[utoipa::path(get, path = "/api/v1/workflows/{name}", tag = "workflows", params(("name", description = "Name of the workflow")),
+    responses((status = 200, description = "The definition", body = Object), (status = 404, description = "No such workflow")))]
+async fn one(_: Reader, name: web::Path<String>) -> Result<web::Json<Value>, Problem> {
+    let definition = catalog::find(&name).ok_or_else(|| {
+        let name: String = name.chars().take(64).collect();
+        Problem::new(Kind::NotFound, format!("there is no workflow `{name}`"))
+    })?;
+    serde_json::to_value(definition)
+        .map(web::Json)
+        .map_err(|_| Problem::internal())
+}

@@ -1,0 +1,100 @@
+//! What handlers share: the store as soon as it is there, the settings they need, and what is under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use shared::config::EngineSettings;
+use shared::controllers::ControllersFile;
+use shared::id::{JobId, TenantId};
+use shared::seal::Sealer;
+use shared::store::{Store, StoreError};
+use tokio::sync::Semaphore;
+
+use crate::auth::Caller;
+use crate::body::BodyLimits;
+use crate::error::{Kind, Problem};
+
+/// Imports whose bodies are read at the same time. Each may hold about twice its body in memory while it is judged.
+const IMPORTS_MAX: usize = 8;
+
+pub struct State {
+    store: Store,
+    /// The server was checked and the scripts are loaded.
+    prepared: AtomicBool,
+    pub sealer: Sealer,
+    pub engine: EngineSettings,
+    pub controllers: Arc<ControllersFile>,
+    pub imports: Arc<Semaphore>,
+    pub body_limits: BodyLimits,
+}
+
+impl State {
+    pub fn new(store: Store, sealer: Sealer, engine: EngineSettings, controllers: Arc<ControllersFile>) -> Self {
+        State {
+            store,
+            prepared: AtomicBool::new(false),
+            sealer,
+            engine,
+            controllers,
+            imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
+            body_limits: BodyLimits::default(),
+        }
+    }
+
+    /// From now on requests are served.
+    pub fn set_prepared(&self) {
+        self.prepared.store(true, Ordering::Release);
+    }
+
+    /// The store, or 503 while it has not been there yet. Once it was, each call finds out for itself.
+    pub fn store(&self) -> Result<&Store, Problem> {
+        if self.prepared.load(Ordering::Acquire) {
+            Ok(&self.store)
+        } else {
+            Err(Problem::unavailable())
+        }
+    }
+
+    /// The tenant to look under for a job with this id: for an operator whoever owns it, for everybody else their own. Good
+    /// for reading: the store shows a tenant its own jobs only.
+    pub async fn tenant_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
+        let found = if caller.sees_all() {
+            self.store()?.tenant_of(job).await?
+        } else {
+            caller.tenant.clone()
+        };
+        found.ok_or_else(|| Problem::no_such_job(&job.to_string()))
+    }
+
+    /// The owner of a job that this caller may steer. Asked of the store in any case: what changes a job must not rest on
+    /// somebody else's check. A job of another tenant is as absent as one that never was.
+    pub async fn owner_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
+        let owner = self.store()?.tenant_of(job).await?;
+        owner
+            .filter(|owner| caller.sees_all() || caller.tenant.as_ref() == Some(owner))
+            .ok_or_else(|| Problem::no_such_job(&job.to_string()))
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// What is wrong with the store is for the log; the caller learns whether to try again.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::OutOfMemory => {
+                tracing::warn!("the store is full; nothing new is taken");
+                Problem::new(
+                    Kind::Unavailable,
+                    "the store is full; nothing was changed, try again later",
+                )
+            }
+            error if error.is_transient() => {
+                tracing::warn!(%error, "the store did not answer");
+                Problem::unavailable()
+            }
+            error => {
+                tracing::error!(%error, "the store failed");
+                Problem::internal()
+            }
+        }
+    }
+}

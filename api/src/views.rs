@@ -1,0 +1,410 @@
+//! What jobs and tasks look like to a caller. The only place where the store's types become JSON.
+
+mod status;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use shared::job::{JobStatus, PhaseStatus, TaskStatus};
+use shared::store::model::{self, Counts, ErrorView, ResourceView};
+use utoipa::ToSchema;
+
+pub use status::{CurrentPhase, StatusView};
+
+/// Milliseconds since the epoch as RFC 3339.
+fn time(ms: u64) -> String {
+    i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .map_or_else(String::new, |t| format!("{t:.3}"))
+}
+
+/// `identity_group` → `identity_groups`: the name of a list of them.
+fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{kind}s"),
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PageView<T> {
+    pub items: Vec<T>,
+    /// Give it back as `cursor` for the next page; null at the end. A page may be short, even empty, and not be the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> PageView<T> {
+    pub fn of<S>(page: model::Page<S>, view: impl Fn(S) -> T) -> Self {
+        PageView {
+            items: page.items.into_iter().map(view).collect(),
+            next_cursor: page.next,
+        }
+    }
+}
+
+/// Numbers of tasks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TaskCounts {
+    /// Planned so far; before that, foreseen.
+    pub total: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    /// Sent, and it is not known what became of it.
+    pub unknown: u64,
+    pub cancelled: u64,
+}
+
+impl From<Counts> for TaskCounts {
+    fn from(c: Counts) -> Self {
+        TaskCounts {
+            total: c.total(),
+            completed: c.completed,
+            failed: c.failed,
+            skipped: c.skipped,
+            unknown: c.unknown,
+            cancelled: c.cancelled,
+        }
+    }
+}
+
+/// Numbers of resources of one kind.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct ResourceCounts {
+    pub created: u64,
+    /// Found as wanted; never deleted by a cleanup.
+    pub adopted: u64,
+    pub updated: u64,
+}
+
+/// Sums over a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SummaryView {
+    pub total_tasks: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub unknown: u64,
+    pub cancelled: u64,
+    /// 0 to 100, one decimal; never runs backwards.
+    pub percent: f64,
+    /// Kind (`identity_groups`, `dpsk_pools`, `passphrases`, …) → how many.
+    pub resources: BTreeMap<String, ResourceCounts>,
+}
+
+fn summary(job: &model::JobView) -> SummaryView {
+    SummaryView {
+        total_tasks: job.counts.total(),
+        completed: job.counts.completed,
+        failed: job.counts.failed,
+        skipped: job.counts.skipped,
+        unknown: job.counts.unknown,
+        cancelled: job.counts.cancelled,
+        percent: job.percent,
+        resources: job
+            .resources
+            .iter()
+            .map(|(kind, n)| {
+                let counts = ResourceCounts {
+                    created: n.created,
+                    adopted: n.adopted,
+                    updated: n.updated,
+                };
+                (plural(kind), counts)
+            })
+            .collect(),
+    }
+}
+
+/// One phase of a job.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PhaseView {
+    pub id: String,
+    pub name: String,
+    #[schema(value_type = String, example = "RUNNING")]
+    pub status: PhaseStatus,
+    pub critical: bool,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+    /// Until now while it runs.
+    pub duration_seconds: Option<f64>,
+    pub tasks: TaskCounts,
+    pub error: Option<String>,
+}
+
+impl PhaseView {
+    fn of(phase: model::PhaseView, now_ms: u64) -> Self {
+        let seconds = |from: u64| phase.completed_ms.unwrap_or(now_ms).saturating_sub(from) as f64 / 1000.0;
+        PhaseView {
+            duration_seconds: phase.started_ms.map(seconds),
+            id: phase.id.to_string(),
+            name: phase.name,
+            status: phase.status,
+            critical: phase.critical,
+            started_at: phase.started_ms.map(time),
+            completed_at: phase.completed_ms.map(time),
+            tasks: phase.counts.into(),
+            error: phase.error.as_ref().map(sentence),
+        }
+    }
+}
+
+/// An error for machines.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetailView {
+    pub code: String,
+    pub message: String,
+    pub phase: Option<String>,
+    pub task: Option<String>,
+    /// Of the controller, when it had accepted the write.
+    pub request_id: Option<String>,
+}
+
+impl From<ErrorView> for ErrorDetailView {
+    fn from(e: ErrorView) -> Self {
+        ErrorDetailView {
+            code: e.code,
+            message: e.message,
+            phase: e.phase,
+            task: e.task,
+            request_id: e.request_id,
+        }
+    }
+}
+
+/// The same for people: where, what, and the code to look up.
+fn sentence(e: &ErrorView) -> String {
+    let place: Vec<&str> = [&e.phase, &e.task].into_iter().flatten().map(String::as_str).collect();
+    match place.as_slice() {
+        [] => format!("{} [{}]", e.message, e.code),
+        place => format!("{}: {} [{}]", place.join(", "), e.message, e.code),
+    }
+}
+
+/// A resource a job created or adopted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResourceItem {
+    pub id: String,
+    pub name: String,
+    /// Of a passphrase: whose it is. The passphrase itself is never shown.
+    #[serde(rename = "userName", skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// False: it was there already and was adopted.
+    pub created: bool,
+}
+
+/// How many there are of a list that shows the first ones only, and where the rest is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListTotal {
+    pub total: u64,
+    pub created: u64,
+    pub adopted: u64,
+    /// All of them, by page, among the tasks of the job.
+    pub link: String,
+}
+
+/// The first resources of each kind, and the totals.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CreatedView {
+    pub totals: BTreeMap<String, ListTotal>,
+    #[serde(flatten)]
+    pub lists: BTreeMap<String, Vec<ResourceItem>>,
+}
+
+/// Kinds an import always shows, so that a reader needs no test for absence.
+const KINDS: [&str; 3] = ["identity_group", "dpsk_pool", "passphrase"];
+
+impl CreatedView {
+    pub fn of(job: &model::JobView, first: Vec<ResourceView>) -> Self {
+        let mut view = CreatedView {
+            totals: BTreeMap::new(),
+            lists: KINDS.iter().map(|kind| (plural(kind), Vec::new())).collect(),
+        };
+        for (kind, n) in &job.resources {
+            view.lists.entry(plural(kind)).or_default();
+            let total = ListTotal {
+                total: n.created + n.adopted + n.updated,
+                created: n.created,
+                adopted: n.adopted,
+                link: format!(
+                    "/api/v1/jobs/{}/tasks?status=COMPLETED&phase=create_{}",
+                    job.id,
+                    plural(kind)
+                ),
+            };
+            view.totals.insert(plural(kind), total);
+        }
+        for item in first {
+            let is_key = item.kind == "passphrase";
+            view.lists.entry(plural(&item.kind)).or_default().push(ResourceItem {
+                user_name: is_key.then(|| item.name.clone()),
+                id: item.id,
+                name: item.name,
+                created: item.created,
+            });
+        }
+        view
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobBody {
+    pub id: String,
+    pub workflow_name: String,
+    pub workflow_version: u32,
+    #[schema(value_type = String, example = "RUNNING")]
+    pub status: JobStatus,
+    pub created_at: String,
+    pub started_at: Option<String>,
+    pub updated_at: String,
+    pub completed_at: Option<String>,
+    /// When it ends `FAILED` if it has not ended by then; moves on while it is paused.
+    pub deadline_at: Option<String>,
+    pub controller_id: i64,
+    pub venue_id: String,
+    pub tenant_id: String,
+    #[schema(value_type = Object)]
+    pub options: Value,
+    pub submitted_by: String,
+    pub current_phase_id: Option<String>,
+    pub phases: Vec<PhaseView>,
+    /// Absent in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_resources: Option<CreatedView>,
+    pub summary: SummaryView,
+    /// The first ones, at most 100, in words a person can act on.
+    pub errors: Vec<String>,
+    pub error_details: Vec<ErrorDetailView>,
+    pub errors_total: u64,
+    pub eta_seconds: Option<u64>,
+    /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
+    #[schema(example = "controller_rate")]
+    pub limited_by: &'static str,
+    pub pause_reason: Option<String>,
+    /// `CANCEL`, `CRITICAL` or `TIMEOUT` when it was cut short.
+    pub truncation: Option<String>,
+    pub resume_of: Option<String>,
+    pub retried_by: Option<String>,
+}
+
+impl JobBody {
+    pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
+        let summary = summary(&job);
+        JobBody {
+            id: job.id.to_string(),
+            workflow_name: job.workflow,
+            workflow_version: job.workflow_version,
+            status: job.status,
+            created_at: time(job.created_ms),
+            started_at: job.started_ms.map(time),
+            updated_at: time(job.updated_ms),
+            completed_at: job.completed_ms.map(time),
+            deadline_at: job.deadline_ms.map(time),
+            controller_id: job.controller,
+            venue_id: job.venue_id,
+            tenant_id: job.tenant.to_string(),
+            options: job.options,
+            submitted_by: job.submitted_by,
+            current_phase_id: job.current_phase.as_ref().map(ToString::to_string),
+            phases: job.phases.into_iter().map(|p| PhaseView::of(p, now_ms)).collect(),
+            created_resources,
+            summary,
+            errors: job.errors.iter().map(sentence).collect(),
+            error_details: job.errors.into_iter().map(Into::into).collect(),
+            errors_total: job.errors_total,
+            eta_seconds: job.eta_seconds,
+            limited_by: job.limited_by,
+            pause_reason: job.pause_reason,
+            truncation: job.truncation,
+            resume_of: job.resume_of.as_ref().map(ToString::to_string),
+            retried_by: job.retried_by.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A task.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Task)]
+pub struct TaskBody {
+    /// `job:phase:index`.
+    pub id: String,
+    pub phase: String,
+    /// Row of the input, from 0.
+    pub index: u32,
+    pub name: String,
+    #[schema(value_type = String, example = "COMPLETED")]
+    pub status: TaskStatus,
+    /// Of the controller, when it accepted the write for later.
+    pub request_id: Option<String>,
+    pub poll_count: u32,
+    pub max_polls: u32,
+    pub retry_count: u32,
+    pub max_retries: u32,
+    /// What the task was given, secrets left out.
+    #[schema(value_type = Object)]
+    pub input_data: Value,
+    /// What it made or found.
+    #[schema(value_type = Object)]
+    pub output_data: Value,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+}
+
+impl TaskBody {
+    pub fn of(task: model::TaskView, max_polls: u32, max_retries: u32) -> Self {
+        TaskBody {
+            id: task.id,
+            phase: task.phase.to_string(),
+            index: task.index,
+            name: task.name,
+            status: task.status,
+            request_id: task.request_id,
+            poll_count: task.poll_count,
+            max_polls,
+            retry_count: task.retry_count,
+            max_retries,
+            input_data: task.input_data,
+            output_data: task.output_data,
+            error_code: task.error_code,
+            error_message: task.error_message,
+            started_at: task.started_ms.map(time),
+            completed_at: task.completed_ms.map(time),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_and_kinds_have_plurals() {
+        assert_eq!(time(1_000_500), "1970-01-01T00:16:40.500Z");
+        assert_eq!(
+            (plural("dpsk_pool"), plural("policy")),
+            ("dpsk_pools".to_owned(), "policies".to_owned())
+        );
+    }
+
+    #[test]
+    fn an_error_says_where_and_what() {
+        let mut error = ErrorView {
+            code: "HTTP_400".to_owned(),
+            message: "refused".to_owned(),
+            phase: Some("create_passphrases".to_owned()),
+            task: Some("user99".to_owned()),
+            request_id: None,
+        };
+        assert_eq!(sentence(&error), "create_passphrases, user99: refused [HTTP_400]");
+        (error.phase, error.task) = (None, None);
+        assert_eq!(sentence(&error), "refused [HTTP_400]");
+    }
+}

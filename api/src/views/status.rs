@@ -1,0 +1,69 @@
+//! The status of an import: the shape that clients of the import have always known.
+
+use serde::Serialize;
+use shared::job::{JobStatus, PhaseStatus};
+use shared::store::model;
+use utoipa::ToSchema;
+
+use super::{CreatedView, PhaseView, SummaryView, sentence, summary};
+
+/// Status of an import.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ImportStatus)]
+pub struct StatusView {
+    pub job_id: String,
+    #[schema(value_type = String, example = "RUNNING")]
+    pub status: JobStatus,
+    pub progress: SummaryView,
+    /// The phase that runs; null before the first and after the last.
+    pub current_phase: Option<CurrentPhase>,
+    pub phases: Vec<PhaseView>,
+    pub created_resources: CreatedView,
+    /// The first ones, at most 100, in words a person can act on.
+    pub errors: Vec<String>,
+    pub errors_total: u64,
+    /// The tasks that failed, by page.
+    pub errors_link: String,
+    pub eta_seconds: Option<u64>,
+    /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
+    #[schema(example = "controller_rate")]
+    pub limited_by: &'static str,
+    pub pause_reason: Option<String>,
+}
+
+/// The phase that runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CurrentPhase {
+    pub id: String,
+    pub name: String,
+    #[schema(value_type = String, example = "RUNNING")]
+    pub status: PhaseStatus,
+    pub tasks_completed: u64,
+    pub tasks_total: u64,
+}
+
+impl StatusView {
+    pub fn of(job: model::JobView, created_resources: CreatedView, now_ms: u64) -> Self {
+        let current = job.phases.iter().find(|p| Some(&p.id) == job.current_phase.as_ref());
+        StatusView {
+            job_id: job.id.to_string(),
+            status: job.status,
+            progress: summary(&job),
+            current_phase: current.map(|p| CurrentPhase {
+                id: p.id.to_string(),
+                name: p.name.clone(),
+                status: p.status,
+                tasks_completed: p.counts.completed,
+                tasks_total: p.counts.total(),
+            }),
+            created_resources,
+            errors: job.errors.iter().map(sentence).collect(),
+            errors_total: job.errors_total,
+            errors_link: format!("/api/v1/jobs/{}/tasks?status=FAILED", job.id),
+            eta_seconds: job.eta_seconds,
+            limited_by: job.limited_by,
+            pause_reason: job.pause_reason,
+            phases: job.phases.into_iter().map(|p| PhaseView::of(p, now_ms)).collect(),
+        }
+    }
+}

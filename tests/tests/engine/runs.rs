@@ -1,0 +1,122 @@
+//! Jobs that run through.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::job::{JobStatus, PhaseStatus, TaskStatus};
+use shared::store::model::TaskFilter;
+
+use crate::toy::{Toy, Toys};
+use crate::world::{TWO_PHASES, World, check_sums, definition};
+
+fn one_toy(rate: f64) -> (Toy, Toys) {
+    let toy = Toy::new("c1", rate);
+    (toy.clone(), Toys([(1, toy)].into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_to_its_end_and_a_second_one_writes_nothing() {
+    let (toy, toys) = one_toy(500.0);
+    let w = World::start(toys, 2).await;
+    let d = definition(TWO_PHASES);
+    let first = w.submit(&w.job(d, 1, json!({ "n": 53 }))).await;
+    let v = w.ended(first).await;
+    check_sums(&v);
+    assert_eq!(v.status, JobStatus::Completed, "{v:#?}");
+    assert_eq!((v.counts.completed, v.resources["thing"].created), (106, 106));
+    let states: Vec<_> = v.phases.iter().map(|p| p.status).collect();
+    assert_eq!(
+        states,
+        [PhaseStatus::Completed, PhaseStatus::Skipped, PhaseStatus::Completed]
+    );
+    {
+        let l = toy.ledger.lock().unwrap();
+        assert_eq!((l.things.len(), l.creates, l.refused_doubles), (106, 106, 0));
+    }
+    let again = w.submit(&w.job(d, 1, json!({ "n": 53 }))).await;
+    let v = w.ended(again).await;
+    check_sums(&v);
+    assert_eq!(
+        (v.status, v.resources["thing"].created, v.resources["thing"].adopted),
+        (JobStatus::Completed, 0, 106)
+    );
+    assert_eq!(toy.ledger.lock().unwrap().creates, 106, "the second run wrote");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_are_listed_page_by_page_with_what_became_of_them() {
+    let (_, toys) = one_toy(500.0);
+    let w = World::start(toys, 1).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 23 }))).await;
+    w.ended(job).await;
+    let (mut cursor, mut seen) = (None, Vec::new());
+    loop {
+        let page = w
+            .store
+            .tasks(&World::tenant(), job, &TaskFilter::default(), cursor.as_deref(), 7)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(page.items.len() <= 7);
+        seen.extend(page.items);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 46);
+    assert!(
+        seen.iter()
+            .all(|t| t.status == TaskStatus::Completed && t.request_id.is_some())
+    );
+    assert!(!format!("{seen:?}").contains("secret-of"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_do_not_grow_with_workers() {
+    let mut polls = Vec::new();
+    for workers in [1, 8] {
+        let (toy, toys) = one_toy(100.0);
+        let w = World::start(toys, workers).await;
+        let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }))).await;
+        assert_eq!(w.ended(job).await.status, JobStatus::Completed);
+        polls.push(toy.ledger.lock().unwrap().polls);
+    }
+    assert!(
+        f64::from(polls[1]) <= f64::from(polls[0]) * 1.2 + 1.0,
+        "polls with 1 and 8 workers: {polls:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_plan_fails_a_critical_job_with_its_reason() {
+    let (_, toys) = one_toy(500.0);
+    let w = World::start(toys, 1).await;
+    let job = w
+        .submit(&w.job(
+            definition(TWO_PHASES),
+            1,
+            json!({ "n": 3, "refuse": "VENUE_NOT_FOUND" }),
+        ))
+        .await;
+    let v = w.ended(job).await;
+    assert_eq!(
+        (v.status, v.errors[0].code.as_str()),
+        (JobStatus::Failed, "VENUE_NOT_FOUND")
+    );
+    assert_eq!(v.phases[2].status, PhaseStatus::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_without_workers_starts_when_they_come() {
+    let (toy, toys) = one_toy(1000.0);
+    let mut w = World::start(toys, 0).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 40 }))).await;
+    assert_eq!(w.view(job).await.status, JobStatus::Pending);
+    w.add_worker().await;
+    let v = w.wait(job, Duration::from_secs(30), |v| v.status.is_terminal()).await;
+    assert_eq!(
+        (v.status, toy.ledger.lock().unwrap().things.len()),
+        (JobStatus::Completed, 80)
+    );
+}

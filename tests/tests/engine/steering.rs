@@ -1,0 +1,127 @@
+//! Pause, resume, cancel, failure budget, refused credentials.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::job::JobStatus;
+use shared::store::model::Steered;
+
+use crate::toy::{Fault, Toy, Toys};
+use crate::world::{TWO_PHASES, World, check_sums, definition};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn slow_toy() -> (Toy, Toys) {
+    let toy = Toy::new("c1", 40.0);
+    (toy.clone(), Toys([(1, toy)].into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_job_sends_nothing_and_goes_on_where_it_was() {
+    let (toy, toys) = slow_toy();
+    let w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    w.wait(job, SOON, |v| v.counts.completed >= 10).await;
+    let t = World::tenant();
+    assert_eq!(
+        w.store.pause(&t, job, "a person").await.unwrap(),
+        Steered::Done(JobStatus::Paused)
+    );
+    assert_eq!(
+        w.store.pause(&t, job, "again").await.unwrap(),
+        Steered::Already(JobStatus::Paused)
+    );
+    // two seconds are promised for cancel; the same holds here
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let creates = toy.ledger.lock().unwrap().creates;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(toy.ledger.lock().unwrap().creates, creates, "a paused job wrote");
+    let v = w.view(job).await;
+    assert_eq!(
+        (v.status, v.pause_reason.as_deref(), v.limited_by),
+        (JobStatus::Paused, Some("a person"), "paused")
+    );
+    assert_eq!(
+        w.store.resume(&t, job).await.unwrap(),
+        Steered::Done(JobStatus::Running)
+    );
+    assert_eq!(
+        w.store.resume(&t, job).await.unwrap(),
+        Steered::Refused(JobStatus::Running)
+    );
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = toy.ledger.lock().unwrap();
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 120, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_settles_what_it_sent() {
+    let (toy, toys) = slow_toy();
+    let w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
+    w.wait(job, SOON, |v| v.counts.completed >= 20).await;
+    let done = w.store.cancel(&World::tenant(), job, "a person").await.unwrap();
+    assert_eq!(done, Steered::Done(JobStatus::Cancelling));
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = toy.ledger.lock().unwrap();
+    assert_eq!(v.status, JobStatus::Cancelled);
+    assert_eq!(
+        v.counts.completed as usize,
+        l.things.len(),
+        "what was created is in the ledger of the job"
+    );
+    assert!(v.counts.cancelled > 0 && l.things.len() < 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_failure_budget_pauses_the_job() {
+    let (toy, toys) = slow_toy();
+    for i in 0..40 {
+        toy.fault(&format!("b{i}"), 0, Fault::Rejected);
+    }
+    let w = World::start(toys, 1).await;
+    let mut new = w.job(definition(TWO_PHASES), 1, json!({ "n": 100 }));
+    new.failure_budget_percent = Some(5.0);
+    let job = w.submit(&new).await;
+    let v = w
+        .wait(job, SOON, |v| v.status == JobStatus::Paused || v.status.is_terminal())
+        .await;
+    assert_eq!(v.status, JobStatus::Paused);
+    assert!(v.pause_reason.unwrap().contains("failure budget"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_credentials_pause_at_once_and_no_task_fails() {
+    let (toy, toys) = slow_toy();
+    toy.fault("a3", 0, Fault::Unauthorised);
+    let w = World::start(toys, 1).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 20 }))).await;
+    let v = w.wait(job, SOON, |v| v.status == JobStatus::Paused).await;
+    assert!(
+        v.pause_reason.unwrap().contains("controller 1"),
+        "the reason names the controller"
+    );
+    w.store.resume(&World::tenant(), job).await.unwrap();
+    let v = w.ended(job).await;
+    assert_eq!((v.status, v.counts.failed), (JobStatus::Completed, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_cuts_the_job_short() {
+    let (_, toys) = slow_toy();
+    let w = World::start(toys, 1).await;
+    let mut new = w.job(definition(TWO_PHASES), 1, json!({ "n": 400 }));
+    new.timeout_seconds = 2;
+    let job = w.submit(&new).await;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!(
+        (v.status, v.truncation.as_deref()),
+        (JobStatus::Failed, Some("TIMEOUT"))
+    );
+}

@@ -1,0 +1,154 @@
+//! Controllers that fail, workers that vanish, a Redis that is killed.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::job::{JobStatus, TaskStatus};
+use shared::store::model::TaskFilter;
+
+use crate::toy::{Fault, Toy, Toys};
+use crate::world::{TWO_PHASES, World, check_sums, definition};
+
+fn toy(rate: f64) -> (Toy, Toys) {
+    let toy = Toy::new("c1", rate);
+    (toy.clone(), Toys([(1, toy)].into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_replies_and_passing_errors_double_nothing() {
+    let (t, toys) = toy(500.0);
+    for i in 0..30 {
+        let fault = [Fault::LostReply, Fault::Refused, Fault::Throttled(0)][i % 3];
+        t.fault(&format!("b{i}"), 0, fault);
+    }
+    let w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = t.ledger.lock().unwrap();
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 120, 0),
+        "{v:#?}"
+    );
+    assert_eq!(
+        v.resources["thing"].created, 120,
+        "found again after a lost reply is still ours"
+    );
+    assert!(l.things.values().all(|n| *n == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_told_apart() {
+    let (t, toys) = toy(500.0);
+    t.fault("b1", 0, Fault::ActivityFails);
+    t.fault("b2", 0, Fault::Rejected);
+    t.fault("b3", 0, Fault::NeverEnds);
+    let w = World::with(toys, 1, |e| e.poll_attempts_max = 6).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 10 }))).await;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!(
+        (v.status, v.counts.failed, v.counts.unknown),
+        (JobStatus::Partial, 2, 0),
+        "{v:#?}"
+    );
+    let failed = TaskFilter {
+        status: Some(TaskStatus::Failed),
+        phase: None,
+    };
+    let page = w
+        .store
+        .tasks(&World::tenant(), job, &failed, None, 50)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut codes: Vec<_> = page.items.into_iter().filter_map(|t| t.error_code).collect();
+    codes.sort();
+    assert_eq!(codes, ["HTTP_400", "TOY"]);
+    assert!(
+        t.ledger.lock().unwrap().reads > 0,
+        "the one that never ended was read back"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vanished_worker_is_replaced_without_doubling_anything() {
+    let (t, toys) = toy(60.0);
+    // shorter than the product allows: tests do not wait a quarter of a minute
+    let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(4)).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
+    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 200)
+        .await;
+    let victim = w.workers.remove(0);
+    // every loop ends at once; its runs go on as a zombie's would, without heartbeat
+    victim.stop_loops();
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = t.ledger.lock().unwrap();
+    assert_eq!((v.status, l.things.len()), (JobStatus::Completed, 400), "{v:#?}");
+    assert!(l.things.values().all(|n| *n == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_redis_loses_nothing() {
+    let (t, toys) = toy(100.0);
+    let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(4)).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
+    for done in [30, 120] {
+        w.wait(job, Duration::from_secs(40), |v| v.counts.completed >= done)
+            .await;
+        w.redis.kill();
+        w.redis.restart().unwrap();
+    }
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = t.ledger.lock().unwrap();
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 300, 0),
+        "{v:#?}"
+    );
+    assert!(l.things.values().all(|n| *n == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
+    let (t, toys) = toy(40.0);
+    let mut w = World::with(toys, 2, |e| e.shutdown_grace = Duration::from_secs(2)).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 100 }))).await;
+    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
+    let leaving = w.workers.remove(0);
+    worker::engine::drain::run(&leaving.core).await;
+    assert!(leaving.core.active.is_empty(), "it still holds something");
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = t.ledger.lock().unwrap();
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 200, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_controllers_trouble_is_not_anothers() {
+    let (busy, idle) = (Toy::new("busy", 20.0), Toy::new("idle", 50.0));
+    let toys = Toys([(1, busy), (2, idle)].into());
+    let w = World::start(toys, 2).await;
+    let d = definition(TWO_PHASES);
+    let alone = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
+    let v = w.ended(alone).await;
+    let took = |v: &shared::store::model::JobView| v.completed_ms.unwrap() - v.created_ms;
+    let alone_ms = took(&v);
+    let big = w.submit(&w.job(d, 1, json!({ "n": 2000 }))).await;
+    w.wait(big, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
+    w.toys.0[&2].ledger.lock().unwrap().things.clear();
+    let small = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
+    let v = w.ended(small).await;
+    assert_eq!(v.status, JobStatus::Completed);
+    assert!(
+        took(&v) <= 2 * alone_ms + 500,
+        "{} ms beside a saturated controller, {alone_ms} ms alone",
+        took(&v)
+    );
+}

@@ -1,0 +1,47 @@
+//! Printing: JSON to standard output when asked for, else words; complaints to standard error.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use crate::exit::Failure;
+
+/// Faults printed in words; `--json` prints all that came.
+const FAULTS_SHOWN: usize = 100;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    pub json: bool,
+}
+
+impl Output {
+    /// One JSON document on one line.
+    pub fn document(self, value: &Value) {
+        self.line(&value.to_string());
+    }
+
+    /// A line to standard output. A reader that has seen enough (`| head`) ends the command quietly.
+    pub fn line(self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(e) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+            std::process::exit(if e.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 });
+        }
+    }
+
+    pub fn failure(self, failure: &Failure) {
+        if self.json {
+            self.document(&failure.as_json());
+            return;
+        }
+        eprintln!("phaseline: {failure}");
+        if let Failure::Answered(problem) = failure {
+            for fault in problem.errors.iter().take(FAULTS_SHOWN) {
+                eprintln!("  {}: {} [{}]", fault.place(), fault.detail, fault.code);
+            }
+            let more = problem.errors_total.saturating_sub(FAULTS_SHOWN as u64);
+            if more > 0 {
+                eprintln!("  … and {more} more; --json prints what the API listed");
+            }
+        }
+    }
+}

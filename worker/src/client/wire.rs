@@ -1,0 +1,211 @@
+//! What the API answers, as far as this command reads it. Unknown members are passed over, absent ones have a default:
+//! the command and the API may be of different versions.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Answer of an import.
+#[derive(Debug, Deserialize)]
+pub struct Accepted {
+    pub job_id: String,
+    #[serde(default)]
+    pub estimated_duration_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Job {
+    pub id: String,
+    pub workflow_name: String,
+    pub status: String,
+    pub controller_id: Option<i64>,
+    pub created_at: Option<String>,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+    pub current_phase_id: Option<String>,
+    pub phases: Vec<Phase>,
+    pub summary: Summary,
+    pub errors: Vec<String>,
+    pub errors_total: u64,
+    pub pause_reason: Option<String>,
+    pub eta_seconds: Option<u64>,
+    pub limited_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    pub total_tasks: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub unknown: u64,
+    pub cancelled: u64,
+    pub percent: f64,
+    /// Kind of resource → how many.
+    pub resources: BTreeMap<String, Resources>,
+}
+
+impl Summary {
+    pub fn settled(&self) -> u64 {
+        self.completed + self.failed + self.skipped + self.unknown + self.cancelled
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    pub created: u64,
+    pub adopted: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Phase {
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    pub duration_seconds: Option<f64>,
+    pub tasks: PhaseTasks,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PhaseTasks {
+    pub total: u64,
+    pub completed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub unknown: u64,
+    pub cancelled: u64,
+}
+
+impl PhaseTasks {
+    pub fn settled(&self) -> u64 {
+        self.completed + self.failed + self.skipped + self.unknown + self.cancelled
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Task {
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub retry_count: u64,
+}
+
+/// One page of a list. Items stay JSON, so that `--json` prints what the API said.
+#[derive(Debug, Deserialize)]
+pub struct Page {
+    pub items: Vec<Value>,
+    #[serde(default)]
+    pub next_cursor: Option<String>,
+}
+
+/// Problem details (RFC 9457).
+#[derive(Debug, Clone, Default)]
+pub struct Problem {
+    pub status: u16,
+    pub title: String,
+    pub detail: String,
+    pub request_id: Option<String>,
+    pub errors: Vec<Fault>,
+    pub errors_total: u64,
+    /// Seconds, from `Retry-After`.
+    pub retry_after: Option<u64>,
+    /// As it came.
+    pub raw: Value,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Fault {
+    pub pointer: Option<String>,
+    pub parameter: Option<String>,
+    pub header: Option<String>,
+    pub code: String,
+    pub detail: String,
+}
+
+impl Fault {
+    /// Where it is, in words of the file.
+    pub fn place(&self) -> &str {
+        let places = [&self.pointer, &self.parameter, &self.header];
+        places
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .find(|p| !p.is_empty())
+            .unwrap_or("(whole input)")
+    }
+}
+
+impl Problem {
+    /// From an error answer; one that is no problem details (a proxy's HTML page) is told by its status alone.
+    pub fn read(status: u16, retry_after: Option<u64>, body: &[u8]) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Body {
+            title: String,
+            detail: String,
+            request_id: Option<String>,
+            errors: Vec<Fault>,
+            errors_total: u64,
+        }
+        let raw: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let body: Body = Body::deserialize(&raw).unwrap_or_default();
+        let raw = if raw.is_object() {
+            raw
+        } else {
+            serde_json::json!({"status": status, "title": "no details"})
+        };
+        Problem {
+            status,
+            title: body.title,
+            detail: body.detail,
+            request_id: body.request_id,
+            errors_total: body.errors_total.max(body.errors.len() as u64),
+            errors: body.errors,
+            retry_after,
+            raw,
+        }
+    }
+
+    pub fn sentence(&self) -> String {
+        let what = match (self.detail.as_str(), self.title.as_str()) {
+            ("", "") => format!("the API answered {}", self.status),
+            ("", title) => format!("{title} ({})", self.status),
+            (detail, _) => format!("{detail} ({})", self.status),
+        };
+        match (self.status, &self.request_id) {
+            (401, _) => format!("{what}; give a token with --token or PHASELINE_TOKEN"),
+            (500.., Some(id)) => format!("{what}; request id {id}"),
+            _ => what,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_a_proxy_is_told_by_its_status() {
+        let problem = Problem::read(503, Some(7), b"<html>busy</html>");
+        assert_eq!(problem.sentence(), "the API answered 503");
+        assert_eq!(problem.retry_after, Some(7));
+    }
+
+    #[test]
+    fn an_answer_of_another_version_is_still_read() {
+        let job: Job =
+            serde_json::from_str(r#"{"id":"x","status":"RUNNING","new":{"a":1},"summary":{"completed":2}}"#).unwrap();
+        assert_eq!((job.status.as_str(), job.summary.settled()), ("RUNNING", 2));
+    }
+}

@@ -1,0 +1,98 @@
+//! From a delivered entry to a run: claim it, load its job, plan it or run it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::store::Partition;
+use shared::store::model::{Claim, Claimed};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::active::Held;
+use super::core::Core;
+use super::executor::{self, Aborted};
+use super::planner;
+
+/// A claim is repeated (same token) for so long while the store is away; then the entry is left for a takeover.
+const CLAIM_FOR: Duration = Duration::from_secs(10);
+
+/// Takes the entry over and runs it in a task of its own; the slot is free when it ends.
+pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphorePermit, reclaimed: bool) {
+    if !core.entries.begin(&entry) {
+        return;
+    }
+    let core = core.clone();
+    tokio::spawn(async move {
+        let _slot = slot;
+        if let Some(claim) = claim(&core, p, &entry).await {
+            core.metrics.batches_claimed.inc();
+            if reclaimed {
+                core.metrics.batches_reclaimed.inc();
+                tracing::info!(unit = %claim.unit, crashes = claim.crashes, "taken over from a silent worker");
+            }
+            run(core.clone(), p, claim).await;
+        }
+        core.entries.end(&entry);
+    });
+}
+
+async fn claim(core: &Arc<Core>, p: Partition, entry: &str) -> Option<Claim> {
+    let (token, began) = (core.next_token(), Instant::now());
+    loop {
+        let sent = Instant::now();
+        match core.store.claim(p, &core.worker, &token, entry).await {
+            Ok(Claimed::Work(c)) => {
+                // a claim is as good as a heartbeat: ownership was checked when it was sent
+                core.lease.renewed(sent);
+                return Some(*c);
+            }
+            Ok(Claimed::Nothing(why)) => {
+                tracing::debug!(entry, why, "nothing to claim");
+                return None;
+            }
+            Err(e) if e.is_transient() && began.elapsed() < CLAIM_FOR => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(e) => {
+                tracing::warn!(entry, error = %e, "not claimed; it is taken over later");
+                return None;
+            }
+        }
+    }
+}
+
+async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
+    let held = Held::new(p, claim.unit.clone(), claim.token.clone(), claim.flag);
+    let _listed = core.active.insert(held.clone());
+    let unit = claim.unit.clone();
+    let result = match core.spec(p, unit.job).await {
+        Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, claim, held.clone(), spec).await,
+        Ok(Some(spec)) => executor::run(core.clone(), p, claim, held.clone(), spec).await,
+        Ok(None) => Ok(()),
+        Err(e) => Err(Aborted::Store(e)),
+    };
+    match result {
+        Ok(()) => {}
+        Err(Aborted::Lost) => tracing::info!(unit = %unit, "another worker owns it now"),
+        Err(Aborted::Store(e)) => {
+            tracing::warn!(unit = %unit, error = %e, "given up; it is taken over when its lease has run out")
+        }
+        Err(Aborted::Unreadable(why)) => unreadable(&core, &held, &why).await,
+    }
+}
+
+/// Nothing of the batch can be done by this worker: the job is held with the reason, so that nothing is burnt.
+async fn unreadable(core: &Arc<Core>, held: &Held, why: &str) {
+    tracing::error!(unit = %held.unit, why, "the batch can't be run here");
+    let tenant = match core.spec(held.partition, held.unit.job).await {
+        Ok(Some(spec)) => spec.tenant.clone(),
+        _ => return,
+    };
+    let paused = core.store.pause(&tenant, held.unit.job, why).await;
+    let parked = core
+        .store
+        .park(held.partition, &held.unit, &held.token, None, 1, &[])
+        .await;
+    if let Err(e) = paused.map(drop).and(parked.map(drop)) {
+        tracing::warn!(unit = %held.unit, error = %e, "not put aside; it is taken over when its lease has run out");
+    }
+}

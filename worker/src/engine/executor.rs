@@ -1,0 +1,244 @@
+//! Runs a claimed batch: permits → intent → write → request id stored → settled, read back, retried → committed, or put aside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::blob;
+use shared::job::outcome::Checkpoint;
+use shared::job::retry::RetryPolicy;
+use shared::job::task::TaskInput;
+use shared::store::model::{Claim, Fenced, Flag};
+use shared::store::{JobSpec, Partition, StoreError};
+
+use super::active::Held;
+use super::batch::{Batch, Effect, Mode};
+use super::committer;
+use super::core::{CRASHES_MAX, Core, now_ms, persist};
+use super::jobdata::StoredJob;
+use super::jobgate::JobGate;
+use crate::executors::{Context, Executor, Task};
+
+/// Why a run ended before its batch did.
+#[derive(Debug, thiserror::Error)]
+pub enum Aborted {
+    /// Somebody else owns the unit.
+    #[error("the batch was taken over")]
+    Lost,
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("the batch can't be read: {0}")]
+    Unreadable(String),
+}
+
+/// A claimed batch in the hands of this worker.
+pub struct Run {
+    pub(super) core: Arc<Core>,
+    pub(super) partition: Partition,
+    pub(super) held: Held,
+    pub(super) spec: Arc<JobSpec>,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) cx: Context,
+    pub(super) gate: Arc<JobGate>,
+    /// One task at a time: the phase demands it, or a task of it is suspected of bringing workers down.
+    pub(super) one_by_one: bool,
+    pub(super) limiter: String,
+    pub(super) batch: Batch,
+    pub(super) facts: Option<Value>,
+    crashes: u32,
+}
+
+/// Runs it to its commit, or puts it aside.
+pub async fn run(core: Arc<Core>, p: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
+    Run::new(core, p, claim, held, spec)?.go().await
+}
+
+impl Run {
+    fn new(
+        core: Arc<Core>,
+        partition: Partition,
+        claim: Claim,
+        held: Held,
+        spec: Arc<JobSpec>,
+    ) -> Result<Self, Aborted> {
+        let bad = |e: String| Aborted::Unreadable(e);
+        let phase = spec
+            .definition
+            .phase(&claim.unit.phase)
+            .ok_or_else(|| bad(format!("phase {} is not defined", claim.unit.phase)))?;
+        let executor = core
+            .catalogue
+            .find(&phase.executor)
+            .ok_or_else(|| bad(format!("this worker has no executor {}", phase.executor)))?;
+        let inputs: Vec<TaskInput> = blob::unpack(&claim.input).map_err(|e| bad(e.to_string()))?;
+        let secrets = core
+            .sealer
+            .open_column(&claim.unit.to_string(), &claim.secrets, inputs.len())
+            .map_err(|e| bad(e.to_string()))?;
+        let tasks = inputs
+            .into_iter()
+            .zip(secrets)
+            .map(|(input, secret)| Task { input, secret })
+            .collect();
+        let policy = phase.retry.unwrap_or(RetryPolicy {
+            max_retries: core.settings.retry_max,
+            backoff_seconds: core.settings.retry_backoff.as_secs_f64(),
+        });
+        let limits = core.remotes.limits(spec.controller).ok_or_else(|| {
+            bad(format!(
+                "controller {} is not in this worker's controllers file",
+                spec.controller
+            ))
+        })?;
+        let limiter = limits.limiter.clone();
+        let throttle = core.throttle_for(limits);
+        throttle.serve(partition, &claim.lane);
+        let gate = Arc::new(JobGate {
+            core: core.clone(),
+            held: held.clone(),
+            throttle,
+            queue: spec.id.to_string(),
+        });
+        let cx = Context {
+            spec: spec.clone(),
+            phase: claim.unit.phase.clone(),
+            gate: gate.clone(),
+            input: Arc::new(StoredJob {
+                core: core.clone(),
+                spec: spec.clone(),
+            }),
+        };
+        let one_by_one = !phase.parallelizable || claim.crashes >= 2;
+        let batch = Batch::new(
+            tasks,
+            &claim.checkpoints,
+            policy,
+            core.settings.poll_give_up().as_millis() as u64,
+        );
+        let crashes = claim.crashes;
+        Ok(Run {
+            core,
+            partition,
+            held,
+            spec,
+            executor,
+            cx,
+            gate,
+            one_by_one,
+            limiter,
+            batch,
+            facts: None,
+            crashes,
+        })
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        Mode::of(*self.held.flag.borrow(), self.crashes, CRASHES_MAX)
+    }
+
+    async fn go(&mut self) -> Result<(), Aborted> {
+        // after a takeover: what was pending is polled for again
+        self.add_pending().await?;
+        loop {
+            let mode = self.mode();
+            self.batch.wake(now_ms());
+            self.batch.settle(mode, now_ms());
+            self.collect_settled().await?;
+            let mut cool = self.read_back().await?;
+            if mode == Mode::Run && cool.is_none() {
+                cool = if self.executor.writes() {
+                    self.send_all().await?
+                } else {
+                    self.read_all().await?
+                };
+                self.collect_settled().await?;
+            }
+            if self.held.lost.is_cancelled() {
+                return Err(Aborted::Lost);
+            }
+            if self.batch.all_done() {
+                return committer::commit(self).await;
+            }
+            if self.core.give_back.is_cancelled() {
+                return self.release().await;
+            }
+            let news = self.mode() != mode;
+            if news || (cool.is_none() && !self.batch.uncertain().is_empty()) {
+                continue;
+            }
+            return self.park(cool).await;
+        }
+    }
+
+    /// Stores where tasks stand before anything follows from it.
+    pub(super) async fn remember(&mut self, at: Vec<(usize, Checkpoint)>) -> Result<(), Aborted> {
+        if at.is_empty() {
+            return Ok(());
+        }
+        let mut values = Vec::with_capacity(at.len());
+        for (i, c) in &at {
+            values.push((
+                self.batch.tasks[*i].input.index,
+                serde_json::to_string(c).map_err(StoreError::from)?,
+            ));
+        }
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        let reply = persist!(
+            self.core,
+            "checkpoint",
+            held.lost,
+            store.checkpoint(p, &held.unit, &held.token, &values)
+        )?;
+        self.obey(reply)
+    }
+
+    /// A fenced write's answer: is it still ours, and what became of the job meanwhile?
+    pub(super) fn obey(&self, reply: Fenced) -> Result<(), Aborted> {
+        match reply {
+            Fenced::Ok(flag) => {
+                self.held.tell(flag);
+                Ok(())
+            }
+            Fenced::Lost => {
+                self.core.metrics.writes_fenced.inc();
+                self.held.lost.cancel();
+                Err(Aborted::Lost)
+            }
+        }
+    }
+
+    /// Sees to what a failed call means for the whole job. Answers how long the gate is closed.
+    pub(super) async fn see_to(&self, effects: Vec<Effect>) -> Option<Duration> {
+        let mut cool = None;
+        let mut paused = false;
+        for e in effects {
+            match e {
+                Effect::None => {}
+                Effect::CoolDown(d) => cool = Some(cool.map_or(d, |c: Duration| c.max(d))),
+                Effect::Pause(_) if paused => {}
+                Effect::Pause(why) => {
+                    paused = true;
+                    let name = self
+                        .core
+                        .remotes
+                        .limits(self.spec.controller)
+                        .map_or_else(String::new, |l| format!(" ({})", l.name));
+                    let reason = format!(
+                        "controller {}{name}: {why}; correct its credentials in the controllers file, then resume the job",
+                        self.spec.controller
+                    );
+                    self.pause(&reason).await;
+                }
+            }
+        }
+        cool
+    }
+
+    pub(super) async fn pause(&self, reason: &str) {
+        tracing::warn!(job = %self.spec.id, reason, "job paused");
+        if let Err(e) = self.core.store.pause(&self.spec.tenant, self.spec.id, reason).await {
+            tracing::warn!(job = %self.spec.id, error = %e, "the pause could not be stored, it is tried again with the next failure");
+        }
+        self.held.tell(Flag::Held);
+    }
+}

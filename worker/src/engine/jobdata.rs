@@ -1,0 +1,85 @@
+//! The job's own data as executors see it: staged input, results of phases, outcomes. Opened with the payload key on the way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shared::blob;
+use shared::id::PhaseId;
+use shared::job::outcome::Outcome;
+use shared::job::task::TaskInput;
+use shared::secret::SecretString;
+use shared::store::{JobSpec, StoreError};
+
+use super::core::Core;
+use crate::executors::JobData;
+
+pub struct StoredJob {
+    pub core: Arc<Core>,
+    pub spec: Arc<JobSpec>,
+}
+
+/// Place of a chunk's sealed column: the API seals with the same words.
+pub fn chunk_place(spec: &JobSpec, chunk: u32) -> String {
+    format!("{}|input|{chunk}", spec.id)
+}
+
+#[async_trait]
+impl JobData for StoredJob {
+    async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError> {
+        if chunk >= self.spec.input_chunks {
+            return Ok(None);
+        }
+        let missing = || StoreError::Corrupt(format!("chunk {chunk} of the job's input is missing"));
+        let found = self
+            .core
+            .store
+            .input_chunk(self.spec.partition, self.spec.id, chunk)
+            .await?;
+        let (rows, sealed) = found.ok_or_else(missing)?;
+        let json = blob::unpack_bytes(&rows)?;
+        let count: Vec<serde::de::IgnoredAny> = serde_json::from_slice(&json)?;
+        let secrets = self
+            .core
+            .sealer
+            .open_column(&chunk_place(&self.spec, chunk), &sealed, count.len())
+            .map_err(|e| StoreError::Corrupt(format!("secrets of input chunk {chunk}: {e}")))?;
+        Ok(Some((json, secrets)))
+    }
+
+    async fn phases(&self) -> Result<Value, StoreError> {
+        self.core.store.phase_results(&self.spec).await
+    }
+
+    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError> {
+        let (store, p, job) = (&self.core.store, self.spec.partition, self.spec.id);
+        let (mut out, mut cursor) = (Vec::new(), "0".to_owned());
+        let mut seen = std::collections::HashSet::new();
+        loop {
+            let (page, next) = store.scan_outcomes(p, job, phase, &cursor).await?;
+            for (batch, blob) in page {
+                // HSCAN may give a field twice
+                if !seen.insert(batch) {
+                    continue;
+                }
+                let outcomes: Vec<Outcome> = blob::unpack(&blob)?;
+                let mut tasks: HashMap<u32, TaskInput> = store
+                    .batch_input(p, job, phase, batch)
+                    .await?
+                    .into_iter()
+                    .map(|t| (t.index, t))
+                    .collect();
+                for o in outcomes {
+                    if let Some(t) = tasks.remove(&o.index) {
+                        out.push((t, o));
+                    }
+                }
+            }
+            if next == "0" {
+                return Ok(out);
+            }
+            cursor = next;
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Plans a phase: skip it, or turn it into tasks in fenced chunks, then publish the whole.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use shared::blob;
+use shared::id::Unit;
+use shared::secret::SecretString;
+use shared::store::model::{Claim, ErrorView, Fenced, Flag, PlanCommitted};
+use shared::store::{JobSpec, Partition, StoreError};
+use shared::workflow::{Phase, expression};
+
+use super::active::Held;
+use super::core::{CRASHES_MAX, Core, persist};
+use super::executor::Aborted;
+use super::jobdata::StoredJob;
+use super::jobgate::JobGate;
+use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
+use crate::gate::GateClosed;
+use crate::remote::{CallError, NotSent};
+
+/// Bytes of blobs sent with one `plan_put`: one call stays well under a millisecond of the server's time.
+const PUT_BYTES_MAX: usize = 512 << 10;
+const PUT_BATCHES_MAX: usize = 50;
+/// Tasks of a job's phase, at most.
+const TASKS_MAX: u64 = 100_000;
+/// Facts of a phase, bytes of JSON.
+const FACTS_BYTES_MAX: usize = 4096;
+/// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
+const EXTRA_PLANS: u32 = 3;
+
+struct Planner {
+    core: Arc<Core>,
+    partition: Partition,
+    held: Held,
+    spec: Arc<JobSpec>,
+    phase: Phase,
+}
+
+/// Collects tasks into batches and stores them as they fill.
+struct Sink<'a> {
+    p: &'a Planner,
+    open: Vec<Task>,
+    ready: Vec<(u32, Vec<u8>, Vec<u8>)>,
+    ready_bytes: usize,
+    batches: u32,
+    tasks: u64,
+}
+
+/// Plans the phase of a claimed plan unit.
+pub async fn run(
+    core: Arc<Core>,
+    partition: Partition,
+    claim: Claim,
+    held: Held,
+    spec: Arc<JobSpec>,
+) -> Result<(), Aborted> {
+    let id = &claim.unit.phase;
+    let phase = spec
+        .definition
+        .phase(id)
+        .cloned()
+        .ok_or_else(|| Aborted::Unreadable(format!("phase {id} is not defined")))?;
+    let planner = Planner {
+        core,
+        partition,
+        held,
+        spec,
+        phase,
+    };
+    if claim.crashes > CRASHES_MAX {
+        return planner
+            .fail("POISON", "workers kept crashing while they planned this phase", true)
+            .await;
+    }
+    match planner.plan(&claim).await {
+        Ok(()) => Ok(()),
+        Err(PlanError::Lost) => Err(Aborted::Lost),
+        Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
+        Err(PlanError::Store(e)) => {
+            planner
+                .again_or_fail(&claim, "STORE", &e.to_string(), e.is_transient(), None)
+                .await
+        }
+        Err(PlanError::Call(e)) => planner.call_failed(&claim, e).await,
+    }
+}
+
+impl Planner {
+    fn unit(&self) -> &Unit {
+        &self.held.unit
+    }
+
+    async fn plan(&self, claim: &Claim) -> Result<(), PlanError> {
+        let core = &self.core;
+        let phases = core.store.phase_results(&self.spec).await?;
+        if let Some(text) = &self.phase.skip_condition {
+            let skip = expression::is_true(text, &self.spec.options, &self.spec.input, &phases).map_err(|e| {
+                PlanError::Refused(shared::job::outcome::TaskError::new("SKIP_CONDITION", e.to_string()))
+            })?;
+            if skip {
+                return self.publish(0, 0, None, true).await;
+            }
+        }
+        let executor = self.executor()?;
+        let limits = core.remotes.limits(self.spec.controller).ok_or_else(|| {
+            PlanError::Call(CallError::NotSent(NotSent::Unreachable {
+                detail: format!(
+                    "controller {} is not in this worker's controllers file",
+                    self.spec.controller
+                ),
+            }))
+        })?;
+        let throttle = core.throttle_for(limits);
+        throttle.serve(self.partition, &claim.lane);
+        let gate = JobGate {
+            core: core.clone(),
+            held: self.held.clone(),
+            throttle,
+            queue: self.spec.id.to_string(),
+        };
+        let cx = Context {
+            spec: self.spec.clone(),
+            phase: self.phase.id.clone(),
+            gate: Arc::new(gate),
+            input: Arc::new(StoredJob {
+                core: core.clone(),
+                spec: self.spec.clone(),
+            }),
+        };
+        // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
+        for _ in 0..3 {
+            let mut sink = Sink {
+                p: self,
+                open: Vec::new(),
+                ready: Vec::new(),
+                ready_bytes: 0,
+                batches: 0,
+                tasks: 0,
+            };
+            let facts = tokio::select! {
+                r = executor.plan(&cx, &mut sink) => r?,
+                () = self.held.lost.cancelled() => return Err(PlanError::Lost),
+                () = core.give_back.cancelled() => return Err(GateClosed::Stopped.into()),
+            };
+            let facts = facts.filter(|f| f.to_string().len() <= FACTS_BYTES_MAX);
+            sink.close_batch().await?;
+            sink.flush().await?;
+            let (batches, tasks) = (sink.batches, sink.tasks);
+            match self.publish(batches, tasks, facts.as_ref(), false).await {
+                Err(PlanError::Store(StoreError::Corrupt(_))) => {}
+                other => return other,
+            }
+        }
+        Err(PlanError::Store(StoreError::Corrupt(
+            "the plan could not be stored whole".into(),
+        )))
+    }
+
+    fn executor(&self) -> Result<Arc<dyn Executor>, PlanError> {
+        self.core.catalogue.find(&self.phase.executor).ok_or_else(|| {
+            PlanError::Refused(shared::job::outcome::TaskError::new(
+                "NO_EXECUTOR",
+                format!("this worker has no executor `{}`", self.phase.executor),
+            ))
+        })
+    }
+
+    async fn publish(&self, batches: u32, tasks: u64, facts: Option<&Value>, skipped: bool) -> Result<(), PlanError> {
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        let (size, tolerated) = (self.phase.batch_size, self.phase.tolerated.of(tasks));
+        let reply = persist!(
+            self.core,
+            "plan_commit",
+            held.lost,
+            store.plan_commit(
+                p,
+                &held.unit,
+                &held.token,
+                batches,
+                tasks,
+                size,
+                tolerated,
+                facts,
+                skipped
+            )
+        )?;
+        match reply {
+            PlanCommitted::Ok | PlanCommitted::Before => Ok(()),
+            PlanCommitted::Lost => Err(PlanError::Lost),
+            PlanCommitted::Incomplete => Err(PlanError::Store(StoreError::Corrupt("incomplete".into()))),
+        }
+    }
+
+    async fn call_failed(&self, claim: &Claim, e: CallError) -> Result<(), Aborted> {
+        let (code, message) = (e.code(), e.to_message());
+        match &e {
+            CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)) if self.held.lost.is_cancelled() => {
+                Err(Aborted::Lost)
+            }
+            CallError::NotSent(NotSent::Closed(GateClosed::Stopped)) => {
+                let (store, p, held) = (&self.core.store, self.partition, &self.held);
+                persist!(
+                    self.core,
+                    "release",
+                    held.lost,
+                    store.release(p, &held.unit, &held.token)
+                )?;
+                self.core.metrics.batches_released.inc();
+                Ok(())
+            }
+            // nothing was asked: as often as it takes, until the job's time is over
+            CallError::NotSent(_) => {
+                self.park(Some(e.retry_after().map_or(2_000, |d| d.as_millis() as u64)))
+                    .await
+            }
+            CallError::Auth { .. } => {
+                let reason = format!(
+                    "controller {}: {message}; correct its credentials in the controllers file, then resume the job",
+                    self.spec.controller
+                );
+                tracing::warn!(job = %self.spec.id, reason, "job paused");
+                self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;
+                self.park(None).await
+            }
+            _ => {
+                self.again_or_fail(claim, &code, &message, e.is_transient(), e.retry_after())
+                    .await
+            }
+        }
+    }
+
+    async fn again_or_fail(
+        &self,
+        claim: &Claim,
+        code: &str,
+        message: &str,
+        transient: bool,
+        retry_after: Option<std::time::Duration>,
+    ) -> Result<(), Aborted> {
+        let policy = self.phase.retry.unwrap_or(shared::job::retry::RetryPolicy {
+            max_retries: self.core.settings.retry_max,
+            backoff_seconds: self.core.settings.retry_backoff.as_secs_f64(),
+        });
+        if transient && claim.claims <= policy.max_retries + EXTRA_PLANS {
+            let wait = policy.delay(claim.claims, retry_after, rand::random());
+            tracing::info!(unit = %self.unit(), code, message, wait_ms = wait.as_millis() as u64, "planning is tried again");
+            return self.park(Some(wait.as_millis() as u64)).await;
+        }
+        self.fail(code, message, false).await
+    }
+
+    /// Puts the plan aside; none: until the job is resumed.
+    async fn park(&self, delay_ms: Option<u64>) -> Result<(), Aborted> {
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        persist!(
+            self.core,
+            "park",
+            held.lost,
+            store.park(p, &held.unit, &held.token, delay_ms, 1, &[])
+        )?;
+        Ok(())
+    }
+
+    async fn fail(&self, code: &str, message: &str, poison: bool) -> Result<(), Aborted> {
+        let error = ErrorView {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            phase: Some(self.phase.id.to_string()),
+            task: None,
+            request_id: None,
+        };
+        tracing::warn!(unit = %self.unit(), code, message, "the phase can't be planned");
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        let dead = poison.then_some(message);
+        persist!(
+            self.core,
+            "plan_fail",
+            held.lost,
+            store.plan_fail(p, &held.unit, &held.token, &error, dead)
+        )?;
+        Ok(())
+    }
+}
+
+impl Sink<'_> {
+    async fn close_batch(&mut self) -> Result<(), PlanError> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let tasks = std::mem::take(&mut self.open);
+        let place = Unit {
+            batch: i64::from(self.batches),
+            ..self.p.unit().clone()
+        }
+        .to_string();
+        let (inputs, secrets): (Vec<_>, Vec<Option<SecretString>>) =
+            tasks.into_iter().map(|t| (t.input, t.secret)).unzip();
+        let packed = blob::pack(&inputs).map_err(StoreError::from)?;
+        let sealed = self
+            .p
+            .core
+            .sealer
+            .seal_column(&place, &secrets)
+            .map_err(|e| StoreError::Corrupt(format!("secrets of {place}: {e}")))?;
+        self.ready_bytes += packed.len() + sealed.len();
+        self.ready.push((self.batches, packed, sealed));
+        self.batches += 1;
+        if self.ready_bytes >= PUT_BYTES_MAX || self.ready.len() >= PUT_BATCHES_MAX {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), PlanError> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
+        let (store, p, held, ready) = (&self.p.core.store, self.p.partition, &self.p.held, &self.ready);
+        let reply = persist!(
+            self.p.core,
+            "plan_put",
+            held.lost,
+            store.plan_put(p, &held.unit, &held.token, ready)
+        )?;
+        self.ready.clear();
+        self.ready_bytes = 0;
+        match reply {
+            Fenced::Lost => Err(PlanError::Lost),
+            // held or cut short: the commit sees to it
+            Fenced::Ok(Flag::None | Flag::Held | Flag::Cancelled | Flag::Critical | Flag::Timeout) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl TaskSink for Sink<'_> {
+    async fn push(&mut self, task: Task) -> Result<(), PlanError> {
+        self.tasks += 1;
+        if self.tasks > TASKS_MAX {
+            return Err(PlanError::Refused(shared::job::outcome::TaskError::new(
+                "TOO_MANY_TASKS",
+                format!("the phase has more than {TASKS_MAX} tasks"),
+            )));
+        }
+        self.open.push(task);
+        if self.open.len() >= self.p.phase.batch_size as usize {
+            self.close_batch().await?;
+        }
+        Ok(())
+    }
+}

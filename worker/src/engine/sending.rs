@@ -1,0 +1,150 @@
+//! The sending half of a run: permits in blocks, the intent stored before the writes leave, request ids before anything else.
+
+use std::time::Duration;
+
+use shared::store::model::Flag;
+use tokio::task::JoinSet;
+
+use super::batch::{Effect, Mode};
+use super::core::now_ms;
+use super::executor::{Aborted, Run};
+use crate::executors::Sent;
+use crate::gate::{GateClosed, Permit};
+use crate::remote::CallError;
+
+/// Writes begun with one intent checkpoint, at most: a crash leaves that many to be read back.
+const BLOCK_MAX: u32 = 16;
+
+impl Run {
+    /// Sends everything that is to be sent, as permits come. Answers how long the gate is closed, if it is.
+    pub(super) async fn send_all(&mut self) -> Result<Option<Duration>, Aborted> {
+        let mut flying: JoinSet<(usize, Sent)> = JoinSet::new();
+        let mut cool = None;
+        let mut stopped = false;
+        let mut flag = self.held.flag.subscribe();
+        let lost = self.held.lost.clone();
+        // kept over the rounds: a dropped wait would lose its turn
+        let mut waiting = None;
+        loop {
+            let todo = self.batch.todo();
+            let block = if self.one_by_one { 1 } else { BLOCK_MAX };
+            let more = !todo.is_empty()
+                && !stopped
+                && cool.is_none()
+                && self.mode() == Mode::Run
+                && (!self.one_by_one || flying.is_empty());
+            if !more && flying.is_empty() {
+                return Ok(cool);
+            }
+            if more && waiting.is_none() {
+                let (gate, want) = (self.gate.clone(), (todo.len() as u32).min(block));
+                waiting = Some(Box::pin(async move { gate.permits(want).await }));
+            }
+            tokio::select! {
+                permits = async { waiting.as_mut().expect("guarded by the condition").await }, if more && waiting.is_some() => {
+                    waiting = None;
+                    match permits {
+                        Ok(permits) => self.begin(&todo, permits, &mut flying).await?,
+                        Err(GateClosed::CoolDown(d)) => cool = Some(d),
+                        Err(GateClosed::LeaseLost) if lost.is_cancelled() => return Err(Aborted::Lost),
+                        // heartbeats do not get through: nothing is sent until they do
+                        Err(GateClosed::LeaseLost) => cool = Some(Duration::from_secs(1)),
+                        Err(GateClosed::Stopped) => stopped = true,
+                    }
+                }
+                Some(first) = flying.join_next(), if !flying.is_empty() => {
+                    let mut ended = vec![first];
+                    while let Some(next) = flying.try_join_next() {
+                        ended.push(next);
+                    }
+                    let closed = self.landed(ended.into_iter().filter_map(Result::ok).collect()).await?;
+                    cool = cool.max(closed);
+                }
+                changed = flag.changed() => {
+                    if changed.is_err() || *flag.borrow() != Flag::None {
+                        waiting = None;
+                    }
+                }
+                () = lost.cancelled() => return Err(Aborted::Lost),
+            }
+        }
+    }
+
+    /// The intent first, for the whole block; then the writes leave.
+    async fn begin(
+        &mut self,
+        todo: &[usize],
+        permits: Vec<Permit>,
+        flying: &mut JoinSet<(usize, Sent)>,
+    ) -> Result<(), Aborted> {
+        let now = now_ms();
+        let block: Vec<(usize, Permit)> = todo.iter().copied().zip(permits).collect();
+        let intents = block
+            .iter()
+            .map(|(at, _)| (*at, self.batch.mark_sent(*at, now)))
+            .collect();
+        self.remember(intents).await?;
+        for (at, permit) in block {
+            let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
+            let (core, held) = (self.core.clone(), self.held.clone());
+            core.metrics.tasks_sent.inc();
+            flying.spawn(async move {
+                // the intent may have taken longer than the lease
+                if held.lost.is_cancelled() || !core.lease.is_valid() {
+                    return (at, Sent::Failed(CallError::from(GateClosed::LeaseLost)));
+                }
+                (at, executor.send(&cx, &task, permit).await)
+            });
+        }
+        Ok(())
+    }
+
+    /// What came back is stored at once; then its activities are put on the list to be polled.
+    async fn landed(&mut self, ended: Vec<(usize, Sent)>) -> Result<Option<Duration>, Aborted> {
+        let now = now_ms();
+        let (mut checkpoints, mut effects) = (Vec::new(), Vec::new());
+        for (at, sent) in ended {
+            if let Sent::Failed(CallError::RateLimited { .. }) = &sent {
+                self.core.metrics.calls_throttled.inc();
+            }
+            let (checkpoint, effect) = self.batch.sent(at, sent, now, rand::random());
+            checkpoints.extend(checkpoint.map(|c| (at, c)));
+            effects.push(effect);
+        }
+        let accepted: Vec<usize> = checkpoints.iter().map(|(at, _)| *at).collect();
+        self.remember(checkpoints).await?;
+        self.add_pending_of(&accepted).await?;
+        Ok(self.see_to(effects).await)
+    }
+
+    /// Runs the tasks of a phase that only reads, one after the other.
+    pub(super) async fn read_all(&mut self) -> Result<Option<Duration>, Aborted> {
+        for at in self.batch.todo() {
+            if self.mode() != Mode::Run || self.core.give_back.is_cancelled() {
+                return Ok(None);
+            }
+            let _ = self.batch.mark_sent(at, now_ms());
+            let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
+            let result = tokio::select! {
+                r = executor.read(&cx, &task) => r,
+                () = self.held.lost.cancelled() => return Err(Aborted::Lost),
+            };
+            let sent = match result {
+                Ok((outcome, facts)) => {
+                    self.facts = facts.or(self.facts.take());
+                    Sent::Done(outcome)
+                }
+                Err(e) => Sent::Failed(e),
+            };
+            let (checkpoint, effect) = self.batch.sent(at, sent, now_ms(), rand::random());
+            // an outcome is not stored on its own: a takeover reads again, and its facts are whole
+            let retry = checkpoint.filter(|_| !matches!(self.batch.states[at], super::batch::State::Done(_)));
+            self.remember(retry.map(|c| (at, c)).into_iter().collect()).await?;
+            let closed = self.see_to(vec![effect.clone()]).await;
+            if effect != Effect::None {
+                return Ok(closed);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,188 @@
+//! The waiting half of a run: activities that ended, writes that are read back, and putting the batch aside.
+
+use std::time::Duration;
+
+use shared::store::PendingActivity;
+
+use super::batch::{Mode, State};
+use super::core::{now_ms, persist};
+use super::executor::{Aborted, Run};
+use super::remotes::Ended;
+
+/// A parked batch looks after itself this often, in case the word that wakes it was lost with the limiter's keys.
+const PARK_MAX: Duration = Duration::from_secs(15);
+/// Coming back when only some of its activities have ended.
+pub const WAKE_PARTLY_MS: u64 = 2_000;
+
+impl Run {
+    pub(super) async fn add_pending(&mut self) -> Result<(), Aborted> {
+        let all: Vec<usize> = (0..self.batch.states.len()).collect();
+        self.add_pending_of(&all).await
+    }
+
+    /// Puts the request ids of these tasks on the fleet's list. They are checkpointed already.
+    pub(super) async fn add_pending_of(&mut self, at: &[usize]) -> Result<(), Aborted> {
+        let items: Vec<(String, PendingActivity)> = at
+            .iter()
+            .filter_map(|i| match &self.batch.states[*i] {
+                State::Pending {
+                    request_id, since_ms, ..
+                } => Some((
+                    request_id.clone(),
+                    PendingActivity {
+                        partition: self.partition,
+                        unit: self.held.unit.clone(),
+                        since_ms: *since_ms,
+                    },
+                )),
+                _ => None,
+            })
+            .collect();
+        if items.is_empty() {
+            return Ok(());
+        }
+        let (store, limiter) = (&self.core.store, &self.limiter);
+        persist!(self.core, "pending", self.held.lost, store.pending_add(limiter, &items))?;
+        Ok(())
+    }
+
+    /// Takes in what is known of the activities it waits for.
+    pub(super) async fn collect_settled(&mut self) -> Result<(), Aborted> {
+        let pending = self.batch.pending();
+        self.core.metrics.requests_unsettled.set(pending.len() as i64);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<String> = pending.iter().map(|(_, id, _)| id.clone()).collect();
+        let (store, limiter) = (&self.core.store, &self.limiter);
+        let known = persist!(self.core, "settled", self.held.lost, store.settled(limiter, &ids))?;
+        let now = now_ms();
+        let mut checkpoints = Vec::new();
+        for ((at, ..), known) in pending.into_iter().zip(known) {
+            let Some(ended) = known.and_then(|k| serde_json::from_str::<Ended>(&k).ok()) else {
+                continue;
+            };
+            let (executor, cx) = (self.executor.clone(), self.cx.clone());
+            let c = self
+                .batch
+                .ended(at, ended, |task, id| executor.settled(&cx, task, id), now);
+            checkpoints.extend(c.map(|c| (at, c)));
+        }
+        // a batch that is done now is committed next: no need to store its last tasks one by one
+        if self.batch.all_done() {
+            return Ok(());
+        }
+        self.remember(checkpoints).await
+    }
+
+    /// Looks up what may have been applied, all with one call where the controller has one.
+    pub(super) async fn read_back(&mut self) -> Result<Option<Duration>, Aborted> {
+        let at = self.batch.uncertain();
+        if at.is_empty() || self.mode() == Mode::Bury || self.core.give_back.is_cancelled() {
+            return Ok(None);
+        }
+        let tasks: Vec<(crate::executors::Task, bool)> = at
+            .iter()
+            .map(|i| {
+                let ours = matches!(&self.batch.states[*i], State::Uncertain { ours: true, .. });
+                (self.batch.tasks[*i].clone(), ours)
+            })
+            .collect();
+        let refs: Vec<_> = tasks.iter().map(|(t, ours)| (t, *ours)).collect();
+        let result = tokio::select! {
+            r = self.executor.read_back(&self.cx, &refs) => r,
+            () = self.held.lost.cancelled() => return Err(Aborted::Lost),
+        };
+        let now = now_ms();
+        let (mut checkpoints, mut effects) = (Vec::new(), Vec::new());
+        match result {
+            Ok(found) => {
+                for (at, found) in at.into_iter().zip(found) {
+                    let c = self.batch.found(at, found, now, rand::random());
+                    checkpoints.extend(c.map(|c| (at, c)));
+                }
+            }
+            Err(e) => {
+                for at in at {
+                    let (c, effect) = self.batch.not_read_back(at, &e, now, rand::random());
+                    checkpoints.extend(c.map(|c| (at, c)));
+                    effects.push(effect);
+                }
+            }
+        }
+        self.remember(checkpoints).await?;
+        Ok(self.see_to(effects).await)
+    }
+
+    /// Puts the batch aside until something of it is due; the poller wakes it earlier.
+    pub(super) async fn park(&mut self, cool: Option<Duration>) -> Result<(), Aborted> {
+        let pending = self.batch.pending();
+        let now = now_ms();
+        let due = self
+            .batch
+            .next_due_ms()
+            .map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let unsettled = !pending.is_empty()
+            || self
+                .batch
+                .states
+                .iter()
+                .any(|s| matches!(s, State::Uncertain { .. } | State::Waiting { was_sent: true, .. }));
+        let delay = match (self.mode(), cool) {
+            // held and nothing under way: until somebody resumes
+            (Mode::Hold, _) if !unsettled => None,
+            (_, Some(cool)) => Some(cool),
+            (_, None) => Some(due.unwrap_or(PARK_MAX)),
+        };
+        let delay = delay.map(|d| if pending.is_empty() { d } else { d.min(PARK_MAX) }.max(Duration::from_millis(50)));
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        let (ms, weight) = (delay.map(|d| d.as_millis() as u64), self.batch.weight());
+        let reply = persist!(
+            self.core,
+            "park",
+            held.lost,
+            store.park(p, &held.unit, &held.token, ms, weight, &[])
+        )?;
+        self.core.metrics.batches_parked.inc();
+        // "fenced" may be the answer to a repeated call that had gone through
+        if self.obey(reply).is_err() {
+            return Ok(());
+        }
+        self.wake_if_settled(pending.into_iter().map(|(_, id, _)| id).collect())
+            .await;
+        Ok(())
+    }
+
+    /// An activity that ended while the batch was being put aside woke nobody.
+    async fn wake_if_settled(&self, ids: Vec<String>) {
+        let Ok(known) = self.core.store.settled(&self.limiter, &ids).await else {
+            return;
+        };
+        let ended = known.iter().flatten().count();
+        if ended == 0 {
+            return;
+        }
+        let delay = if ended == ids.len() { 0 } else { WAKE_PARTLY_MS };
+        if let Err(e) = self
+            .core
+            .store
+            .wake(self.partition, &[(self.held.unit.clone(), delay)])
+            .await
+        {
+            tracing::debug!(unit = %self.held.unit, error = %e, "not woken; it wakes by itself");
+        }
+    }
+
+    /// Shutdown: somebody else goes on from the checkpoints, at once.
+    pub(super) async fn release(&mut self) -> Result<(), Aborted> {
+        let (store, p, held) = (&self.core.store, self.partition, &self.held);
+        let reply = persist!(
+            self.core,
+            "release",
+            held.lost,
+            store.release(p, &held.unit, &held.token)
+        )?;
+        self.core.metrics.batches_released.inc();
+        self.obey(reply)
+    }
+}

@@ -1,0 +1,90 @@
+//! The worker process from start to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use shared::config::Settings;
+use shared::controllers::ControllersFile;
+use shared::id::WorkerId;
+use shared::store::{Store, StoreError};
+
+use crate::engine::{self, core::Core};
+use crate::environment::{self, Environment};
+use crate::executors::{self, clients::Clients};
+use crate::health;
+use crate::r1;
+
+/// Until SIGTERM or Ctrl-C. An error stops the start: its text says what to correct.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let path = &settings.controllers_file;
+    let file = ControllersFile::open(path).with_context(|| format!("CONTROLLERS_FILE {}", path.display()))?;
+    let file = Arc::new(file);
+    let store = Store::open(&settings.redis, &settings.engine)?;
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    tokio::select! {
+        r = prepare(&store, &settings) => r?,
+        () = &mut stop => return Ok(()),
+    }
+    let http = r1::Settings {
+        timeout: settings.engine.http_timeout(),
+        ..r1::Settings::default()
+    };
+    let clients = Arc::new(Clients::new(file.clone(), http));
+    let remotes = Arc::new(Environment {
+        clients: clients.clone(),
+        calls_parallel_max: settings.engine.calls_parallel_max,
+    });
+    tokio::spawn(environment::follow(file));
+    let worker = WorkerId::generate();
+    let core = Core::new(
+        store,
+        worker.clone(),
+        settings.engine.clone(),
+        settings.sealer.clone(),
+        executors::catalogue(&clients),
+        remotes,
+    );
+    let address = health::serve(core.clone(), settings.worker_bind)
+        .await
+        .with_context(|| format!("WORKER_BIND {}", settings.worker_bind))?;
+    tracing::info!(worker = %worker, address = %address, slots = settings.engine.slots, "worker runs");
+    let loops = engine::start(&core);
+    stop.await;
+    engine::drain::run(&core).await;
+    for l in loops {
+        l.abort();
+    }
+    Ok(())
+}
+
+/// Waits for a Redis that is away; a server that does not fit ends the start.
+async fn prepare(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+    let mut wait = Duration::from_millis(250);
+    loop {
+        match store.prepare(&settings.redis).await {
+            Ok(()) => return Ok(()),
+            Err(e @ (StoreError::Unavailable { .. } | StoreError::OutOfMemory)) => {
+                tracing::warn!(address = settings.redis.shown(), error = %e, "waiting for Redis");
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(5));
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+async fn stop_signal() {
+    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(t) => t,
+        Err(e) => {
+            tracing::warn!(error = %e, "SIGTERM can't be listened for");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
