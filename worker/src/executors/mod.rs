@@ -4,7 +4,6 @@
 //! activity, never writes to the store: the engine marks the intent before the write, stores the request id after it, polls,
 //! retries, reads back and commits. That is what makes every executor safe against crashes in the same way.
 
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
