@@ -3,6 +3,8 @@
 //! It may be killed and started again on the same data (`kill` + `restart`), frozen (`pause`/`resume`, SIGSTOP and SIGCONT), or
 //! started with little memory, an append-only file, or as a one-node cluster.
 
+#![expect(clippy::disallowed_methods, reason = "waits for a process, without a runtime")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -207,7 +209,8 @@ fn answers(port: u16, pid: u32) -> bool {
         s.write_all(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")?;
         let (mut seen, mut buf) = (String::new(), [0u8; 4096]);
         // the PING fails while the data is being loaded
-        while !(seen.contains("process_id:") && seen.contains("uptime_in_seconds")) && !seen.contains("-LOADING") {
+        let is_whole = |seen: &str| seen.contains("process_id:") && seen.contains("uptime_in_seconds");
+        while !(is_whole(&seen) || seen.contains("-LOADING")) {
             let n = s.read(&mut buf)?;
             if n == 0 {
                 break;
