@@ -1,5 +1,7 @@
 //! The binary: what stops its start and with which words, and that it waits for a store that is merely away.
 
+#![expect(clippy::disallowed_methods, reason = "waits for processes, without a runtime")]
+
 mod common;
 #[path = "common/redis.rs"]
 mod redis;
@@ -114,7 +116,8 @@ fn ended(mut command: Command) -> (i32, String) {
 fn wrong_settings_stop_the_start_with_a_line_each() {
     let folder = Folder::new();
     let secret = ("AUTH_JWT_SECRET", SECRET);
-    let cases: [(&[(&str, &str)], &[&str]); 9] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 9] = [
         (&[], &["no way to verify tokens"]),
         (&[secret, ("PAYLOAD_KEY", "short")], &["PAYLOAD_KEY"]),
         (

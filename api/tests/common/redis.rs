@@ -1,6 +1,7 @@
 //! A Redis server of a test's own: a fresh folder, a free port, killed at the end.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "waits for a process, without a runtime")]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
