@@ -93,6 +93,7 @@ const MUTANTS: &[Mutant] = &[
     m("a lane stays cool for ever", "tick", "call('HDEL', P..'cool', cool[i]); ring_add(cool[i])", "call('HDEL', P..'cool', cool[i])", q::cool_down),
     m("no cap on a lane", "_prelude", "if num(call('HGET', P..'tin', lane)) >= rate * 6 + 20 then return false end", "", q::cap_of_a_lane),
     m("parked batches do not count", "_prelude", "return call('SCARD', P..'pk:'..lane) < 64", "return 0 < 64", q::parked_count),
+    m("a phase named 7 is taken for a batch", "_prelude", "string.find(head, '^[^|]+|[^|]+|')", "string.find(head, '|%-?%d+$')", q::parked_count),
     m("a batch that comes back waits for all fresh ones", "_prelude", "call('LPUSH', P..'tq:'..lane, m)", "call('RPUSH', P..'tq:'..lane, m)", q::returning_goes_first),
     m("a sequential phase releases early", "_prelude", "if not seq or num(p[4]) == num(p[2]) then", "if true then", q::sequential),
     m("the end of a sequential batch queues nothing", "complete", "then queue(lane, job, ph) end", "then local _ end", q::sequential),
