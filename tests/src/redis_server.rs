@@ -42,6 +42,8 @@ pub struct Options {
     pub in_memory: bool,
     /// None: a free one.
     pub port: Option<u16>,
+    /// None: `REDIS_SERVER_BIN`, or `redis-server` on PATH.
+    pub binary: Option<PathBuf>,
     /// More `--name value` pairs.
     pub extra: Vec<(&'static str, String)>,
 }
@@ -151,7 +153,10 @@ impl RedisServer {
     }
 
     fn spawn(&mut self, timeout: Duration) -> Result<(), ServerError> {
-        let binary = std::env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
+        let binary = match &self.options.binary {
+            Some(path) => path.clone().into_os_string(),
+            None => std::env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into()),
+        };
         let dir: PathBuf = self.dir.path().to_owned();
         let yes = |b: bool| if b { "yes" } else { "no" };
         let mut c = Command::new(binary);
@@ -306,5 +311,15 @@ mod tests {
         })
         .unwrap_err();
         assert!(e.to_string().contains(&first.port().to_string()), "{e}");
+    }
+
+    #[test]
+    fn a_missing_binary_is_a_clear_error() {
+        let e = RedisServer::start(Options {
+            binary: Some("/nowhere/redis-server".into()),
+            ..Options::default()
+        })
+        .unwrap_err();
+        assert!(e.to_string().starts_with("redis-server is not installed"), "{e}");
     }
 }

@@ -189,7 +189,8 @@ impl World {
                 std::thread::sleep(Duration::from_millis(2));
             }
             if it.is_multiple_of(500) {
-                self.call("reap", &args![20]);
+                let dropped = texts(&self.call("reap", &args![20]));
+                dropped.iter().for_each(|_| self.count("reaped"));
             }
             if it % 150 == 75 && it < 3000 {
                 self.meddle();

@@ -191,7 +191,7 @@ impl Worker {
 
     fn heartbeat(&mut self, w: &mut World) {
         let sent = Instant::now();
-        let mut a = args![self.id, 8, "{}", 60_000];
+        let mut a = args![self.id, 8, "{}", 40];
         for ((job, ph, b), f) in &self.flights {
             a.extend(args![job, ph, b, f.token]);
         }

@@ -38,7 +38,7 @@ end
 local function lane_open(lane, head)
   local rate = cfg('rate', lane, 33)
   if num(call('HGET', P..'tin', lane)) >= rate * 6 + 20 then return false end
-  if string.find(head, '|%-?%d+$') then return true end             -- un-parked: it frees what it holds
+  if string.find(head, '^[^|]+|[^|]+|') then return true end          -- a unit that was parked: it frees what it holds
   return call('SCARD', P..'pk:'..lane) < 64 + math.ceil(rate * 1.8)
 end
 local function ring_add(lane)

@@ -9,7 +9,7 @@ for _, m in ipairs(call('ZRANGEBYSCORE', P..'delayed', '-inf', ms, 'LIMIT', 0, A
   if r and lane and r.st == 'W' then unpark(lane, job, ph, b, r)
   else
     call('ZREM', P..'delayed', m)
-    if lane then call('SREM', P..'pk:'..lane, m) end
+    if lane then call('SREM', P..'pk:'..lane, m); ring_add(lane) end
   end
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
