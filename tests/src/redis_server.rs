@@ -3,6 +3,8 @@
 //! It may be killed and started again on the same data (`kill` + `restart`), frozen (`pause`/`resume`, SIGSTOP and SIGCONT), or
 //! started with little memory, an append-only file, or as a one-node cluster.
 
+#![expect(clippy::disallowed_methods, reason = "waits for a process, without a runtime")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
