@@ -205,7 +205,11 @@ fn one_job(w: &mut World, job: &Job) -> Result<(), String> {
             .iter()
             .any(|(k, v)| k.starts_with(&job.id) && *v == what)
     };
+    // five takeovers in a row without progress (a driver that got no processor for long) end the critical first phase
+    let dead = entries(&w.p.cmd(&args!["XRANGE", key("dlq"), "-", "+"]));
+    let first_given_up = states["a"] == "FAILED" && dead.iter().any(|(_, e)| e["j"] == job.id && e["ph"] == "a");
     let fits = match job.special {
+        _ if first_given_up => trunc.is_some(),
         Special::Cancel => trunc.is_none() || asked("cancel") && trunc == Some("CANCEL"),
         Special::Critical => (trunc == Some("CRITICAL")) == (states["c"] == "FAILED"),
         Special::Deadline => trunc.is_none() || trunc == Some("TIMEOUT"),
