@@ -39,8 +39,13 @@ pub struct Options {
     pub maxmemory: Option<u64>,
     /// A cluster of one node; its slots are still to be assigned.
     pub cluster: bool,
+    /// Its files in memory (`/dev/shm`), where there is such a thing: they survive a kill of the process all the same, and
+    /// `appendfsync always` costs nothing.
+    pub in_memory: bool,
     /// None: a free one.
     pub port: Option<u16>,
+    /// None: `REDIS_SERVER_BIN`, or `redis-server` on PATH.
+    pub binary: Option<PathBuf>,
     /// More `--name value` pairs.
     pub extra: Vec<(&'static str, String)>,
 }
@@ -57,7 +62,14 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts a server and waits until it answers.
     pub fn start(options: Options) -> Result<Self, ServerError> {
-        let dir = tempfile::Builder::new().prefix("phaseline-redis-").tempdir()?;
+        let memory = Path::new("/dev/shm");
+        let mut named = tempfile::Builder::new();
+        named.prefix("phaseline-redis-");
+        let dir = if options.in_memory && memory.is_dir() {
+            named.tempdir_in(memory)?
+        } else {
+            named.tempdir()?
+        };
         let mut server = RedisServer {
             port: 0,
             options,
@@ -143,7 +155,10 @@ impl RedisServer {
     }
 
     fn spawn(&mut self, timeout: Duration) -> Result<(), ServerError> {
-        let binary = std::env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into());
+        let binary = match &self.options.binary {
+            Some(path) => path.clone().into_os_string(),
+            None => std::env::var_os("REDIS_SERVER_BIN").unwrap_or_else(|| "redis-server".into()),
+        };
         let dir: PathBuf = self.dir.path().to_owned();
         let yes = |b: bool| if b { "yes" } else { "no" };
         let mut c = Command::new(binary);
@@ -209,8 +224,7 @@ fn answers(port: u16, pid: u32) -> bool {
         s.write_all(b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")?;
         let (mut seen, mut buf) = (String::new(), [0u8; 4096]);
         // the PING fails while the data is being loaded
-        let is_whole = |seen: &str| seen.contains("process_id:") && seen.contains("uptime_in_seconds");
-        while !(is_whole(&seen) || seen.contains("-LOADING")) {
+        while !(seen.contains("-LOADING") || seen.contains("process_id:") && seen.contains("uptime_in_seconds")) {
             let n = s.read(&mut buf)?;
             if n == 0 {
                 break;
@@ -299,5 +313,15 @@ mod tests {
         })
         .unwrap_err();
         assert!(e.to_string().contains(&first.port().to_string()), "{e}");
+    }
+
+    #[test]
+    fn a_missing_binary_is_a_clear_error() {
+        let e = RedisServer::start(Options {
+            binary: Some("/nowhere/redis-server".into()),
+            ..Options::default()
+        })
+        .unwrap_err();
+        assert!(e.to_string().starts_with("redis-server is not installed"), "{e}");
     }
 }

@@ -145,6 +145,9 @@ pub enum Checkpoint {
         attempt: u32,
         #[serde(rename = "b", default)]
         started_ms: u64,
+        /// A write before this one may have been applied.
+        #[serde(rename = "o", default)]
+        ours: bool,
     },
     /// Failed in a way worth trying again, not before the time given.
     #[serde(rename = "R")]
@@ -156,9 +159,12 @@ pub enum Checkpoint {
         not_before_ms: u64,
         #[serde(rename = "e")]
         last: TaskError,
-        /// A write of this task left us before: whatever is found on the controller may be ours.
+        /// To be read back before it is sent again.
         #[serde(rename = "w", default)]
         was_sent: bool,
+        /// A write of ours may have been applied: what is found equal is ours.
+        #[serde(rename = "o", default)]
+        ours: bool,
         #[serde(rename = "b", default)]
         started_ms: u64,
     },
@@ -178,8 +184,8 @@ mod tests {
     fn persisted_forms_are_read_for_ever() {
         let golden = [
             r#"{"s":"S","n":0,"b":5}"#,
-            r#"{"s":"A","q":"r-1","t":17,"d":"id-1","n":1,"b":5}"#,
-            r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":true,"b":5}"#,
+            r#"{"s":"A","q":"r-1","t":17,"d":"id-1","n":1,"b":5,"o":false}"#,
+            r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":true,"o":true,"b":5}"#,
             r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
         ];
         for line in golden {

@@ -64,18 +64,21 @@ impl Store {
             .await
     }
 
-    /// Limiters that have, or lately had, something pending.
-    pub async fn polled_limiters(&self) -> Result<Vec<String>, StoreError> {
-        self.redis
+    /// Limiters that have, or lately had, something pending; each with the time of its newest 202, ms since the epoch.
+    pub async fn polled_limiters(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows: Vec<(String, f64)> = self
+            .redis
             .run(|mut c| async move {
                 redis::cmd("ZRANGE")
                     .arg(keys::POLLS)
                     .arg(0)
                     .arg(-1)
+                    .arg("WITHSCORES")
                     .query_async(&mut c)
                     .await
             })
-            .await
+            .await?;
+        Ok(rows.into_iter().map(|(l, at)| (l, at as u64)).collect())
     }
 
     /// Nothing is pending any more.

@@ -89,7 +89,8 @@ fn sums(outcomes: &[Outcome], phase: &str, names: &BTreeMap<u32, &str>) -> Batch
             // a batch is only committed when every task is settled
             TaskStatus::Failed | TaskStatus::Pending | TaskStatus::InProgress | TaskStatus::Polling => r.failed += 1,
         }
-        if let (Some(res), TaskStatus::Completed) = (&o.resource, o.status) {
+        // also of a task that failed after it created something: a cleanup must find it
+        if let Some(res) = &o.resource {
             let origin = match res.origin {
                 Origin::Created => "c",
                 Origin::Adopted => "a",

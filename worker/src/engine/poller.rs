@@ -17,6 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LEASE: Duration = Duration::from_secs(10);
 /// After the first 202.
 const FIRST_POLL: Duration = Duration::from_millis(500);
+/// This long after the newest 202 most activities have ended.
+const QUIET: Duration = Duration::from_millis(900);
 /// Younger ones are not asked after: their activity may not be to be seen yet.
 const FRESH: Duration = Duration::from_millis(250);
 /// Share of the controller's rate that polls may take.
@@ -25,6 +27,10 @@ const COST_MAX: f64 = 0.05;
 /// When a controller is polled next.
 struct Pace {
     next: Instant,
+    /// Not before, whatever happens: polls have their share of the rate.
+    earliest: Instant,
+    /// Nothing new had come for a while when it was last polled.
+    quiet: bool,
 }
 
 /// Until the worker stops.
@@ -42,16 +48,21 @@ pub async fn run(core: Arc<Core>) {
                 continue;
             }
         };
-        paces.retain(|k, _| limiters.contains(k));
-        for limiter in limiters {
-            if let Err(e) = look(&core, &limiter, &mut paces).await {
+        paces.retain(|k, _| limiters.iter().any(|(l, _)| l == k));
+        for (limiter, newest_ms) in limiters {
+            if let Err(e) = look(&core, &limiter, newest_ms, &mut paces).await {
                 tracing::debug!(limiter, error = %e, "not polled");
             }
         }
     }
 }
 
-async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>) -> Result<(), StoreError> {
+async fn look(
+    core: &Arc<Core>,
+    limiter: &str,
+    newest_ms: u64,
+    paces: &mut HashMap<String, Pace>,
+) -> Result<(), StoreError> {
     let Some((limits, activities)) = core.remotes.activities(limiter) else {
         return Ok(());
     };
@@ -70,10 +81,20 @@ async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>
     }
     let pace = paces.entry(limiter.to_owned()).or_insert_with(|| Pace {
         next: Instant::now() + FIRST_POLL,
+        earliest: Instant::now() + FIRST_POLL,
+        quiet: false,
     });
-    if Instant::now() < pace.next {
+    // no more 202s come: what is left is asked after soon, for a phase may end with it
+    let quiet = newest_ms + QUIET.as_millis() as u64 <= now_ms();
+    let due = if quiet && !pace.quiet {
+        pace.next.min(pace.earliest)
+    } else {
+        pace.next
+    };
+    if Instant::now() < due {
         return Ok(());
     }
+    pace.quiet = quiet;
     let all = core.store.pending(limiter).await?;
     let now = now_ms();
     let give_up = core.settings.poll_give_up().as_millis() as u64;
@@ -123,6 +144,7 @@ async fn look(core: &Arc<Core>, limiter: &str, paces: &mut HashMap<String, Pace>
     tracing::debug!(limiter, pending = live.len(), ended = ended.len(), calls, "polled");
     let interval = interval(live.len(), oldest_ms, core.settings.poll_interval);
     let cost = Duration::from_secs_f64(f64::from(calls) / (limits.rate * COST_MAX).max(0.001));
+    pace.earliest = Instant::now() + cost;
     pace.next = Instant::now() + interval.max(cost);
     Ok(())
 }

@@ -83,10 +83,7 @@ impl Run {
         }
         let tasks: Vec<(crate::executors::Task, bool)> = at
             .iter()
-            .map(|i| {
-                let ours = matches!(&self.batch.states[*i], State::Uncertain { ours: true, .. });
-                (self.batch.tasks[*i].clone(), ours)
-            })
+            .map(|i| (self.batch.tasks[*i].clone(), self.batch.is_ours(*i)))
             .collect();
         let refs: Vec<_> = tasks.iter().map(|(t, ours)| (t, *ours)).collect();
         let result = tokio::select! {
@@ -122,12 +119,7 @@ impl Run {
             .batch
             .next_due_ms()
             .map(|at| Duration::from_millis(at.saturating_sub(now)));
-        let unsettled = !pending.is_empty()
-            || self
-                .batch
-                .states
-                .iter()
-                .any(|s| matches!(s, State::Uncertain { .. } | State::Waiting { was_sent: true, .. }));
+        let unsettled = self.batch.is_unsettled();
         let delay = match (self.mode(), cool) {
             // held and nothing under way: until somebody resumes
             (Mode::Hold, _) if !unsettled => None,

@@ -38,7 +38,7 @@ end
 local function lane_open(lane, head)
   local rate = cfg('rate', lane, 33)
   if num(call('HGET', P..'tin', lane)) >= rate * 6 + 20 then return false end
-  if string.find(head, '|%-?%d+$') then return true end             -- un-parked: it frees what it holds
+  if string.find(head, '^[^|]+|[^|]+|') then return true end          -- a unit that was parked: it frees what it holds
   return call('SCARD', P..'pk:'..lane) < 64 + math.ceil(rate * 1.8)
 end
 local function ring_add(lane)
@@ -71,8 +71,14 @@ end
 local function rec_set(job, ph, b, r)
   call('HSET', J(job)..':b:'..ph, b, r.st..'|'..r.token..'|'..r.entry..'|'..r.claims..'|'..r.crashes..'|'..r.w)
 end
--- progress made: takeovers before this point were not the fault of the remaining work
-local function progressed(job, ph, b, r) if r.crashes > 0 then r.crashes = 0; rec_set(job, ph, b, r) end end
+-- Whether checkpoints (index value)* from ARGV[first] on tell of progress: takeovers before it were not the fault of the remaining work.
+-- An intent (SENT) is none: a task that kills its worker leaves one each time, and would never be given up.
+local function progress_in(first)
+  for i = first + 1, #ARGV, 2 do
+    if string.sub(ARGV[i], 1, 8) ~= '{"s":"S"' then return true end
+  end
+  return false
+end
 -- tasks of batch b of a planned phase: all are full but the last
 local function batch_weight(p_tasks, p_bsize, b)
   return math.max(1, math.min(num(p_bsize), num(p_tasks) - b * num(p_bsize)))
@@ -124,6 +130,12 @@ local function pump(max)
     ring_add(lane)
   end
   return n
+end
+
+-- The plan's unit is over: published, dropped or ended.
+local function plan_over(job, ph)
+  call('HDEL', J(job)..':b:'..ph, '-1')
+  call('UNLINK', J(job)..':ck:'..ph..':-1')
 end
 
 -- ---- parking ----------------------------------------------------------------------------------------------------------------
@@ -189,7 +201,7 @@ local function phase_end(job, ph, st, ms)
     local was = call('HGET', PH(job, p), 'st')
     if was == 'PENDING' or was == 'PLANNING' or was == 'RUNNING' then
       call('HSET', PH(job, p), 'st', s, 'completed', ms)
-      call('HDEL', J(job)..':b:'..p, '-1')
+      plan_over(job, p)
       phase_event(job, p, s, ms)
       local left = call('HINCRBY', j, 'phases_left', -1)
       if s == 'FAILED' then
@@ -213,10 +225,13 @@ end
 -- Cuts a job short: what was never released is counted as cancelled, what was released is settled by workers.
 truncate = function(job, reason, ms)
   local j = J(job)
-  local f = call('HMGET', j, 'trunc', 'lane')
+  local f = call('HMGET', j, 'trunc', 'lane', 'status')
   if f[1] then return end
   local lane = f[2]
   call('HSET', j, 'trunc', reason, 'updated', ms)
+  -- a held job whose last calls were one failure too many: it settles now, nothing can resume it, and it is watched again
+  if f[3] == 'PAUSED' then call('HSET', j, 'status', 'RUNNING') end
+  call('ZADD', P..'active', ms, job)
   call('HDEL', j, 'held')
   local ends = {}
   for _, ph in ipairs(phases_of(job)) do

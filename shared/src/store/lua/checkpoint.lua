@@ -4,6 +4,6 @@
 local r = rec_get(ARGV[1], ARGV[2], ARGV[3])
 if not r or r.token ~= ARGV[4] then return 'FENCED' end
 call('HSET', J(ARGV[1])..':ck:'..ARGV[2]..':'..ARGV[3], unpack(ARGV, 5))
-progressed(ARGV[1], ARGV[2], ARGV[3], r)
+if r.crashes > 0 and progress_in(5) then r.crashes = 0; rec_set(ARGV[1], ARGV[2], ARGV[3], r) end
 local f = call('HMGET', J(ARGV[1]), 'trunc', 'held')
 return f[1] and 'CANCELLED' or f[2] and 'HELD' or 'OK'

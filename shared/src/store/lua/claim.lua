@@ -27,7 +27,7 @@ if r.entry ~= entry then                                            -- a second 
   end
 end
 if b == '-1' and (f[2] or f[3]) then                                -- a plan has sent nothing: it is dropped, not settled
-  call('HDEL', j..':b:'..ph, b); deq(lane, entry, w)
+  plan_over(job, ph); deq(lane, entry, w)
   if f[3] then phase_end(job, ph, 'CANCELLED', ms) else call('HSET', PH(job, ph), 'dropped', 1) end
   ring_add(lane); pump(8)
   return { 'DONE' }

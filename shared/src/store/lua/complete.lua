@@ -36,8 +36,8 @@ local totals = call('HMGET', j, 'failed', 'unknown', 'done', 'skipped', 'expecte
 if not phase_done(job, ph, ms) then
   local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches')
   if p[1] == 'RUNNING' and num(p[2]) < num(p[3]) and call('HGET', j..':dag', 'seq:'..ph) then queue(lane, job, ph) end
-  progress(job, ms)
 end
+progress(job, ms)
 ring_add(lane); pump(8)
 return { 'OK', num(totals[1]) + num(totals[2]), num(totals[1]) + num(totals[2]) + num(totals[3]) + num(totals[4]),
   math.max(num(totals[5]), num(totals[6])) }

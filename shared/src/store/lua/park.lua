@@ -11,6 +11,7 @@ if not lane then return 'FENCED' end
 if #ARGV > 6 then call('HSET', J(job)..':ck:'..ph..':'..b, unpack(ARGV, 7)) end
 deq(lane, r.entry, r.w)
 r.st, r.token, r.entry, r.w = 'W', '', '', tonumber(ARGV[6])
+if progress_in(7) then r.crashes = 0 end
 rec_set(job, ph, b, r)
 call('SADD', J(job)..':pk', ph..'|'..b)
 touch(job, ms)

@@ -10,7 +10,7 @@ if r.token ~= token then return 'FENCED' end
 if n > 0 and (call('HGET', PH(job, ph), 'planner') ~= token or call('HLEN', j..':in:'..ph) ~= n) then return 'INCOMPLETE' end
 local f, ms = call('HMGET', j, 'lane', 'trunc'), now()
 if not f[1] then return 'FENCED' end
-call('HDEL', j..':b:'..ph, '-1'); deq(f[1], r.entry, r.w)
+plan_over(job, ph); deq(f[1], r.entry, r.w)
 if ARGV[8] ~= '' then call('HSET', PH(job, ph), 'facts', ARGV[8]) end
 touch(job, ms)
 if f[2] then phase_end(job, ph, 'CANCELLED', ms)                    -- cut short meanwhile: nothing is published

@@ -8,7 +8,7 @@ if not r then return 'DONE' end
 if r.token ~= token then return 'FENCED' end
 local lane, ms = call('HGET', j, 'lane'), now()
 if not lane then return 'FENCED' end
-call('HDEL', j..':b:'..ph, '-1'); deq(lane, r.entry, r.w)
+plan_over(job, ph); deq(lane, r.entry, r.w)
 call('HINCRBY', j, 'errs', 1)
 if call('LLEN', j..':err') < 100 then call('RPUSH', j..':err', ARGV[4]) end
 call('HSET', PH(job, ph), 'error', ARGV[4])

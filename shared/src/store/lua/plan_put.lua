@@ -13,6 +13,5 @@ for i = 4, #ARGV, 3 do
   call('HSET', j..':in:'..ph, ARGV[i], ARGV[i + 1])
   if ARGV[i + 2] ~= '' then call('HSET', j..':sec:'..ph, ARGV[i], ARGV[i + 2]) end
 end
-progressed(job, ph, '-1', r)
 local f = call('HMGET', j, 'trunc', 'held')
 return f[1] and 'CANCELLED' or f[2] and 'HELD' or 'OK'

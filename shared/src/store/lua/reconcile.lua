@@ -50,16 +50,17 @@ if f[1] == 'RUNNING' or f[1] == 'PENDING' or f[1] == 'CANCELLING' or f[1] == 'PA
     local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'dropped', 'bdone')
     local item = job..'|'..ph
     if p[1] == 'PLANNING' and not (inq[item] or inq[item..'|-1'] or have[item..'|-1'] or p[4] or call('ZSCORE', P..'delayed', item..'|-1')) then
-      call('HDEL', j..':b:'..ph, '-1')
+      plan_over(job, ph)
       if f[4] then phase_end(job, ph, 'CANCELLED', ms) elseif f[3] then call('HSET', PH(job, ph), 'dropped', 1) else queue(lane, job, ph) end
       fixed = fixed + 1
     elseif p[1] == 'RUNNING' then
       for b = 0, num(p[2]) - 1 do
         if call('HEXISTS', j..':out:'..ph, b) == 0 then lost(ph, b) end
       end
-      if num(p[2]) < num(p[3]) and not inq[item] and not p[4] then
-        if f[3] then call('HSET', PH(job, ph), 'dropped', 1)
-        elseif not call('HGET', j..':dag', 'seq:'..ph) or num(p[2]) == num(p[5]) then queue(lane, job, ph) end
+      -- in sequence: between two batches nothing is queued, the end of the running one does it
+      local waits = call('HGET', j..':dag', 'seq:'..ph) and num(p[2]) ~= num(p[5])
+      if num(p[2]) < num(p[3]) and not waits and not inq[item] and not p[4] then
+        if f[3] then call('HSET', PH(job, ph), 'dropped', 1) else queue(lane, job, ph) end
         fixed = fixed + 1
       end
     end

@@ -46,9 +46,9 @@ else
   if st == 'CANCELLING' or st == 'CANCELLED' or f[4] and st == 'RUNNING' then return { 'ALREADY', st } end
   if (st ~= 'AWAITING_CONFIRMATION' and st ~= 'PENDING' and st ~= 'RUNNING' and st ~= 'PAUSED') then return { 'REFUSED', st } end
   call('HSET', j, 'status', 'CANCELLING')
-  call('ZREM', P..'deadlines', job); call('ZADD', P..'active', ms, job)
+  call('ZREM', P..'deadlines', job)
   job_event(job, 'CANCELLING', ms, reason)
-  truncate(job, 'CANCEL', ms)
+  truncate(job, 'CANCEL', ms); progress(job, ms)
   pump(16)
 end
 return { 'DONE', call('HGET', j, 'status') }

@@ -6,7 +6,11 @@ local ms = now()
 for _, m in ipairs(call('ZRANGEBYSCORE', P..'delayed', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
   local job, ph, b = string.match(m, '^([^|]+)|([^|]+)|(%-?%d+)$')
   local r, lane = rec_get(job, ph, b), call('HGET', J(job), 'lane')
-  if r and lane and r.st == 'W' then unpark(lane, job, ph, b, r) else call('ZREM', P..'delayed', m) end
+  if r and lane and r.st == 'W' then unpark(lane, job, ph, b, r)
+  else
+    call('ZREM', P..'delayed', m)
+    if lane then call('SREM', P..'pk:'..lane, m); ring_add(lane) end
+  end
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
   call('ZREM', P..'dirty', job)
@@ -14,7 +18,7 @@ for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, A
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'deadlines', '-inf', ms, 'LIMIT', 0, 10)) do
   call('ZREM', P..'deadlines', job)
-  if call('EXISTS', J(job)) == 1 then truncate(job, 'TIMEOUT', ms) end
+  if call('EXISTS', J(job)) == 1 then truncate(job, 'TIMEOUT', ms); progress(job, ms) end
 end
 local soonest = -1
 local function due(at) at = math.max(0, at - ms); if soonest < 0 or at < soonest then soonest = at end end

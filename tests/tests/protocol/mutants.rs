@@ -1,0 +1,171 @@
+//! A check of the checkers: each rule of the scripts is taken out once, and the schedule made for it must notice every time.
+
+use std::rc::Rc;
+
+use crate::bench::{Bench, Schedule, server};
+use crate::proto::Scripts;
+use crate::{fairness, fencing as f, limiter as l, planning as p, queues as q, steering as s};
+
+struct Mutant {
+    name: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    caught_by: Schedule,
+}
+
+const fn m(
+    name: &'static str,
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    caught_by: Schedule,
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        from,
+        to,
+        caught_by,
+    }
+}
+
+const FENCE: &str = "if not r or r.token ~= ARGV[4] then return 'FENCED' end";
+const NO_FENCE: &str = "if not r then return 'FENCED' end";
+
+#[rustfmt::skip]
+const MUTANTS: &[Mutant] = &[
+    m(
+        "complete without token", "complete", "if r.token ~= ARGV[4] then return { 'FENCED' } end", "", f::stale_complete),
+    m("heartbeat without token", "heartbeat", "not r or r.token ~= ARGV[i + 3]", "not r", f::stale_heartbeat),
+    m("park without token", "park", FENCE, NO_FENCE, f::stale_park),
+    m("checkpoint without token", "checkpoint", FENCE, NO_FENCE, f::stale_checkpoint),
+    m("release without token", "release", FENCE, NO_FENCE, f::stale_release),
+    m("plan_put without token", "plan_put", "if not r or r.token ~= token", "if not r", p::stale_plan),
+    m("plan_commit without token", "plan_commit", "if r.token ~= token then return 'FENCED' end", "", p::stale_plan),
+    m("claim without the owner of the pending entry", "claim", "#x == 0 or x[1][2] ~= worker", "#x == 0", f::late_claim),
+    m("blind complete", "complete", "if not r then return {", "r = r or { token = ARGV[4], entry = '0-0', w = 1, crashes = 0 } if not r then return {", f::complete_twice),
+    m("a repeated claim counts as a crash", "claim", "if r.st == 'R' and r.token ~= token then r.crashes", "if r.st == 'R' then r.crashes", f::claim_twice_is_no_crash),
+    m("a takeover is no crash", "claim", "if r.st == 'R' and r.token ~= token then", "if false then", f::claim_twice_is_no_crash),
+    m("progress forgives nothing", "checkpoint", "r.crashes > 0 and progress_in(5)", "false", f::progress_forgives_crashes),
+    m("an intent is progress", "_prelude", r#"~= '{"s":"S"'"#, "~= ''", f::an_intent_is_no_progress),
+    m("a chunk of a plan is progress", "plan_put", "local f = call(", "r.crashes = 0; rec_set(job, ph, '-1', r)\nlocal f = call(", f::a_chunk_of_a_plan_is_no_progress),
+    m("parked results are no progress", "park", "if progress_in(7) then r.crashes = 0 end", "", f::a_park_with_results_is_progress),
+    m("a release is a crash", "release", "r.st, r.token = 'Q', ''", "r.st, r.token = 'R', ''", f::release_is_no_crash),
+    m("a second entry is claimed", "claim", "if r.entry ~= entry then", "if false then", f::a_second_entry_is_dropped),
+    m("XACK without XDEL", "_prelude", "if call('XDEL', WORK, entry) == 1 and ", "if ", f::acknowledged_is_gone),
+    m("XDEL without the lane's count", "_prelude", "call('HINCRBY', P..'tin', lane, -w) <= 0", "false", f::acknowledged_is_gone),
+    m("wake of what is not parked", "wake", "if r and r.st == 'W' then", "if r then", f::wake_of_the_running),
+    m("wake does nothing", "wake", "if r and r.st == 'W' then", "if false then", f::wake_of_the_parked),
+    m("DELCONSUMER with pending entries", "reap", "d.pending == 0 and not alive", "not alive", f::reap_spares_owners),
+    m("plan_commit without counting", "plan_commit", "or call('HLEN', j..':in:'..ph) ~= n", "", p::commit_verifies),
+    m("a plan is continued by another planner", "plan_put", "call('UNLINK', j..':in:'..ph, j..':sec:'..ph)", "", p::second_planner_starts_from_nothing),
+    m("a plan leaves its checkpoints", "_prelude", "call('UNLINK', J(job)..':ck:'..ph..':-1')", "", p::plan_leaves_nothing),
+    m("a cut job's plan is published", "plan_commit", "if f[2] then phase_end", "if false then phase_end", p::cut_job_publishes_nothing),
+    m("cut tasks are not counted", "_prelude", "if cut > 0 then", "if false then", p::cut_tasks_are_counted),
+    m("the short last batch is counted as full", "_prelude", "cut = num(p[5]) - nb * num(p[6])", "cut = (all - nb) * num(p[6])", p::cut_tasks_are_counted),
+    m("a cut phase goes on", "_prelude", "call('HSET', PH(job, ph), 'batches', nb, 'cut', all - nb)", "", p::cut_tasks_are_counted),
+    m("a critical failure cuts nothing", "complete", "truncate(job, 'CRITICAL', ms)", "local _", p::critical_failure_cuts),
+    m("UNKNOWN is tolerated", "complete", "num(f[1]) + num(f[2]) > num(f[3])", "num(f[1]) > num(f[3])", p::unknown_counts_as_failed),
+    m("an ended job lives for ever", "_prelude", "do call('EXPIRE', k, num(f[5])) end", "do local _ = k end", p::ages),
+    m("a running job's input expires", "submit", "call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')", "", p::ages),
+    m("a running job's keys expire", "plan_commit", "ring_add(f[1]); pump(16)", "call('EXPIRE', PH(job, ph), 600); ring_add(f[1]); pump(16)", p::ages),
+    m("a used key with another body is accepted", "submit", "h == hash and 'EXISTS' or 'REUSED'", "'EXISTS'", p::idempotency),
+    m("a used key makes a second job", "submit", "  if old then", "  if false then", p::idempotency),
+    m("a phase's last numbers are not told", "complete", "\nprogress(job, ms)\n", "\n", p::last_numbers_are_told),
+    m("progress after the end", "_prelude", "if f[9] ~= 'RUNNING' and f[9] ~= 'CANCELLING' and f[9] ~= 'PAUSED' then return end", "", p::silent_after_the_end),
+    m("a phase ends twice", "_prelude", "if was == 'PENDING' or was == 'PLANNING' or was == 'RUNNING' then", "if true then", p::critical_failure_of_the_last),
+    m("a failed plan is forgotten", "_prelude", "call('HSET', j, 'phase_failed', p)", "", p::empty_skipped_failed),
+    m("resume does not un-park", "steer", "requeue(); unpark_all(lane, job)", "requeue()", s::resume_unparks),
+    m("resume does not re-queue", "steer", "requeue(); unpark_all(lane, job)", "unpark_all(lane, job)", s::resume_requeues),
+    m("a held job's batches are released", "_prelude", "elseif jf[2] then call('HSET', PH(job, ph), 'dropped', 1)", "elseif false then local _", s::resume_requeues),
+    m("parked until a resume that is over", "park", "if delay < 0 and (not f[2] or f[3]) then delay = 0 end", "", s::park_after_the_resume),
+    m("parked until a resume that never comes", "park", "if delay < 0 and (not f[2] or f[3]) then", "if delay < 0 and not f[2] and not f[3] then", s::park_after_the_cancel),
+    m("cancel wakes nobody", "_prelude", "  unpark_all(lane, job)\n  for _, ph in ipairs(ends)", "  for _, ph in ipairs(ends)", s::cancel_wakes_the_parked),
+    m("a held job's plan is made", "claim", "if b == '-1' and (f[2] or f[3]) then", "if false then", s::held_plan_is_dropped),
+    m("a held job that settles looks held", "_prelude", "if f[3] == 'PAUSED' then", "if false then", s::critical_failure_of_a_held_job),
+    m("a held job that settles is not watched", "_prelude", "  call('ZADD', P..'active', ms, job)\n", "", s::critical_failure_of_a_held_job),
+    m("confirm queues nothing", "steer", "call('HSET', j, 'status', 'PENDING', 'updated', ms)\n  requeue()", "call('HSET', j, 'status', 'PENDING', 'updated', ms)", s::confirm),
+    m("a deadline looks like a cancel", "tick", "truncate(job, 'TIMEOUT', ms)", "truncate(job, 'CANCEL', ms)", s::deadline),
+    m("the deadline passes while held", "steer", "call('ZREM', P..'deadlines', job); call('ZREM', P..'active', job)", "", s::deadline_stands_still),
+    m("the deadline is not moved by the hold", "steer", "call('ZADD', P..'deadlines', ms + num(f[6]), job)", "call('ZADD', P..'deadlines', num(f[5]), job)", s::deadline_stands_still),
+    m("a cooling lane is served", "_prelude", "call('HEXISTS', P..'cool', lane)", "0", q::cool_down),
+    m("a lane stays cool for ever", "tick", "call('HDEL', P..'cool', cool[i]); ring_add(cool[i])", "call('HDEL', P..'cool', cool[i])", q::cool_down),
+    m("no cap on a lane", "_prelude", "if num(call('HGET', P..'tin', lane)) >= rate * 6 + 20 then return false end", "", q::cap_of_a_lane),
+    m("parked batches do not count", "_prelude", "return call('SCARD', P..'pk:'..lane) < 64", "return 0 < 64", q::parked_count),
+    m("a phase named 7 is taken for a batch", "_prelude", "string.find(head, '^[^|]+|[^|]+|')", "string.find(head, '|%-?%d+$')", q::parked_count),
+    m("a batch that comes back waits for all fresh ones", "_prelude", "call('LPUSH', P..'tq:'..lane, m)", "call('RPUSH', P..'tq:'..lane, m)", q::returning_goes_first),
+    m("a sequential phase releases early", "_prelude", "if not seq or num(p[4]) == num(p[2]) then", "if true then", q::sequential),
+    m("the end of a sequential batch queues nothing", "complete", "then queue(lane, job, ph) end", "then local _ end", q::sequential),
+    m("reconcile overlooks ghosts", "reconcile", "if #call('XPENDING', WORK, G, e[1], e[1], 1) == 0 then", "if false then", q::repairs),
+    m("reconcile overlooks lost units", "reconcile", "if call('HEXISTS', j..':out:'..ph, b) == 0 then lost(ph, b) end", "", q::repairs),
+    m("reconcile counts what only waits", "reconcile", "and not waits and", "and", q::sequential),
+    m("a stray unit counts as parked", "tick", "if lane then call('SREM', P..'pk:'..lane, m); ring_add(lane) end", "", q::stray_parked),
+    m("a lane freed of strays stays closed", "tick", "; ring_add(lane) end\n  end", " end\n  end", q::stray_parked),
+    m("a burst three times too large", "lim_acquire", "local tau = burst * em", "local tau = burst * em * 3", l::rate_is_kept),
+    m("tokens cost nothing", "lim_acquire", "tat + k * em", "tat", l::rate_is_kept),
+    m("what is given back grows for ever", "lim_acquire", "if tat < now then tat = now end", "", l::given_back),
+    m("nothing is given back", "lim_acquire", "if back > 0 then tat = tat - back * em end", "", l::given_back),
+    m("a dead worker keeps its share", "lim_acquire", "'-inf', now)) do", "'-inf', 0)) do", l::concurrency_is_leased),
+    m("the first takes all", "lim_acquire", "math.ceil(cmax / demand), ", "", l::concurrency_is_leased),
+    m("more than there is", "lim_acquire", ", cmax - (used - mine)", "", l::concurrency_is_leased),
+    m("two changes for one signal", "lim_report", "tonumber(ARGV[1]) == gen and", "", l::one_change_per_generation),
+    m("a rate above the configured one", "lim_acquire", "rate, cmax = math.min(rate, rmax), math.min(cmax, cceil)", "", l::one_change_per_generation),
+    m("a cool-down is ignored", "lim_acquire", "if cool > now then wait", "if false then wait", l::cool_down_stops_everybody),
+    m("a shorter cool-down ends a longer one", "lim_report", "math.max(tonumber(c('HGET', K, 'cool') or 0), now + cool)", "now + cool", l::cool_down_stops_everybody),
+    m("two pollers", "poll_lease", "if owner and owner ~= ARGV[1] then return { n, 0 } end", "", l::one_poller),
+    m("the poller keeps its lease for ever", "poll_lease", ", 'PX', ARGV[2]", "", l::one_poller),
+    m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),
+    m("a lane that was served stays first", "_prelude", "vt + 1 / cfg(", "vt + 0 * cfg(", fairness::a_small_job_passes_a_large_one),
+    m("a cooling lane fills the stream", "_prelude", "call('HEXISTS', P..'cool', lane)", "0", fairness::a_cooling_lane_holds_up_nobody),
+    m("the first job of a lane is served until it ends", "_prelude", "call('LMOVE', tq, tq, 'LEFT', 'RIGHT')", "local _", fairness::jobs_of_a_lane_take_turns),
+    m("all tenants weigh the same", "_prelude", "1 / cfg('weight', string.match(lane, '^[^|]*'), 1)", "1", fairness::weights_share_1_2_4),
+    m("the stream grows with the backlog", "_prelude", "and call('XLEN', WORK) < depth", "", fairness::a_backlog_drains),
+];
+
+/// Schedules that no mutant needs.
+const MORE: &[(&str, Schedule)] = &[("finished_in_between", f::finished_in_between)];
+
+/// Every schedule passes on the scripts as they are.
+#[test]
+fn schedules_hold() {
+    let server = server();
+    let all = MUTANTS
+        .iter()
+        .map(|m| (m.name, m.caught_by))
+        .chain(MORE.iter().copied());
+    let broken: Vec<String> = all
+        .filter_map(|(name, schedule)| {
+            schedule(&mut Bench::real(&server))
+                .err()
+                .map(|e| format!("{name}: {e}"))
+        })
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// And fails on the scripts with its rule taken out. A script that no longer runs is no mutant: it panics.
+#[test]
+fn mutants_are_caught() {
+    let server = server();
+    let mut survivors = Vec::new();
+    for m in MUTANTS {
+        let mut found = false;
+        let scripts = Scripts::edited(|file, text| {
+            if file != format!("{}.lua", m.file) {
+                return text;
+            }
+            found = text.contains(m.from);
+            text.replace(m.from, m.to)
+        });
+        assert!(
+            found,
+            "{}: {}.lua does not contain {:?} any more",
+            m.name, m.file, m.from
+        );
+        if (m.caught_by)(&mut Bench::on(&server, Rc::new(scripts))).is_ok() {
+            survivors.push(m.name);
+        }
+    }
+    assert!(survivors.is_empty(), "nobody noticed: {survivors:#?}");
+}

@@ -1,0 +1,338 @@
+//! What happens to a task: its write's answer, its activity's end, its reading back.
+
+use shared::job::TaskStatus;
+use shared::job::outcome::{Checkpoint, Outcome, TaskError};
+
+use super::{Batch, Doubt, Effect, State, Tries};
+use crate::engine::remotes::Ended;
+use crate::executors::{Found, Sent, Settle, Task};
+use crate::gate::GateClosed;
+use crate::remote::{CallError, NotSent};
+
+/// A write whose answer was lost may still be at work: it is not read back before this, or it would be missed. Milliseconds.
+pub(super) const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
+/// Before the next try of a call that never left us and was given no time. Milliseconds.
+const NOT_SENT_WAIT_MS: u64 = 1_000;
+
+impl Batch {
+    /// Waiting ones whose time has come, pending ones that are given up.
+    pub fn wake(&mut self, now_ms: u64) {
+        for s in &mut self.states {
+            match s {
+                State::Waiting {
+                    tries,
+                    not_before_ms,
+                    read_back: false,
+                    ..
+                } if *not_before_ms <= now_ms => {
+                    *s = State::Todo(*tries);
+                }
+                State::Waiting {
+                    tries,
+                    not_before_ms,
+                    last,
+                    read_back: true,
+                } if *not_before_ms <= now_ms => {
+                    *s = State::Uncertain {
+                        tries: *tries,
+                        doubt: Doubt::Sent,
+                        request_id: None,
+                        last: Some(last.clone()),
+                    };
+                }
+                State::Pending {
+                    tries,
+                    request_id,
+                    since_ms,
+                    ..
+                } if since_ms.saturating_add(self.give_up_ms) <= now_ms => {
+                    let request_id = Some(std::mem::take(request_id));
+                    let tries = Tries { ours: true, ..*tries };
+                    *s = State::Uncertain {
+                        tries,
+                        doubt: Doubt::GaveUp,
+                        request_id,
+                        last: None,
+                    };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The write is about to leave. Answers the checkpoint that must be stored before.
+    pub fn mark_sent(&mut self, at: usize, now_ms: u64) -> Checkpoint {
+        let mut tries = match &self.states[at] {
+            State::Todo(tries) => *tries,
+            _ => Tries::default(),
+        };
+        if tries.started_ms == 0 {
+            tries.started_ms = now_ms;
+        }
+        self.states[at] = State::InFlight(tries);
+        Checkpoint::Sent {
+            attempt: tries.attempt,
+            started_ms: tries.started_ms,
+        }
+    }
+
+    /// What the write's attempt came to.
+    pub fn sent(&mut self, at: usize, sent: Sent, now_ms: u64, random: f64) -> (Option<Checkpoint>, Effect) {
+        let State::InFlight(tries) = self.states[at].clone() else {
+            return (None, Effect::None);
+        };
+        match sent {
+            Sent::Accepted {
+                request_id,
+                resource_id,
+            } => {
+                let c = Checkpoint::Accepted {
+                    request_id: request_id.clone(),
+                    since_ms: now_ms,
+                    resource_id: resource_id.clone(),
+                    attempt: tries.attempt,
+                    started_ms: tries.started_ms,
+                    ours: tries.ours,
+                };
+                self.states[at] = State::Pending {
+                    tries,
+                    request_id,
+                    since_ms: now_ms,
+                    resource_id,
+                };
+                (Some(c), Effect::None)
+            }
+            Sent::Done(outcome) => (Some(self.done(at, outcome, tries, None, now_ms)), Effect::None),
+            Sent::Failed(e) => self.failed(at, &e, tries, now_ms, random),
+        }
+    }
+
+    fn failed(
+        &mut self,
+        at: usize,
+        e: &CallError,
+        tries: Tries,
+        now_ms: u64,
+        random: f64,
+    ) -> (Option<Checkpoint>, Effect) {
+        let error = TaskError::new(&e.code(), e.to_message());
+        if let Some(put_off) = self.put_off(at, e, &error, tries, tries.ours, now_ms) {
+            return put_off;
+        }
+        if let CallError::Conflict { uniqueness: true, .. } = e {
+            self.states[at] = State::Uncertain {
+                tries,
+                doubt: Doubt::Conflict,
+                request_id: None,
+                last: Some(error),
+            };
+            return (None, Effect::None);
+        }
+        let tried = Tries {
+            attempt: tries.attempt + 1,
+            ours: tries.ours || e.maybe_applied(),
+            ..tries
+        };
+        let c = if e.is_transient() && self.policy.allows(tried.attempt) {
+            let mut wait = self.policy.delay(tried.attempt, e.retry_after(), random).as_millis() as u64;
+            if e.maybe_applied() {
+                wait = wait.max(AMBIGUOUS_SETTLE_MS);
+            }
+            self.wait(at, tried, now_ms + wait, error, tried.ours)
+        } else if e.is_transient() && tried.ours {
+            // no attempt is left, and one of them may have been applied: the last word is the controller's
+            self.wait(at, tried, now_ms + AMBIGUOUS_SETTLE_MS, error, true)
+        } else {
+            let o = Outcome::failed(self.tasks[at].input.index, error);
+            self.done(at, o, tries, None, now_ms)
+        };
+        (Some(c), Effect::None)
+    }
+
+    /// Failures that are no attempt at the task: nothing was sent, or our credentials were refused.
+    fn put_off(
+        &mut self,
+        at: usize,
+        e: &CallError,
+        error: &TaskError,
+        tries: Tries,
+        read_back: bool,
+        now_ms: u64,
+    ) -> Option<(Option<Checkpoint>, Effect)> {
+        let (wait, effect) = match e {
+            CallError::NotSent(why) => {
+                let effect = match why {
+                    NotSent::Closed(GateClosed::CoolDown(d)) => Effect::CoolDown(*d),
+                    _ => Effect::None,
+                };
+                (
+                    e.retry_after().map_or(NOT_SENT_WAIT_MS, |d| d.as_millis() as u64),
+                    effect,
+                )
+            }
+            CallError::Auth { .. } => (0, Effect::Pause(e.to_message())),
+            _ => return None,
+        };
+        Some((
+            Some(self.wait(at, tries, now_ms + wait, error.clone(), read_back)),
+            effect,
+        ))
+    }
+
+    fn wait(&mut self, at: usize, tries: Tries, not_before_ms: u64, last: TaskError, read_back: bool) -> Checkpoint {
+        let c = Checkpoint::Retry {
+            attempt: tries.attempt,
+            not_before_ms,
+            last: last.clone(),
+            was_sent: read_back,
+            ours: tries.ours,
+            started_ms: tries.started_ms,
+        };
+        self.states[at] = State::Waiting {
+            tries,
+            not_before_ms,
+            last,
+            read_back,
+        };
+        c
+    }
+
+    fn done(&mut self, at: usize, mut o: Outcome, tries: Tries, request_id: Option<String>, now_ms: u64) -> Checkpoint {
+        (o.retries, o.started_ms, o.ended_ms) = (tries.attempt, Some(tries.started_ms), Some(now_ms));
+        o.request_id = request_id.or(o.request_id);
+        self.states[at] = State::Done(Box::new(o.clone()));
+        Checkpoint::Done { outcome: Box::new(o) }
+    }
+
+    /// An activity has ended. `settle` says what a success means for this task.
+    pub fn ended(
+        &mut self,
+        at: usize,
+        ended: Ended,
+        settle: impl FnOnce(&Task, Option<&str>) -> Settle,
+        now_ms: u64,
+    ) -> Option<Checkpoint> {
+        let State::Pending {
+            tries,
+            request_id,
+            resource_id,
+            ..
+        } = self.states[at].clone()
+        else {
+            return None;
+        };
+        let ours = Tries { ours: true, ..tries };
+        let (tries, doubt, last) = match ended {
+            Ended::Success { mut resource_ids } => {
+                // several ids: the group or the pool may be among them, and a wrong one must not enter the ledger
+                let only = if resource_ids.len() == 1 {
+                    resource_ids.pop()
+                } else {
+                    None
+                };
+                match settle(&self.tasks[at], resource_id.or(only).as_deref()) {
+                    Settle::Done(o) => return Some(self.done(at, o, tries, Some(request_id), now_ms)),
+                    Settle::ReadBack => (ours, Doubt::Done, None),
+                }
+            }
+            Ended::Unclear { code, message } => (ours, Doubt::Done, Some(TaskError::new(&code, message))),
+            Ended::Failed {
+                code,
+                message,
+                uniqueness: true,
+            } => (tries, Doubt::Conflict, Some(TaskError::new(&code, message))),
+            Ended::Failed {
+                code,
+                message,
+                uniqueness: false,
+            } => {
+                let o = Outcome::failed(self.tasks[at].input.index, TaskError::new(&code, message));
+                return Some(self.done(at, o, tries, Some(request_id), now_ms));
+            }
+        };
+        self.states[at] = State::Uncertain {
+            tries,
+            doubt,
+            request_id: Some(request_id),
+            last,
+        };
+        None
+    }
+
+    /// What reading back showed.
+    pub fn found(&mut self, at: usize, found: Found, now_ms: u64, random: f64) -> Option<Checkpoint> {
+        let State::Uncertain {
+            tries,
+            doubt,
+            request_id,
+            last,
+        } = self.states[at].clone()
+        else {
+            return None;
+        };
+        let index = self.tasks[at].input.index;
+        let again = Tries {
+            attempt: tries.attempt + 1,
+            ..tries
+        };
+        match (found, doubt) {
+            (Found::Present(o), _) => Some(self.done(at, o, tries, request_id, now_ms)),
+            (Found::Absent, Doubt::GaveUp) => {
+                // its activity may still be at work: sending again could make it twice
+                let mut o = Outcome::new(index, TaskStatus::Unknown);
+                o.error = Some(TaskError::new(
+                    "ACTIVITY_NEVER_ENDED",
+                    "the controller accepted it and never said what became of it; it was not there when read back",
+                ));
+                Some(self.done(at, o, tries, request_id, now_ms))
+            }
+            (Found::Absent, Doubt::Sent) if self.policy.allows(tries.attempt) => {
+                // a takeover's intent counts as the attempt it may have been
+                self.states[at] = State::Todo(if last.is_none() { again } else { tries });
+                None
+            }
+            (Found::Absent, Doubt::Conflict | Doubt::Done) if self.policy.allows(again.attempt) => {
+                // refused because it exists, or reported done, and not to be seen (yet): look again a little later
+                let error =
+                    last.unwrap_or_else(|| TaskError::new("NOT_VISIBLE_YET", "reported done, not to be seen yet"));
+                let wait = self.policy.delay(again.attempt, None, random).as_millis() as u64;
+                Some(self.wait(at, again, now_ms + wait.max(AMBIGUOUS_SETTLE_MS), error, true))
+            }
+            (Found::Absent, _) => {
+                let mut error = last.unwrap_or_else(|| TaskError::new("NOT_FOUND", "it was reported done"));
+                error.message.push_str("; it was not there when read back");
+                Some(self.done(at, Outcome::failed(index, error), tries, request_id, now_ms))
+            }
+        }
+    }
+
+    /// Reading back failed: tried again later, as often as a write is; then nobody knows.
+    pub fn not_read_back(
+        &mut self,
+        at: usize,
+        e: &CallError,
+        now_ms: u64,
+        random: f64,
+    ) -> (Option<Checkpoint>, Effect) {
+        let State::Uncertain { tries, request_id, .. } = self.states[at].clone() else {
+            return (None, Effect::None);
+        };
+        let error = TaskError::new(&e.code(), e.to_message());
+        if let Some(put_off) = self.put_off(at, e, &error, tries, true, now_ms) {
+            return put_off;
+        }
+        let again = Tries {
+            attempt: tries.attempt + 1,
+            ..tries
+        };
+        let c = if e.is_transient() && self.policy.allows(again.attempt) {
+            let wait = self.policy.delay(again.attempt, e.retry_after(), random).as_millis() as u64;
+            self.wait(at, again, now_ms + wait, error, true)
+        } else {
+            let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
+            o.error = Some(error);
+            self.done(at, o, tries, request_id, now_ms)
+        };
+        (Some(c), Effect::None)
+    }
+}

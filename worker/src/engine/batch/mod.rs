@@ -1,0 +1,230 @@
+//! Where the tasks of a claimed batch stand, and what follows from each thing that happens. Pure: time and chance are arguments.
+//!
+//! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
+//! do to a task. `cut`: what happens to tasks when the job is held, cut short, or poison.
+
+mod advance;
+mod cut;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use shared::job::outcome::{Checkpoint, Outcome, TaskError};
+use shared::job::retry::RetryPolicy;
+
+use crate::executors::Task;
+
+pub use cut::Mode;
+
+/// What is known of a task's attempts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tries {
+    /// 0 = the first.
+    pub attempt: u32,
+    /// A write of ours before the one under way may have been applied: what is found equal is ours, *created*, not *adopted*.
+    pub ours: bool,
+    /// Begin of the first attempt known, ms since the epoch.
+    pub started_ms: u64,
+}
+
+/// Why a task has to be read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Perhaps sent, perhaps applied: a takeover found the intent, or the reply was lost.
+    Sent,
+    /// Refused because it exists.
+    Conflict,
+    /// Accepted, and its activity never ended.
+    GaveUp,
+    /// Reported done; the id or the stored value has to be looked up.
+    Done,
+}
+
+/// State of one task in the hands of a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    Todo(Tries),
+    /// Not before the time given; then sent, or read back first.
+    Waiting {
+        tries: Tries,
+        not_before_ms: u64,
+        last: TaskError,
+        read_back: bool,
+    },
+    Uncertain {
+        tries: Tries,
+        doubt: Doubt,
+        request_id: Option<String>,
+        last: Option<TaskError>,
+    },
+    InFlight(Tries),
+    Pending {
+        tries: Tries,
+        request_id: String,
+        since_ms: u64,
+        resource_id: Option<String>,
+    },
+    Done(Box<Outcome>),
+}
+
+/// What the run has to see to besides the checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    None,
+    /// The controller refused our credentials: the job is held with this reason.
+    Pause(String),
+    /// The gate is closed for so long.
+    CoolDown(std::time::Duration),
+}
+
+pub struct Batch {
+    pub tasks: Vec<Task>,
+    pub states: Vec<State>,
+    policy: RetryPolicy,
+    give_up_ms: u64,
+}
+
+impl Batch {
+    /// From the plan and what was remembered since. `give_up_ms`: how long an activity is waited for.
+    pub fn new(tasks: Vec<Task>, checkpoints: &[(u32, String)], policy: RetryPolicy, give_up_ms: u64) -> Self {
+        let known: BTreeMap<u32, Checkpoint> = checkpoints
+            .iter()
+            .filter_map(|(i, c)| serde_json::from_str(c).ok().map(|c| (*i, c)))
+            .collect();
+        let state = |t: &Task| match (known.get(&t.input.index), &t.input.preset) {
+            (Some(c), _) => from_checkpoint(c.clone()),
+            (None, Some(o)) => State::Done(Box::new(o.clone())),
+            (None, None) => State::Todo(Tries::default()),
+        };
+        Batch {
+            states: tasks.iter().map(state).collect(),
+            tasks,
+            policy,
+            give_up_ms,
+        }
+    }
+
+    fn positions(&self, f: impl Fn(&State) -> bool) -> Vec<usize> {
+        self.states
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| f(s))
+            .map(|(i, _)| i)
+            .collect()
+    }
+
+    pub fn todo(&self) -> Vec<usize> {
+        self.positions(|s| matches!(s, State::Todo(_)))
+    }
+
+    pub fn uncertain(&self) -> Vec<usize> {
+        self.positions(|s| matches!(s, State::Uncertain { .. }))
+    }
+
+    /// Whether what is found equal would be ours.
+    pub fn is_ours(&self, at: usize) -> bool {
+        matches!(&self.states[at], State::Uncertain { tries, .. } if tries.ours)
+    }
+
+    /// Position, request id and time of the 202 of those whose activity is waited for.
+    pub fn pending(&self) -> Vec<(usize, String, u64)> {
+        let pending = |(i, s): (usize, &State)| match s {
+            State::Pending {
+                request_id, since_ms, ..
+            } => Some((i, request_id.clone(), *since_ms)),
+            _ => None,
+        };
+        self.states.iter().enumerate().filter_map(pending).collect()
+    }
+
+    pub fn all_done(&self) -> bool {
+        self.states.iter().all(|s| matches!(s, State::Done(_)))
+    }
+
+    /// Something of it was sent and is not settled.
+    pub fn is_unsettled(&self) -> bool {
+        let open = |s: &State| {
+            matches!(
+                s,
+                State::Pending { .. } | State::Uncertain { .. } | State::Waiting { read_back: true, .. }
+            )
+        };
+        self.states.iter().any(open)
+    }
+
+    /// Tasks that will want a call when the batch comes back.
+    pub fn weight(&self) -> u32 {
+        self.positions(|s| !matches!(s, State::Done(_) | State::Pending { .. }))
+            .len() as u32
+    }
+
+    /// When something of it is due: a retry, or the end of waiting for an activity.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        let due = |s: &State| match s {
+            State::Waiting { not_before_ms, .. } => Some(*not_before_ms),
+            State::Pending { since_ms, .. } => Some(since_ms + self.give_up_ms),
+            _ => None,
+        };
+        self.states.iter().filter_map(due).min()
+    }
+
+    /// Final outcomes, in the order of the plan. Only of a batch that is all done.
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let done = |s: &State| match s {
+            State::Done(o) => Some((**o).clone()),
+            _ => None,
+        };
+        self.states.iter().filter_map(done).collect()
+    }
+}
+
+fn from_checkpoint(c: Checkpoint) -> State {
+    match c {
+        Checkpoint::Sent { attempt, started_ms } => State::Uncertain {
+            tries: Tries {
+                attempt,
+                ours: true,
+                started_ms,
+            },
+            doubt: Doubt::Sent,
+            request_id: None,
+            last: None,
+        },
+        Checkpoint::Accepted {
+            request_id,
+            since_ms,
+            resource_id,
+            attempt,
+            started_ms,
+            ours,
+        } => State::Pending {
+            tries: Tries {
+                attempt,
+                ours,
+                started_ms,
+            },
+            request_id,
+            since_ms,
+            resource_id,
+        },
+        Checkpoint::Retry {
+            attempt,
+            not_before_ms,
+            last,
+            was_sent,
+            ours,
+            started_ms,
+        } => State::Waiting {
+            tries: Tries {
+                attempt,
+                ours,
+                started_ms,
+            },
+            not_before_ms,
+            last,
+            read_back: was_sent,
+        },
+        Checkpoint::Done { outcome } => State::Done(outcome),
+    }
+}

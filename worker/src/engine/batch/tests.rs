@@ -1,0 +1,281 @@
+//! Each thing that can happen to a task, without a clock, a store or a controller.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::job::TaskStatus;
+use shared::job::outcome::{Checkpoint, Origin, Outcome, Resource};
+use shared::job::retry::RetryPolicy;
+use shared::job::task::TaskInput;
+use shared::store::model::Flag;
+
+use super::{Batch, Effect, Mode, State};
+use crate::engine::remotes::Ended;
+use crate::executors::{Found, Sent, Settle, Task};
+use crate::gate::GateClosed;
+use crate::remote::CallError;
+
+const POLICY: RetryPolicy = RetryPolicy {
+    max_retries: 2,
+    backoff_seconds: 1.0,
+};
+const GIVE_UP_MS: u64 = 180_000;
+
+fn task() -> Vec<Task> {
+    vec![Task {
+        input: TaskInput {
+            index: 7,
+            name: "u".into(),
+            data: Value::Null,
+            preset: None,
+        },
+        secret: None,
+    }]
+}
+
+fn fresh() -> Batch {
+    Batch::new(task(), &[], POLICY, GIVE_UP_MS)
+}
+
+/// As another worker would see it after a takeover.
+fn taken_over(c: &Checkpoint) -> Batch {
+    Batch::new(task(), &[(7, serde_json::to_string(c).unwrap())], POLICY, GIVE_UP_MS)
+}
+
+fn send(b: &mut Batch, sent: Sent, now: u64) -> (Option<Checkpoint>, Effect) {
+    b.mark_sent(0, now);
+    b.sent(0, sent, now, 0.5)
+}
+
+fn lost() -> Sent {
+    Sent::Failed(CallError::Ambiguous {
+        write: true,
+        detail: String::new(),
+    })
+}
+fn conflict() -> Sent {
+    Sent::Failed(CallError::Conflict {
+        status: 409,
+        code: None,
+        detail: String::new(),
+        uniqueness: true,
+    })
+}
+fn limited() -> Sent {
+    Sent::Failed(CallError::RateLimited { retry_after: None })
+}
+fn accepted() -> Sent {
+    Sent::Accepted {
+        request_id: "r".into(),
+        resource_id: None,
+    }
+}
+fn outcome(origin: Origin) -> Outcome {
+    Outcome::completed(
+        7,
+        Some(Resource {
+            kind: "k".into(),
+            id: "i".into(),
+            name: String::new(),
+            origin,
+        }),
+    )
+}
+fn status(b: &Batch) -> Option<TaskStatus> {
+    b.outcomes().first().map(|o| o.status)
+}
+
+#[test]
+fn an_intent_found_by_a_takeover_is_read_back_before_it_is_sent_again() {
+    let mut b = taken_over(&Checkpoint::Sent {
+        attempt: 0,
+        started_ms: 5,
+    });
+    assert!(b.todo().is_empty() && b.uncertain() == [0] && b.is_ours(0));
+    b.found(0, Found::Absent, 100, 0.5);
+    assert_eq!(b.todo(), [0]);
+    // it counts as an attempt: a batch whose worker always dies here ends some day
+    assert!(matches!(&b.states[0], State::Todo(t) if t.attempt == 1 && t.ours));
+}
+
+#[test]
+fn a_lost_reply_waits_and_is_read_back_and_what_is_found_is_ours() {
+    let mut b = fresh();
+    let (c, _) = send(&mut b, lost(), 1_000);
+    let mut b = taken_over(&c.unwrap());
+    b.wake(2_900);
+    assert!(b.uncertain().is_empty(), "too early: the write may still be at work");
+    b.wake(10_000);
+    assert!(b.is_ours(0));
+    b.found(0, Found::Present(outcome(Origin::Created)), 10_000, 0.5);
+    assert_eq!(status(&b), Some(TaskStatus::Completed));
+}
+
+#[test]
+fn what_was_refused_because_it_exists_is_ours_only_if_we_may_have_made_it() {
+    let mut b = fresh();
+    send(&mut b, conflict(), 1_000);
+    assert!(!b.is_ours(0), "the first write ever was refused: somebody else's");
+    // not to be seen at first: still not ours when it is
+    let c = b.found(0, Found::Absent, 1_000, 0.5).unwrap();
+    let mut b = taken_over(&c);
+    b.wake(60_000);
+    assert_eq!(b.uncertain(), [0]);
+    assert!(!b.is_ours(0), "waiting to look again does not make it ours");
+
+    let mut b = fresh();
+    send(&mut b, limited(), 1_000);
+    b.wake(60_000);
+    send(&mut b, conflict(), 60_000);
+    assert!(!b.is_ours(0), "a 429 applied nothing");
+
+    let mut b = fresh();
+    send(&mut b, lost(), 1_000);
+    b.wake(60_000);
+    b.found(0, Found::Absent, 60_000, 0.5);
+    send(&mut b, conflict(), 60_000);
+    assert!(b.is_ours(0), "the lost one was applied after all");
+}
+
+#[test]
+fn an_activity_that_fails_for_uniqueness_keeps_whose_it_is() {
+    for (before, ours) in [(None, false), (Some(limited()), false), (Some(lost()), true)] {
+        let mut b = fresh();
+        if let Some(before) = before {
+            send(&mut b, before, 1_000);
+            b.wake(60_000);
+            b.found(0, Found::Absent, 60_000, 0.5);
+        }
+        let (c, _) = send(&mut b, accepted(), 60_000);
+        let mut b = taken_over(&c.unwrap());
+        let failed = Ended::Failed {
+            code: "c".into(),
+            message: "m".into(),
+            uniqueness: true,
+        };
+        b.ended(0, failed, |_, _| Settle::ReadBack, 60_000);
+        assert_eq!(b.is_ours(0), ours);
+    }
+}
+
+#[test]
+fn only_an_unambiguous_id_is_taken_from_an_activity() {
+    for (ids, wanted) in [(vec!["a"], Some("a")), (vec!["group", "a"], None), (vec![], None)] {
+        let mut b = fresh();
+        send(&mut b, accepted(), 1_000);
+        let mut given = None;
+        let ended = Ended::Success {
+            resource_ids: ids.into_iter().map(str::to_owned).collect(),
+        };
+        b.ended(
+            0,
+            ended,
+            |_, id| {
+                given = id.map(str::to_owned);
+                Settle::ReadBack
+            },
+            2_000,
+        );
+        assert_eq!(given.as_deref(), wanted);
+    }
+}
+
+#[test]
+fn an_activity_that_never_ends_is_read_back_and_unknown_when_absent() {
+    let mut b = fresh();
+    send(&mut b, accepted(), 1_000);
+    b.wake(1_000 + GIVE_UP_MS - 1);
+    assert!(b.uncertain().is_empty());
+    b.wake(1_000 + GIVE_UP_MS);
+    b.found(0, Found::Absent, 200_000, 0.5);
+    assert_eq!(status(&b), Some(TaskStatus::Unknown));
+    assert_eq!(b.outcomes()[0].request_id.as_deref(), Some("r"));
+}
+
+#[test]
+fn retries_end_and_an_ambiguous_last_one_is_read_back_first() {
+    let mut b = fresh();
+    for n in 0..3 {
+        assert_eq!(b.todo(), [0], "attempt {n}");
+        send(&mut b, limited(), n * 100_000);
+        b.wake((n + 1) * 100_000);
+    }
+    assert_eq!(status(&b), Some(TaskStatus::Failed));
+
+    let mut b = fresh();
+    for n in 0..3 {
+        send(&mut b, lost(), n * 100_000);
+        b.wake((n + 1) * 100_000);
+        assert_eq!(b.uncertain(), [0]);
+        b.found(0, Found::Absent, (n + 1) * 100_000, 0.5);
+    }
+    assert_eq!(status(&b), Some(TaskStatus::Failed));
+    assert!(
+        b.outcomes()[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .message
+            .contains("not there when read back")
+    );
+}
+
+#[test]
+fn nothing_sent_is_no_attempt() {
+    let mut b = fresh();
+    for n in 0..50 {
+        let closed = CallError::from(GateClosed::CoolDown(Duration::from_secs(9)));
+        let (_, effect) = send(&mut b, Sent::Failed(closed), n * 20_000);
+        assert_eq!(effect, Effect::CoolDown(Duration::from_secs(9)));
+        b.wake(n * 20_000 + 9_000);
+        assert!(matches!(&b.states[0], State::Todo(t) if t.attempt == 0));
+    }
+}
+
+#[test]
+fn refused_credentials_hold_the_job_and_the_task_waits() {
+    let mut b = fresh();
+    let auth = CallError::Auth {
+        status: 401,
+        code: None,
+        detail: "expired".into(),
+    };
+    let (c, effect) = send(&mut b, Sent::Failed(auth), 1_000);
+    assert!(matches!(effect, Effect::Pause(_)) && c.is_some());
+    b.wake(1_000);
+    assert_eq!(b.todo(), [0]);
+}
+
+#[test]
+fn cutting_short_ends_the_unsent_and_settles_the_sent() {
+    let mut b = fresh();
+    b.settle(Mode::Hold, 1);
+    assert_eq!(b.todo(), [0], "a held task stays as it is");
+    b.settle(Mode::Cut, 1);
+    assert_eq!(status(&b), Some(TaskStatus::Cancelled));
+
+    let mut b = fresh();
+    send(&mut b, accepted(), 1_000);
+    b.settle(Mode::Cut, 2_000);
+    b.settle(Mode::Poison, 2_000);
+    assert_eq!(b.pending().len(), 1, "an accepted write is waited for");
+    b.settle(Mode::Bury, 2_000);
+    assert_eq!(status(&b), Some(TaskStatus::Unknown));
+
+    let mut b = fresh();
+    send(&mut b, lost(), 1_000);
+    b.settle(Mode::Cut, 1_000);
+    assert!(
+        !b.all_done() && b.next_due_ms() <= Some(3_000),
+        "read back before it is called cancelled"
+    );
+}
+
+#[test]
+fn the_mode_follows_from_flag_and_crashes() {
+    assert_eq!(Mode::of(Flag::None, 4, 4), Mode::Run);
+    assert_eq!(Mode::of(Flag::None, 5, 4), Mode::Poison);
+    assert_eq!(Mode::of(Flag::Timeout, 5, 4), Mode::Cut);
+    assert_eq!(Mode::of(Flag::Held, 0, 4), Mode::Hold);
+    assert_eq!(Mode::of(Flag::Cancelled, 9, 4), Mode::Bury);
+}
