@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use expect::{Expected, Key, Pool};
+pub use expect::{Expected, Key, Pool, expected};
 
 /// What is wrong, each in a sentence.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Verdict {
 
 /// `now`: when the import was submitted; it decides which keys had expired.
 pub fn verify(export: &Value, ledger: &Value, now: Timestamp) -> Result<Verdict, String> {
-    let expected = expect::expected(export, now)?;
+    let expected = expected(export, now)?;
     let mut verdict = Verdict {
         keys_expected: expected.keys.len(),
         ..Verdict::default()

@@ -21,6 +21,8 @@ pub struct Stage {
     pub fleet: Fleet,
     pub export: Value,
     pub export_path: PathBuf,
+    /// Keys of it that should arrive.
+    pub keys_expected: usize,
     /// Controller the keys go to.
     pub controller: Controller,
     /// Moments of killing and freezing.
@@ -44,6 +46,7 @@ impl Stage {
                 export
             }
         };
+        let expected = testkit::verify::expected(&export, Timestamp::now()).map_err(|fault| anyhow::anyhow!(fault))?;
         let controller = Controller::new(1, 0, args.rate);
         let plan = Plan {
             folder: folder.path().to_owned(),
@@ -76,6 +79,7 @@ impl Stage {
             fleet,
             export,
             export_path,
+            keys_expected: expected.keys.len(),
             controller,
             rng: StdRng::seed_from_u64(seed),
             folder,

@@ -70,16 +70,21 @@ pub async fn make(stage: &mut Stage, args: &Args, job: &str) -> anyhow::Result<T
     Ok(trouble)
 }
 
-/// Waits until the job is `percent` done; false: it has ended.
+/// Waits until RUCKUS One has accepted `percent` of the keys: finer than the job's own numbers, which move by whole batches.
+/// False: the job has ended.
 async fn reached(stage: &Stage, job: &str, percent: f64) -> bool {
+    let keys = stage.keys_expected as f64;
     loop {
-        if let Ok(job) = stage.fleet.api.job(job).await {
-            if has_ended(&job) {
-                return false;
-            }
-            if job["summary"]["percent"].as_f64().is_some_and(|now| now >= percent) {
-                return true;
-            }
+        let counts = stage.fleet.simulators[0].counts(&stage.controller.remote_tenant).await;
+        let writes = counts
+            .ok()
+            .and_then(|counts| counts["writes"].as_f64())
+            .unwrap_or_default();
+        if writes >= keys * percent / 100.0 {
+            return true;
+        }
+        if stage.fleet.api.job(job).await.is_ok_and(|job| has_ended(&job)) {
+            return false;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

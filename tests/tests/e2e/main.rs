@@ -1,0 +1,9 @@
+//! The whole product as processes: real Redis, real API, real workers, a simulated RUCKUS One whose ledger is the witness.
+
+mod world;
+
+mod death;
+mod imports;
+mod search;
+mod secrets;
+mod steering;

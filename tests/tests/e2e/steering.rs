@@ -1,0 +1,95 @@
+//! Pause, resume, cancel, from outside.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::harness::wait_until;
+
+use crate::world::{TIMEOUT, World, resources};
+
+/// 300 keys at 100 calls a second.
+async fn running() -> (World, String) {
+    let world = World::new(300, 6000, 2).await;
+    let job = world.import().await;
+    world.written(60).await;
+    (world, job)
+}
+
+/// Writes at the simulator once they have stopped: none within a second, in which a hundred would have been.
+async fn writes_at_rest(world: &World) -> u64 {
+    let now = async || world.counts().await["writes"].as_u64().unwrap();
+    let rest = wait_until("writes to stop", TIMEOUT, async || {
+        let before = now().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (now().await == before).then_some(before)
+    });
+    rest.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_paused_job_writes_nothing_until_it_is_resumed() {
+    let (world, job) = running().await;
+    let api = &world.fleet.api;
+    assert_eq!(api.steer(&job, "pause").await.unwrap().0, 200);
+    let paused = api
+        .job_until(&job, "to pause", TIMEOUT, |job: &Value| job["status"] == "PAUSED")
+        .await
+        .unwrap();
+    assert_eq!(paused["limited_by"], "paused");
+    let writes = writes_at_rest(&world).await;
+    assert!(writes < 304, "it was paused on the way");
+    // again changes nothing
+    let (status, again) = api.steer(&job, "pause").await.unwrap();
+    assert_eq!((status, &again["changed"]), (200, &Value::Bool(false)));
+    assert_eq!(world.counts().await["writes"], writes);
+
+    assert_eq!(api.steer(&job, "resume").await.unwrap().0, 200);
+    let job = world.ended(&job).await;
+    world.assert_done(&job).await;
+    assert_eq!(resources(&job, "passphrases"), (300, 0));
+}
+
+#[tokio::test]
+async fn a_cancelled_job_ends_what_it_began_and_tells_all_it_created() {
+    let (world, job) = running().await;
+    let api = &world.fleet.api;
+    assert_eq!(api.steer(&job, "cancel").await.unwrap().0, 200);
+    let ended = world.ended(&job).await;
+    assert_eq!(ended["status"], "CANCELLED");
+    let writes = writes_at_rest(&world).await;
+    let verdict = world.verdict().await;
+    assert!(verdict.keys_right < 300, "it was cancelled on the way");
+    assert!(
+        verdict.different.is_empty() && verdict.extra.is_empty() && verdict.duplicates.is_empty(),
+        "{verdict:#?}"
+    );
+    assert_eq!(
+        resources(&ended, "passphrases"),
+        (verdict.keys_right as u64, 0),
+        "the ledger and the job agree"
+    );
+    // every task has an outcome, and none is a failure
+    let phase = ended["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|phase| phase["id"] == "create_passphrases")
+        .unwrap();
+    let of = |what: &str| phase["tasks"][what].as_u64().unwrap();
+    assert_eq!(
+        (
+            of("total"),
+            of("completed") + of("cancelled"),
+            of("failed") + of("unknown")
+        ),
+        (300, 300, 0),
+        "{phase}"
+    );
+
+    assert_eq!(api.steer(&job, "cancel").await.unwrap().0, 200);
+    for call in ["pause", "resume"] {
+        let (status, problem) = api.steer(&job, call).await.unwrap();
+        assert_eq!((status, &problem["state"]), (409, &"CANCELLED".into()), "{problem}");
+    }
+    assert_eq!(world.counts().await["writes"], writes);
+}
