@@ -3,6 +3,8 @@
 //! A bad value stops the start; every faulty variable is named, with its value and what it takes. Values are read as text and
 //! converted here: the `config` crate's own parsing would turn the password `007` into `7`.
 
+mod variables;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use config::{Config, Environment, File, FileFormat};
 use zeroize::Zeroizing;
 
 use crate::seal::Sealer;
+
+pub use variables::VARIABLES;
 
 /// Everything a process of ours is told from outside.
 #[derive(Debug, Clone)]
@@ -112,112 +116,6 @@ impl fmt::Debug for AuthSettings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigFaults(pub Vec<String>);
-
-/// Every variable: name, default, what it takes, what it means. The README's table is checked against it.
-pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
-    ("REDIS_HOST", "127.0.0.1", "host name or address", "Redis server"),
-    ("REDIS_PORT", "6379", "1 to 65535", "its port"),
-    ("REDIS_DB", "1", "0 to 1023", "its database"),
-    ("REDIS_PASSWORD", "", "any text", "its password"),
-    (
-        "REDIS_URL",
-        "",
-        "redis://, rediss:// (TLS) or redis+unix://",
-        "wins over the four above",
-    ),
-    (
-        "REDIS_REQUIRE_AOF",
-        "true",
-        "true or false",
-        "refuse a server without append-only file",
-    ),
-    (
-        "ASYNC_POLL_INTERVAL",
-        "3",
-        "0.2 to 300 s",
-        "longest time between two polls of a controller",
-    ),
-    (
-        "ASYNC_MAX_ATTEMPTS",
-        "60",
-        "1 to 10000",
-        "polls per task; times the interval: when a 202 is given up",
-    ),
-    (
-        "ASYNC_GLOBAL_TIMEOUT",
-        "3600",
-        "10 to 2592000 s",
-        "a whole job, at least",
-    ),
-    (
-        "MAX_PARALLEL_API_CALLS",
-        "50",
-        "1 to 1000",
-        "concurrent calls per controller, whole fleet",
-    ),
-    (
-        "MAX_PARALLEL_POLLS",
-        "100",
-        "1 to 1000",
-        "concurrent single polls per controller, whole fleet",
-    ),
-    ("TASK_MAX_RETRIES", "3", "0 to 20", "retries after transient errors"),
-    (
-        "TASK_RETRY_BACKOFF",
-        "2",
-        "0.05 to 300 s",
-        "base of the exponential backoff",
-    ),
-    ("JOB_TTL_DAYS", "7", "1 to 365 days", "how long an ended job is kept"),
-    (
-        "LOCK_TTL",
-        "45",
-        "15 to 300 s",
-        "silence after which a worker's batch is taken over",
-    ),
-    ("WORKER_SLOTS", "64", "1 to 1024", "batches a worker holds at once"),
-    (
-        "SHUTDOWN_GRACE",
-        "20",
-        "1 to 300 s",
-        "time to finish what was begun after SIGTERM",
-    ),
-    (
-        "PARTITIONS",
-        "1",
-        "1 to 1024",
-        "partitions of the key space, fixed at the first start",
-    ),
-    ("API_BIND", "127.0.0.1:8080", "address:port", "the API"),
-    (
-        "WORKER_BIND",
-        "127.0.0.1:9090",
-        "address:port, port 0 takes a free one",
-        "a worker's health and metrics",
-    ),
-    (
-        "CONTROLLERS_FILE",
-        "controllers.toml",
-        "path",
-        "the controllers, re-read when it changes",
-    ),
-    ("AUTH_MODE", "jwt", "jwt or dev", "dev: no token needed, loopback only"),
-    ("AUTH_JWT_SECRET", "", "at least 16 characters", "key of HS256 tokens"),
-    (
-        "AUTH_JWKS_FILE",
-        "",
-        "path",
-        "public keys of RS256, ES256 or EdDSA tokens",
-    ),
-    ("AUTH_JWKS_URL", "", "https URL", "the same, fetched"),
-    (
-        "PAYLOAD_KEY",
-        "",
-        "base64 of 32 bytes, several with commas",
-        "seals secret fields at rest; required",
-    ),
-    ("PAYLOAD_KEY_FILE", "", "path", "the same, from a file"),
-];
 
 struct Reader {
     config: Config,

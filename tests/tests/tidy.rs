@@ -1,0 +1,169 @@
+//! What the structure promises, checked on the text: who may name whom, how long a file may be, and tables that repeat the code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// (path relative to the root, text) of every file below `folder` with one of the endings.
+fn files(folder: &str, endings: &[&str]) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let mut todo = vec![root().join(folder)];
+    while let Some(at) = todo.pop() {
+        if at.is_dir() {
+            todo.extend(fs::read_dir(&at).unwrap().map(|e| e.unwrap().path()));
+        } else if endings.iter().any(|e| at.extension().is_some_and(|x| x == *e)) {
+            let name = at.strip_prefix(root()).unwrap().display().to_string();
+            out.push((name, fs::read_to_string(&at).unwrap()));
+        }
+    }
+    assert!(!out.is_empty(), "nothing found below {folder}: has it moved?");
+    out
+}
+
+/// Code without comments and without the test modules at the end of files.
+fn code(text: &str) -> String {
+    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap();
+    text.lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn forbid(folder: &str, words: &[&str], why: &str) {
+    for (name, text) in files(folder, &["rs"]) {
+        if name.contains("/tests") {
+            continue;
+        }
+        let code = code(&text);
+        for word in words {
+            assert!(!code.contains(word), "{name} names `{word}`: {why}");
+        }
+    }
+}
+
+#[test]
+fn arrows_point_down() {
+    forbid(
+        "worker/src/engine",
+        &["crate::r1", "ruckus", "cloudpath", "dpsk"],
+        "the engine names no vendor",
+    );
+    forbid(
+        "worker/src/r1",
+        &["shared::store", "crate::engine", "crate::executors", "JobId"],
+        "clients know nothing of jobs",
+    );
+    forbid("worker/src/client", &["shared::"], "the client command talks HTTP only");
+    forbid(
+        "tests/src/sim",
+        &["shared::", "worker::", "api::"],
+        "the simulator imports nothing of ours",
+    );
+    for part in ["api/src", "worker/src"] {
+        forbid(part, &["redis::"], "the store is the only door to Redis");
+    }
+    forbid("worker/src", &["actix"], "only the API serves with actix-web");
+    forbid(
+        "api/src",
+        &["reqwest", "worker::"],
+        "the API calls nobody, and does not know the worker",
+    );
+}
+
+#[test]
+fn dependencies_say_the_same() {
+    let manifest = |p: &str| fs::read_to_string(root().join(p).join("Cargo.toml")).unwrap();
+    for (package, banned) in [
+        ("api", vec!["redis.workspace", "reqwest", "worker.workspace"]),
+        ("worker", vec!["redis.workspace", "actix", "phaseline-api"]),
+        ("shared", vec!["reqwest", "actix", "worker.workspace"]),
+    ] {
+        let text = manifest(package);
+        let own = text.split("[dev-dependencies]").next().unwrap();
+        for b in banned {
+            assert!(!own.contains(b), "{package}/Cargo.toml names {b}");
+        }
+    }
+}
+
+#[test]
+fn pure_modules_are_pure() {
+    for folder in [
+        "shared/src/job",
+        "shared/src/workflow",
+        "shared/src/limit",
+        "shared/src/cloudpath",
+        "worker/src/engine/batch",
+    ] {
+        forbid(
+            folder,
+            &[
+                "tokio",
+                "SystemTime::now",
+                "Instant::now",
+                "Timestamp::now",
+                "rand::",
+                "std::fs",
+                "redis",
+            ],
+            "this module is pure",
+        );
+    }
+}
+
+#[test]
+fn no_file_hides_a_second_job() {
+    for folder in ["api/src", "worker/src", "shared/src", "tests/src", "tests/tests"] {
+        for (name, text) in files(folder, &["rs", "lua"]) {
+            let lines = text.lines().count();
+            assert!(lines <= 500, "{name} has {lines} lines: split it");
+        }
+    }
+}
+
+#[test]
+fn every_script_says_what_it_takes_and_answers() {
+    for (name, text) in files("shared/src/store/lua", &["lua"]) {
+        if name.ends_with("_prelude.lua") {
+            continue;
+        }
+        let head: String = text.lines().take_while(|l| l.starts_with("--")).collect();
+        for part in ["KEYS[1]", "->"] {
+            assert!(head.contains(part), "{name}: its header does not say {part}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_lists_every_setting_as_it_is() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for (name, default, takes, meaning) in shared::config::VARIABLES {
+        let default = if default.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("`{default}`")
+        };
+        let row = format!("| `{name}` | {default} | {takes} | {meaning} |");
+        assert!(readme.contains(&row), "README.md lacks the row\n{row}");
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let unfinished = [
+        ["to", "do!("].concat(),
+        ["unimple", "mented!("].concat(),
+        ["FIX", "ME"].concat(),
+        ["dbg", "!("].concat(),
+    ];
+    for folder in ["api/src", "worker/src", "shared/src", "tests/src", "tests/tests"] {
+        for (name, text) in files(folder, &["rs", "lua"]) {
+            for word in &unfinished {
+                assert!(!text.contains(word.as_str()), "{name} has {word}");
+            }
+        }
+    }
+}
