@@ -123,11 +123,11 @@ impl Store {
             .and_then(|s| JobStatus::parse(s))
             .ok_or_else(|| StoreError::Corrupt(format!("job {job} has no status")))?;
         let counts = counts(&f);
-        let settled = counts.settled() as f64;
         let percent = if status.is_terminal() {
             100.0
         } else {
-            (settled * 1000.0 / counts.total().max(1) as f64).floor().min(999.0) / 10.0
+            let now = counts.settled() * 1000 / counts.total().max(1);
+            now.max(num(&f, "mark")).min(999) as f64 / 10.0
         };
         let current = phases
             .iter()

@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use super::keys::Partition;
 use super::model::{NewJob, Steered, Submitted};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
@@ -132,23 +131,28 @@ impl Store {
 
     /// Nothing new is sent; what was sent is settled. `reason` is shown to people.
     pub async fn pause(&self, tenant: &TenantId, job: JobId, reason: &str) -> Result<Steered, StoreError> {
-        self.steer(self.partition_of(tenant), job, "pause", reason).await
+        self.steer(tenant, job, "pause", reason).await
     }
 
     pub async fn resume(&self, tenant: &TenantId, job: JobId) -> Result<Steered, StoreError> {
-        self.steer(self.partition_of(tenant), job, "resume", "").await
+        self.steer(tenant, job, "resume", "").await
     }
 
     pub async fn confirm(&self, tenant: &TenantId, job: JobId) -> Result<Steered, StoreError> {
-        self.steer(self.partition_of(tenant), job, "confirm", "").await
+        self.steer(tenant, job, "confirm", "").await
     }
 
     pub async fn cancel(&self, tenant: &TenantId, job: JobId, reason: &str) -> Result<Steered, StoreError> {
-        self.steer(self.partition_of(tenant), job, "cancel", reason).await
+        self.steer(tenant, job, "cancel", reason).await
     }
 
-    async fn steer(&self, p: Partition, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
-        let args = Args::new().with(job.to_string()).with(call).with(reason);
+    async fn steer(&self, tenant: &TenantId, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
+        let p = self.partition_of(tenant);
+        let args = Args::new()
+            .with(job.to_string())
+            .with(call)
+            .with(reason)
+            .with(tenant.as_str());
         let reply: Vec<String> = scripts::on_partition(&self.redis, p, &scripts::STEER, args).await?;
         let status = || {
             reply

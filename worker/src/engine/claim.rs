@@ -38,11 +38,8 @@ pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphore
 async fn claim(core: &Arc<Core>, p: Partition, entry: &str) -> Option<Claim> {
     let (token, began) = (core.next_token(), Instant::now());
     loop {
-        let sent = Instant::now();
         match core.store.claim(p, &core.worker, &token, entry).await {
             Ok(Claimed::Work(c)) => {
-                // a claim is as good as a heartbeat: ownership was checked when it was sent
-                core.lease.renewed(sent);
                 return Some(*c);
             }
             Ok(Claimed::Nothing(why)) => {

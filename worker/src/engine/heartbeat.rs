@@ -30,28 +30,34 @@ pub async fn run(core: Arc<Core>) {
         }
         let held = core.active.all();
         core.metrics.batches_held.set(held.len() as i64);
+        // the lease is counted from before the first call, and only if every one was accepted: what was not refreshed in Redis
+        // may be taken over
+        let sent = Instant::now();
+        let mut all = true;
         for p in core.store.partitions() {
             let units: Vec<Held> = held.iter().filter(|h| h.partition == p).cloned().collect();
-            for part in units.chunks(UNITS_MAX) {
-                beat(&core, p, part, &info).await;
-            }
             if units.is_empty() {
-                beat(&core, p, &[], &info).await;
+                all &= beat(&core, p, &[], &info).await;
             }
+            for part in units.chunks(UNITS_MAX) {
+                all &= beat(&core, p, part, &info).await;
+            }
+        }
+        if all {
+            core.lease.renewed(sent);
         }
     }
 }
 
-async fn beat(core: &Core, p: Partition, held: &[Held], info: &str) {
+/// False: not accepted.
+async fn beat(core: &Core, p: Partition, held: &[Held], info: &str) -> bool {
     let units: Vec<_> = held.iter().map(|h| (h.unit.clone(), h.token.clone())).collect();
-    let sent = Instant::now();
     match core
         .store
         .heartbeat(p, &core.worker, core.settings.slots, info, WORKER_TTL_MS, &units)
         .await
     {
         Ok(beats) => {
-            core.lease.renewed(sent);
             for (h, b) in held.iter().zip(beats) {
                 match b {
                     Beat::Lost => {
@@ -62,7 +68,11 @@ async fn beat(core: &Core, p: Partition, held: &[Held], info: &str) {
                     Beat::Ok(flag) => h.tell(flag),
                 }
             }
+            true
         }
-        Err(e) => tracing::debug!(error = %e, "heartbeat failed"),
+        Err(e) => {
+            tracing::debug!(error = %e, "heartbeat failed");
+            false
+        }
     }
 }

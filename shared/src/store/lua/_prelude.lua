@@ -261,6 +261,10 @@ local function progress(job, ms)
   local j = J(job)
   local f = call('HMGET', j, 'done', 'failed', 'skipped', 'unknown', 'cancelled', 'tasks', 'expected', 'pg', 'status')
   if f[9] ~= 'RUNNING' and f[9] ~= 'CANCELLING' and f[9] ~= 'PAUSED' then return end
+  -- high-water mark in tenths of a percent: a plan that is larger than foreseen does not turn the percentage back
+  local settled, total = num(f[1]) + num(f[2]) + num(f[3]) + num(f[4]) + num(f[5]), math.max(num(f[6]), num(f[7]), 1)
+  local mark = math.floor(settled * 1000 / total)
+  if mark > num(call('HGET', j, 'mark')) then call('HSET', j, 'mark', mark) end
   if ms - num(f[8]) >= 1000 then
     call('HSET', j, 'pg', ms); call('ZREM', P..'dirty', job)
     emit(job, 'job.progress', cjson.encode({ job_id = job, completed = num(f[1]), failed = num(f[2]), skipped = num(f[3]),

@@ -1,11 +1,11 @@
 -- A person's call (or the failure budget's, or a refused login's): pause, resume, confirm, cancel.
--- KEYS[1] P   ARGV: job call(pause|resume|confirm|cancel) reason
--- -> {DONE status} | {ALREADY status} (repeating changes nothing) | {REFUSED status} | {GONE}
+-- KEYS[1] P   ARGV: job call(pause|resume|confirm|cancel) reason tenant('' any)
+-- -> {DONE status} | {ALREADY status} (repeating changes nothing) | {REFUSED status} | {GONE} (also another tenant's)
 -- Events: job.paused | job.resumed | job.pending | job.cancelling | job.cancelled
 local job, what, reason, j, ms = ARGV[1], ARGV[2], ARGV[3], J(ARGV[1]), now()
-local f = call('HMGET', j, 'status', 'lane', 'held', 'trunc', 'deadline', 'left', 'started')
+local f = call('HMGET', j, 'status', 'lane', 'held', 'trunc', 'deadline', 'left', 'started', 't')
 local st, lane = f[1], f[2]
-if not st then return { 'GONE' } end
+if not st or ((ARGV[4] or '') ~= '' and ARGV[4] ~= f[8]) then return { 'GONE' } end
 local function requeue()
   for _, ph in ipairs(phases_of(job)) do
     local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'dropped')
