@@ -116,7 +116,8 @@ pub struct Fleet {
     pub folder: PathBuf,
     environment: Environment,
     started: usize,
-    guard: Guard,
+    /// For further processes that must not outlive us.
+    pub guard: Guard,
 }
 
 impl Fleet {

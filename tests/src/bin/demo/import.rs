@@ -48,6 +48,8 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
     let now = Timestamp::now();
     let began = Instant::now();
     let mut client = command.spawn().context("cannot start phaseline")?;
+    let pid = client.id();
+    pid.into_iter().for_each(|pid| stage.fleet.guard.watch(pid));
     let id = accepted(&api, &before, &mut client).await?;
     let trouble = async {
         match args {
@@ -60,6 +62,7 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
     if tokio::time::timeout(CLIENT_TIMEOUT, client.wait()).await.is_err() {
         bail!("the client command did not notice the end of the job");
     }
+    pid.into_iter().for_each(|pid| stage.fleet.guard.forget(pid));
     let (simulator, tenant) = (&stage.fleet.simulators[0], &stage.controller.remote_tenant);
     let ledger = simulator.ledger(tenant).await?;
     let verdict = verify(&stage.export, &ledger, now).map_err(|fault| anyhow::anyhow!("{fault}"))?;

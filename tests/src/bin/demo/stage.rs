@@ -90,7 +90,7 @@ impl Stage {
     pub async fn clear(self, keep: bool, is_good: bool) {
         if keep || !is_good {
             if let Ok(ledger) = self.fleet.simulators[0].ledger(&self.controller.remote_tenant).await {
-                let _ = std::fs::write(self.folder.path().join("ledger.json"), format!("{ledger:#}"));
+                let _ = std::fs::write(self.folder.path().join("ledger.json"), format!("{:#}", masked(ledger)));
             }
             let _ = std::fs::copy(self.fleet.redis.dir().join("log"), self.folder.path().join("redis.log"));
         }
@@ -102,6 +102,13 @@ impl Stage {
             ));
         }
     }
+}
+
+/// The export may be a real one.
+fn masked(mut ledger: Value) -> Value {
+    let keys = ledger["passphrases"].as_array_mut().into_iter().flatten();
+    keys.for_each(|key| key["passphrase"] = "***".into());
+    ledger
 }
 
 fn read(file: &Path) -> anyhow::Result<Value> {
