@@ -152,6 +152,27 @@ fn the_readme_lists_every_setting_as_it_is() {
 }
 
 #[test]
+fn the_example_of_an_environment_names_every_setting_with_its_default() {
+    let example = fs::read_to_string(root().join(".env.example")).unwrap();
+    let lines: Vec<&str> = example.lines().map(|line| line.trim_start_matches('#')).collect();
+    for (name, default, ..) in shared::config::VARIABLES {
+        let line = format!("{name}={default}");
+        assert!(lines.contains(&line.as_str()), "{line} is not in .env.example");
+    }
+}
+
+#[test]
+fn the_witnesses_use_nothing_of_the_product() {
+    for folder in ["tests/src/harness", "tests/src/bin/demo", "tests/src/verify"] {
+        forbid(
+            folder,
+            &["shared::", "worker::", "api::"],
+            "a witness imports nothing of ours",
+        );
+    }
+}
+
+#[test]
 fn nothing_is_left_unfinished() {
     let unfinished = [
         ["to", "do!("].concat(),

@@ -178,6 +178,7 @@ impl CallError {
             CallError::Transient { status, detail, .. } => {
                 with(format!("the controller is not ready for it ({status})"), detail)
             }
+            CallError::Auth { status: 0, detail, .. } => with("the controller can't be used".into(), detail),
             CallError::Auth { status, detail, .. } => {
                 with(format!("the controller refused our credentials ({status})"), detail)
             }

@@ -118,6 +118,23 @@ impl TaskError {
     }
 }
 
+/// Why a task has to be read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doubt {
+    /// Perhaps sent, perhaps applied: a takeover found the intent, or the reply was lost. Absent: sent again.
+    #[serde(rename = "sent")]
+    Sent,
+    /// Refused because it exists. Absent: looked for again.
+    #[serde(rename = "conflict")]
+    Conflict,
+    /// Accepted, and its activity never ended. Absent: `UNKNOWN`, for it may still be at work.
+    #[serde(rename = "gave_up")]
+    GaveUp,
+    /// Reported done; the id or the stored value has to be looked up. Absent: looked for again.
+    #[serde(rename = "done")]
+    Done,
+}
+
 /// What is remembered of an unfinished task. Its absence means: nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "s")]
@@ -159,9 +176,12 @@ pub enum Checkpoint {
         not_before_ms: u64,
         #[serde(rename = "e")]
         last: TaskError,
-        /// To be read back before it is sent again.
-        #[serde(rename = "w", default)]
-        was_sent: bool,
+        /// Why it is to be read back before anything else; none: it is sent (again).
+        #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+        read_back: Option<Doubt>,
+        /// Of the last 202, where there was one.
+        #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
         /// A write of ours may have been applied: what is found equal is ours.
         #[serde(rename = "o", default)]
         ours: bool,
@@ -185,7 +205,7 @@ mod tests {
         let golden = [
             r#"{"s":"S","n":0,"b":5}"#,
             r#"{"s":"A","q":"r-1","t":17,"d":"id-1","n":1,"b":5,"o":false}"#,
-            r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":true,"o":true,"b":5}"#,
+            r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":"gave_up","q":"r-1","o":true,"b":5}"#,
             r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
         ];
         for line in golden {

@@ -91,6 +91,8 @@ impl Store {
         for ph in &definition.phases {
             pipe.hgetall(p.job_part(job, &format!("ph:{}", ph.id)));
         }
+        pipe.scard(p.job_part(job, "pk"));
+        pipe.hexists(p.key("cool"), f.get("lane").map_or("", String::as_str));
         pipe.lrange(p.job_part(job, "err"), 0, 99);
         let replies: Vec<redis::Value> = self
             .redis
@@ -114,6 +116,16 @@ impl Store {
                 error: ph.get("error").and_then(|e| serde_json::from_str(e).ok()),
             });
         }
+        let number = |i: usize| {
+            replies
+                .get(i)
+                .and_then(|v| redis::from_redis_value_ref::<u64>(v).ok())
+                .unwrap_or(0)
+        };
+        let (parked, cooling) = (
+            number(definition.phases.len()) > 0,
+            number(definition.phases.len() + 1) > 0,
+        );
         let errors: Vec<String> = replies
             .last()
             .and_then(|v| redis::from_redis_value_ref(v).ok())
@@ -153,7 +165,7 @@ impl Store {
             counts,
             percent,
             eta_seconds: eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
-            limited_by: limited_by(status, &f),
+            limited_by: limited_by(status, &f, parked, cooling),
             phases,
             current_phase: current,
             resources: resources(&f),
@@ -355,7 +367,7 @@ fn resources(f: &Fields) -> BTreeMap<String, ResourceCounts> {
     out
 }
 
-fn limited_by(status: JobStatus, f: &Fields) -> &'static str {
+fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'static str {
     match status {
         JobStatus::Paused | JobStatus::AwaitingConfirmation => return "paused",
         s if s.is_terminal() => return "nothing",
@@ -369,6 +381,9 @@ fn limited_by(status: JobStatus, f: &Fields) -> &'static str {
         Some("polling") => "polling",
         Some("own_cap") => "own_cap",
         Some("nothing") => "nothing",
+        _ if cooling => "cool_down",
+        // all of it waits for activities
+        _ if parked => "polling",
         // nobody works on it
         _ => "workers",
     }

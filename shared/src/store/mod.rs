@@ -15,6 +15,8 @@ mod reader;
 mod scripts;
 mod spec;
 mod stream;
+mod plans;
+mod stored;
 mod tasks;
 
 pub use check::check_server;

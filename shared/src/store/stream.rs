@@ -3,11 +3,10 @@
 use redis::Value;
 
 use super::keys::{GROUP, Partition};
-use super::model::{BatchResult, Beat, Claim, Claimed, Completed, Fenced, Flag, PlanCommitted, Tick};
+use super::model::{BatchResult, Beat, Claim, Claimed, Completed, Fenced, Flag, Tick};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
-use crate::id::{JobId, Lane, PhaseId, Unit, WorkerId};
-use crate::job::task::TaskInput;
+use crate::id::{JobId, Lane, Unit, WorkerId};
 
 /// Entries of one XAUTOCLAIM, at most: a worker takes over what it has slots for.
 const AUTOCLAIM_MAX: usize = 64;
@@ -27,7 +26,7 @@ fn text(v: &Value) -> String {
     String::from_utf8_lossy(&bytes(v)).into_owned()
 }
 
-fn fenced(reply: &str) -> Fenced {
+pub(super) fn fenced(reply: &str) -> Fenced {
     match reply {
         "FENCED" => Fenced::Lost,
         other => Fenced::Ok(Flag::parse(other)),
@@ -213,80 +212,6 @@ impl Store {
         Ok(n)
     }
 
-    /// Writes batches of a plan: (batch, blob, secrets). The first call of a token starts from nothing.
-    pub async fn plan_put(
-        &self,
-        p: Partition,
-        u: &Unit,
-        token: &str,
-        batches: &[(u32, Vec<u8>, Vec<u8>)],
-    ) -> Result<Fenced, StoreError> {
-        let mut args = Args::new().with(u.job.to_string()).with(u.phase.as_str()).with(token);
-        for (b, blob, secrets) in batches {
-            args.push(b);
-            args.push(blob);
-            args.push(secrets);
-        }
-        let reply: String = scripts::on_partition(&self.redis, p, &scripts::PLAN_PUT, args).await?;
-        Ok(fenced(&reply))
-    }
-
-    /// Publishes a plan. `skipped`: the phase ends without running.
-    #[expect(clippy::too_many_arguments, reason = "one script call, one argument list")]
-    pub async fn plan_commit(
-        &self,
-        p: Partition,
-        u: &Unit,
-        token: &str,
-        batches: u32,
-        tasks: u64,
-        batch_size: u32,
-        tolerated: u64,
-        facts: Option<&serde_json::Value>,
-        skipped: bool,
-    ) -> Result<PlanCommitted, StoreError> {
-        let args = Args::new()
-            .with(u.job.to_string())
-            .with(u.phase.as_str())
-            .with(token)
-            .with(batches)
-            .with(tasks)
-            .with(batch_size)
-            .with(tolerated)
-            .with(facts.map(|f| f.to_string()).unwrap_or_default())
-            .with(if skipped { "SKIPPED" } else { "" });
-        let reply: String = scripts::on_partition(&self.redis, p, &scripts::PLAN_COMMIT, args).await?;
-        Ok(match reply.as_str() {
-            "OK" => PlanCommitted::Ok,
-            "DONE" => PlanCommitted::Before,
-            "INCOMPLETE" => PlanCommitted::Incomplete,
-            _ => PlanCommitted::Lost,
-        })
-    }
-
-    /// The phase can't be planned: it ends `FAILED` with this error.
-    pub async fn plan_fail(
-        &self,
-        p: Partition,
-        u: &Unit,
-        token: &str,
-        error: &super::model::ErrorView,
-        dead_letter: Option<&str>,
-    ) -> Result<PlanCommitted, StoreError> {
-        let args = Args::new()
-            .with(u.job.to_string())
-            .with(u.phase.as_str())
-            .with(token)
-            .with(serde_json::to_string(error)?)
-            .with(dead_letter.unwrap_or_default());
-        let reply: String = scripts::on_partition(&self.redis, p, &scripts::PLAN_FAIL, args).await?;
-        Ok(match reply.as_str() {
-            "OK" => PlanCommitted::Ok,
-            "DONE" => PlanCommitted::Before,
-            _ => PlanCommitted::Lost,
-        })
-    }
-
     /// Keeps units ours and the worker known for `ttl_ms`. One answer per unit, in order.
     pub async fn heartbeat(
         &self,
@@ -409,9 +334,12 @@ impl Store {
     /// Calls per second the lane's controller allows: bounds what of the lane is in flight.
     pub async fn set_lane_rate(&self, p: Partition, lane: &Lane, rate: f64) -> Result<(), StoreError> {
         let (key, field) = (p.key("cfg"), format!("rate:{}", lane.as_str()));
+        let set = "#!lua flags=allow-oom\nreturn redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
         self.redis
             .run(|mut c| async move {
-                redis::cmd("HSET")
+                redis::cmd("EVAL")
+                    .arg(set)
+                    .arg(1)
                     .arg(key)
                     .arg(field)
                     .arg(format!("{rate:.3}"))
@@ -429,70 +357,5 @@ impl Store {
             .run(|mut c| async move { redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).query_async(&mut c).await })
             .await?;
         Ok(ids.iter().filter_map(|s| s.parse().ok()).collect())
-    }
-
-    /// Outcome blobs of a phase, a page at a time: (batch, blob), and the cursor to go on from (`0` at the end).
-    pub async fn scan_outcomes(
-        &self,
-        p: Partition,
-        job: JobId,
-        phase: &PhaseId,
-        cursor: &str,
-    ) -> Result<(Vec<(i64, Vec<u8>)>, String), StoreError> {
-        let (key, cursor) = (p.job_part(job, &format!("out:{phase}")), cursor.to_owned());
-        let (next, flat): (String, Vec<Vec<u8>>) = self
-            .redis
-            .run(|mut c| async move {
-                redis::cmd("HSCAN")
-                    .arg(key)
-                    .arg(cursor)
-                    .arg("COUNT")
-                    .arg(20)
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        let pairs = flat
-            .chunks_exact(2)
-            .filter_map(|kv| String::from_utf8_lossy(&kv[0]).parse().ok().map(|b| (b, kv[1].clone())))
-            .collect();
-        Ok((pairs, next))
-    }
-
-    /// Tasks of a planned batch, without secrets.
-    pub async fn batch_input(
-        &self,
-        p: Partition,
-        job: JobId,
-        phase: &PhaseId,
-        batch: i64,
-    ) -> Result<Vec<TaskInput>, StoreError> {
-        let key = p.job_part(job, &format!("in:{phase}"));
-        let b: Option<Vec<u8>> = self
-            .redis
-            .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await })
-            .await?;
-        b.map_or(Ok(Vec::new()), |b| Ok(crate::blob::unpack(&b)?))
-    }
-
-    /// One chunk of the job's input: rows' blob and sealed secrets.
-    pub async fn input_chunk(
-        &self,
-        p: Partition,
-        job: JobId,
-        chunk: u32,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
-        let (input, secrets) = (p.job_part(job, "input"), p.job_part(job, "inputsec"));
-        let (rows, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = self
-            .redis
-            .run(|mut c| async move {
-                redis::pipe()
-                    .hget(input, chunk)
-                    .hget(secrets, chunk)
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        Ok(rows.map(|r| (r, sealed.unwrap_or_default())))
     }
 }

@@ -1,6 +1,7 @@
 //! The units this worker holds: what the heartbeat keeps alive, and how their runs hear of cancel, pause and loss.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use shared::id::Unit;
@@ -19,6 +20,8 @@ pub struct Held {
     pub flag: Arc<watch::Sender<Flag>>,
     /// Somebody else owns it: whatever is known of it here is worth nothing.
     pub lost: CancellationToken,
+    /// Its 202s whose activity has not ended, for the metrics.
+    pub unsettled: Arc<AtomicUsize>,
 }
 
 impl Held {
@@ -29,6 +32,7 @@ impl Held {
             token,
             flag: Arc::new(watch::Sender::new(flag)),
             lost: CancellationToken::new(),
+            unsettled: Arc::default(),
         }
     }
 
@@ -63,6 +67,11 @@ impl Active {
 
     pub fn all(&self) -> Vec<Held> {
         self.map().values().cloned().collect()
+    }
+
+    /// Whether this very claim is in our hands.
+    pub fn holds(&self, unit: &Unit, token: &str) -> bool {
+        self.map().get(unit).is_some_and(|h| h.token == token)
     }
 
     pub fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use shared::store::model::{Claim, Claimed};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::active::Held;
-use super::core::Core;
+use super::core::{Core, persist};
 use super::executor::{self, Aborted};
 use super::planner;
 
@@ -17,12 +17,12 @@ const CLAIM_FOR: Duration = Duration::from_secs(10);
 
 /// Takes the entry over and runs it in a task of its own; the slot is free when it ends.
 pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphorePermit, reclaimed: bool) {
-    if !core.entries.begin(&entry) {
+    let Some(listed) = core.entries.begin(&entry) else {
         return;
-    }
+    };
     let core = core.clone();
     tokio::spawn(async move {
-        let _slot = slot;
+        let _until_the_end = (slot, listed);
         if let Some(claim) = claim(&core, p, &entry).await {
             core.metrics.batches_claimed.inc();
             if reclaimed {
@@ -31,7 +31,6 @@ pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphore
             }
             run(core.clone(), p, claim).await;
         }
-        core.entries.end(&entry);
     });
 }
 
@@ -61,7 +60,8 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
     let held = Held::new(p, claim.unit.clone(), claim.token.clone(), claim.flag);
     let _listed = core.active.insert(held.clone());
     let unit = claim.unit.clone();
-    let result = match core.spec(p, unit.job).await {
+    let spec = persist!(core, "spec", held.lost, core.spec(p, unit.job));
+    let result = match spec {
         Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, claim, held.clone(), spec).await,
         Ok(Some(spec)) => executor::run(core.clone(), p, claim, held.clone(), spec).await,
         Ok(None) => Ok(()),

@@ -52,18 +52,27 @@ pub struct Core {
 pub struct Entries(Arc<Mutex<HashSet<String>>>);
 
 impl Entries {
-    /// False: it is here already.
-    pub fn begin(&self, entry: &str) -> bool {
-        self.0
+    /// None: it is here already. It is off the list when the guard goes, also by a panic.
+    pub fn begin(&self, entry: &str) -> Option<Listed> {
+        let new = self
+            .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(entry.to_owned())
+            .insert(entry.to_owned());
+        new.then(|| Listed(self.clone(), entry.to_owned()))
     }
-    pub fn end(&self, entry: &str) {
+}
+
+/// An entry on the list of [`Entries`].
+pub struct Listed(Entries, String);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
         self.0
+            .0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(entry);
+            .remove(&self.1);
     }
 }
 

@@ -109,11 +109,18 @@ impl Run {
             }),
         };
         let one_by_one = !phase.parallelizable || claim.crashes >= 2;
+        // taken over by idle time: the old owner's calls are over. By any other way (somebody mended the stream): perhaps not
+        let flight = if claim.crashes > 0 {
+            Duration::ZERO
+        } else {
+            core.settings.http_timeout()
+        };
         let batch = Batch::new(
             tasks,
             &claim.checkpoints,
             policy,
             core.settings.poll_give_up().as_millis() as u64,
+            now_ms() + flight.as_millis() as u64,
         );
         let crashes = claim.crashes;
         Ok(Run {
@@ -137,13 +144,15 @@ impl Run {
     }
 
     async fn go(&mut self) -> Result<(), Aborted> {
-        // after a takeover: what was pending is polled for again
+        // what is known first: an activity that has ended is not given up, nor put on the list again
+        self.collect_settled().await?;
+        // after a takeover: what is still pending is polled for again
         self.add_pending().await?;
         loop {
             let mode = self.mode();
+            self.collect_settled().await?;
             self.batch.wake(now_ms());
             self.batch.settle(mode, now_ms());
-            self.collect_settled().await?;
             let mut cool = self.read_back().await?;
             if mode == Mode::Run && cool.is_none() {
                 cool = if self.executor.writes() {

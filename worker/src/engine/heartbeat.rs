@@ -30,6 +30,11 @@ pub async fn run(core: Arc<Core>) {
         }
         let held = core.active.all();
         core.metrics.batches_held.set(held.len() as i64);
+        let unsettled: usize = held
+            .iter()
+            .map(|h| h.unsettled.load(std::sync::atomic::Ordering::Relaxed))
+            .sum();
+        core.metrics.requests_unsettled.set(unsettled as i64);
         // the lease is counted from before the first call, and only if every one was accepted: what was not refreshed in Redis
         // may be taken over
         let sent = Instant::now();
@@ -61,8 +66,10 @@ async fn beat(core: &Core, p: Partition, held: &[Held], info: &str) -> bool {
             for (h, b) in held.iter().zip(beats) {
                 match b {
                     Beat::Lost => {
-                        // its run may have ended between the listing and the beat: then nobody listens
-                        core.metrics.writes_fenced.inc();
+                        // its run may have ended between the listing and the beat: then nobody has lost anything
+                        if core.active.holds(&h.unit, &h.token) && !h.lost.is_cancelled() {
+                            core.metrics.writes_fenced.inc();
+                        }
                         h.lost.cancel();
                     }
                     Beat::Ok(flag) => h.tell(flag),

@@ -30,6 +30,18 @@ const FACTS_BYTES_MAX: usize = 4096;
 /// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
 const EXTRA_PLANS: u32 = 3;
 
+/// Field of a plan's checkpoints that holds the number of plans that failed.
+const ATTEMPTS: u32 = 0;
+
+fn attempts(claim: &Claim) -> u32 {
+    claim
+        .checkpoints
+        .iter()
+        .find(|(field, _)| *field == ATTEMPTS)
+        .and_then(|(_, n)| n.parse().ok())
+        .unwrap_or(0)
+}
+
 struct Planner {
     core: Arc<Core>,
     partition: Partition,
@@ -160,10 +172,11 @@ impl Planner {
 
     fn executor(&self) -> Result<Arc<dyn Executor>, PlanError> {
         self.core.catalogue.find(&self.phase.executor).ok_or_else(|| {
-            PlanError::Refused(shared::job::outcome::TaskError::new(
-                "NO_EXECUTOR",
-                format!("this worker has no executor `{}`", self.phase.executor),
-            ))
+            // another build of the worker may have it: the job is held, not failed
+            PlanError::Store(StoreError::Corrupt(format!(
+                "this worker has no executor `{}`",
+                self.phase.executor
+            )))
         })
     }
 
@@ -212,8 +225,11 @@ impl Planner {
             }
             // nothing was asked: as often as it takes, until the job's time is over
             CallError::NotSent(_) => {
-                self.park(Some(e.retry_after().map_or(2_000, |d| d.as_millis() as u64)))
-                    .await
+                self.park(
+                    Some(e.retry_after().map_or(2_000, |d| d.as_millis() as u64)),
+                    attempts(claim),
+                )
+                .await
             }
             CallError::Auth { .. } => {
                 let reason = format!(
@@ -222,7 +238,7 @@ impl Planner {
                 );
                 tracing::warn!(job = %self.spec.id, reason, "job paused");
                 self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;
-                self.park(None).await
+                self.park(None, attempts(claim)).await
             }
             _ => {
                 self.again_or_fail(claim, &code, &message, e.is_transient(), e.retry_after())
@@ -243,22 +259,24 @@ impl Planner {
             max_retries: self.core.settings.retry_max,
             backoff_seconds: self.core.settings.retry_backoff.as_secs_f64(),
         });
-        if transient && claim.claims <= policy.max_retries + EXTRA_PLANS {
-            let wait = policy.delay(claim.claims, retry_after, rand::random());
+        let attempt = attempts(claim) + 1;
+        if transient && attempt <= policy.max_retries + EXTRA_PLANS {
+            let wait = policy.delay(attempt, retry_after, rand::random());
             tracing::info!(unit = %self.unit(), code, message, wait_ms = wait.as_millis() as u64, "planning is tried again");
-            return self.park(Some(wait.as_millis() as u64)).await;
+            return self.park(Some(wait.as_millis() as u64), attempt).await;
         }
         self.fail(code, message, false).await
     }
 
-    /// Puts the plan aside; none: until the job is resumed.
-    async fn park(&self, delay_ms: Option<u64>) -> Result<(), Aborted> {
+    /// Puts the plan aside; none: until the job is resumed. `attempt`: plans that failed so far; waits for a controller do not count.
+    async fn park(&self, delay_ms: Option<u64>, attempt: u32) -> Result<(), Aborted> {
+        let tried = [(ATTEMPTS, attempt.to_string())];
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         persist!(
             self.core,
             "park",
             held.lost,
-            store.park(p, &held.unit, &held.token, delay_ms, 1, &[])
+            store.park(p, &held.unit, &held.token, delay_ms, 1, &tried)
         )?;
         Ok(())
     }

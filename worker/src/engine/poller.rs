@@ -1,11 +1,13 @@
 //! Asks after activities, for the whole fleet: one worker per controller, all pending ids with one paged query.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use shared::id::Unit;
 use shared::store::{Partition, PendingActivity, StoreError};
+
+use tokio::task::JoinHandle;
 
 use super::core::{Core, now_ms};
 use super::jobgate::SharedGate;
@@ -13,8 +15,10 @@ use super::settling::WAKE_PARTLY_MS;
 
 /// How often the list of controllers with something pending is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A poller that dies is replaced after this.
-const LEASE: Duration = Duration::from_secs(10);
+/// A poller that dies or stops is replaced after this.
+const LEASE: Duration = Duration::from_secs(5);
+/// A controller without anything pending is not looked at any more after this.
+const IDLE: Duration = Duration::from_secs(60);
 /// After the first 202.
 const FIRST_POLL: Duration = Duration::from_millis(500);
 /// This long after the newest 202 most activities have ended.
@@ -33,9 +37,10 @@ struct Pace {
     quiet: bool,
 }
 
-/// Until the worker stops.
+/// Until the worker stops. Each controller is looked at in a task of its own: one that is slow holds up no other.
 pub async fn run(core: Arc<Core>) {
-    let mut paces: HashMap<String, Pace> = HashMap::new();
+    let paces: Arc<Mutex<HashMap<String, Pace>>> = Arc::default();
+    let mut looking: HashMap<String, JoinHandle<()>> = HashMap::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -48,40 +53,49 @@ pub async fn run(core: Arc<Core>) {
                 continue;
             }
         };
-        paces.retain(|k, _| limiters.iter().any(|(l, _)| l == k));
+        looking.retain(|_, task| !task.is_finished());
         for (limiter, newest_ms) in limiters {
-            if let Err(e) = look(&core, &limiter, newest_ms, &mut paces).await {
-                tracing::debug!(limiter, error = %e, "not polled");
+            if looking.contains_key(&limiter) {
+                continue;
             }
+            let (core, paces, name) = (core.clone(), paces.clone(), limiter.clone());
+            let task = tokio::spawn(async move {
+                let locked = || paces.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let pace = locked().remove(&name);
+                match look(&core, &name, newest_ms, pace).await {
+                    Ok(Some(pace)) => drop(locked().insert(name, pace)),
+                    Ok(None) => {}
+                    Err(e) => tracing::debug!(limiter = name, error = %e, "not polled"),
+                }
+            });
+            looking.insert(limiter, task);
         }
     }
 }
 
-async fn look(
-    core: &Arc<Core>,
-    limiter: &str,
-    newest_ms: u64,
-    paces: &mut HashMap<String, Pace>,
-) -> Result<(), StoreError> {
+/// One look at a controller; answers when to poll it next. None: nothing is pending, or another worker polls it.
+async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace>) -> Result<Option<Pace>, StoreError> {
     let Some((limits, activities)) = core.remotes.activities(limiter) else {
-        return Ok(());
+        return Ok(None);
     };
     let (pending, ours) = core
         .store
         .poll_lease(limiter, &core.worker, LEASE.as_millis() as u64)
         .await?;
     if pending == 0 {
-        // nothing was added since it was emptied
-        paces.remove(limiter);
-        return core.store.polls_idle(limiter).await;
+        // off the list only after a while: an id may be added this very moment
+        if newest_ms + IDLE.as_millis() as u64 <= now_ms() {
+            core.store.polls_idle(limiter).await?;
+        }
+        return Ok(None);
     }
     if !ours {
-        paces.remove(limiter);
-        return Ok(());
+        return Ok(None);
     }
-    let pace = paces.entry(limiter.to_owned()).or_insert_with(|| Pace {
-        next: Instant::now() + FIRST_POLL,
-        earliest: Instant::now() + FIRST_POLL,
+    let first = Instant::now() + FIRST_POLL;
+    let mut pace = pace.unwrap_or(Pace {
+        next: first,
+        earliest: first,
         quiet: false,
     });
     // no more 202s come: what is left is asked after soon, for a phase may end with it
@@ -92,15 +106,13 @@ async fn look(
         pace.next
     };
     if Instant::now() < due {
-        return Ok(());
+        return Ok(Some(pace));
     }
     pace.quiet = quiet;
     let all = core.store.pending(limiter).await?;
     let now = now_ms();
     let give_up = core.settings.poll_give_up().as_millis() as u64;
-    let (old, live): (BTreeMap<_, _>, BTreeMap<_, _>) = all
-        .into_iter()
-        .partition(|(_, a)| a.since_ms.saturating_add(give_up) <= now);
+    let live = all;
     let oldest_ms = live.values().map(|a| now.saturating_sub(a.since_ms)).max().unwrap_or(0);
     let throttle = core.throttle_for(limits.clone());
     let gate = SharedGate {
@@ -114,16 +126,11 @@ async fn look(
         .filter(|(_, a)| asked(a))
         .map(|(id, a)| (id.clone(), a.since_ms))
         .collect();
-    if ids.is_empty() && old.is_empty() {
+    if ids.is_empty() {
         pace.next = Instant::now() + FRESH;
-        return Ok(());
+        return Ok(Some(pace));
     }
-    let polled = if ids.is_empty() {
-        Ok((Vec::new(), 0))
-    } else {
-        activities.poll(&ids, &gate).await
-    };
-    let (ended, calls) = match polled {
+    let (ended, calls) = match activities.poll(&ids, &gate).await {
         Ok(r) => r,
         Err(e) => {
             // says nothing about the work: asked again
@@ -132,12 +139,18 @@ async fn look(
         }
     };
     core.metrics.polls.inc_by(u64::from(calls));
-    let mut settled = Vec::with_capacity(ended.len() + old.len());
+    let mut settled = Vec::with_capacity(ended.len());
     for (id, e) in &ended {
         settled.push((id.clone(), Some(serde_json::to_string(e)?)));
     }
-    // given up: their batches read back by themselves
-    settled.extend(old.keys().map(|id| (id.clone(), None)));
+    // given up, after this last look: their batches read back by themselves
+    let is_ended: std::collections::HashSet<&String> = ended.iter().map(|(id, _)| id).collect();
+    let too_old = |a: &PendingActivity| a.since_ms.saturating_add(give_up) <= now;
+    settled.extend(
+        live.iter()
+            .filter(|(id, a)| too_old(a) && !is_ended.contains(id))
+            .map(|(id, _)| (id.clone(), None)),
+    );
     core.store.settle(limiter, &settled).await?;
     wake(core, &live, ended.iter().map(|(id, _)| id)).await?;
 
@@ -146,7 +159,7 @@ async fn look(
     let cost = Duration::from_secs_f64(f64::from(calls) / (limits.rate * COST_MAX).max(0.001));
     pace.earliest = Instant::now() + cost;
     pace.next = Instant::now() + interval.max(cost);
-    Ok(())
+    Ok(Some(pace))
 }
 
 /// Few are waited for, and not for long: soon, for a phase may end with them. Many, or old ones: as slowly as configured.

@@ -8,13 +8,14 @@ use shared::store::{Partition, Read, Reader};
 use super::claim;
 use super::core::Core;
 
-/// Pause between two tries of a server that is away.
+/// First and longest pause between two tries of a server that is away.
+const WAIT_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Until the worker stops.
 pub async fn run(core: Arc<Core>, p: Partition) {
     let mut reader: Option<Reader> = None;
-    let mut wait = Duration::from_millis(100);
+    let mut wait = WAIT_MIN;
     while !core.stopping.is_cancelled() {
         core.pulse.reader_moved();
         let slot = tokio::select! {
@@ -32,10 +33,7 @@ pub async fn run(core: Arc<Core>, p: Partition) {
         let r = match &mut reader {
             Some(r) => r,
             None => match open(&core, p).await {
-                Ok(fresh) => {
-                    wait = Duration::from_millis(100);
-                    reader.insert(fresh)
-                }
+                Ok(fresh) => reader.insert(fresh),
                 Err(e) => {
                     tracing::warn!(error = %e, "the work stream can't be read, tried again");
                     tokio::time::sleep(wait).await;
@@ -45,12 +43,17 @@ pub async fn run(core: Arc<Core>, p: Partition) {
             },
         };
         match r.next().await {
-            Ok(Read::Entry(entry)) => claim::start(&core, p, entry, slot, false),
-            Ok(Read::Nothing) => {}
+            Ok(Read::Entry(entry)) => {
+                wait = WAIT_MIN;
+                claim::start(&core, p, entry, slot, false);
+            }
+            Ok(Read::Nothing) => wait = WAIT_MIN,
             Ok(Read::NoGroup) => mend(&core, p).await,
             Err(e) => {
                 tracing::warn!(error = %e, "reading the work stream failed, reconnecting");
                 reader = None;
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY_MAX);
             }
         }
     }

@@ -28,19 +28,21 @@ pub async fn run(core: Arc<Core>, p: Partition) {
         if !may_judge(&core) || core.store.out_of_memory() {
             continue;
         }
-        let free = core.slots.available_permits();
-        if free == 0 {
+        // in the queue for a slot like the reader: a worker whose every slot is waiting to read takes over all the same
+        let Ok(Ok(first)) = tokio::time::timeout(every, core.slots.clone().acquire_owned()).await else {
             continue;
-        }
+        };
+        let mut first = Some(first);
+        let count = (core.slots.available_permits() + 1).min(16);
         match core
             .store
-            .autoclaim(p, &core.worker, idle.as_millis() as u64, &cursor, free.min(16))
+            .autoclaim(p, &core.worker, idle.as_millis() as u64, &cursor, count)
             .await
         {
             Ok((entries, next)) => {
                 cursor = next;
                 for entry in entries {
-                    if let Ok(slot) = core.slots.clone().try_acquire_owned() {
+                    if let Some(slot) = first.take().or_else(|| core.slots.clone().try_acquire_owned().ok()) {
                         claim::start(&core, p, entry, slot, true);
                     }
                 }

@@ -32,11 +32,14 @@ impl Run {
                 && !stopped
                 && cool.is_none()
                 && self.mode() == Mode::Run
-                && (!self.one_by_one || flying.is_empty());
+                && (!self.one_by_one || (flying.is_empty() && self.batch.pending().is_empty()));
             if !more && flying.is_empty() {
                 return Ok(cool);
             }
-            if more && waiting.is_none() {
+            if !more {
+                // permits that were granted meanwhile go back at once
+                waiting = None;
+            } else if waiting.is_none() {
                 let (gate, want) = (self.gate.clone(), (todo.len() as u32).min(block));
                 waiting = Some(Box::pin(async move { gate.permits(want).await }));
             }
@@ -56,6 +59,10 @@ impl Run {
                     let mut ended = vec![first];
                     while let Some(next) = flying.try_join_next() {
                         ended.push(next);
+                    }
+                    for e in ended.iter().filter_map(|e| e.as_ref().err()) {
+                        // its state stays "in flight": the batch is not finished here, a takeover reads it back
+                        tracing::error!(unit = %self.held.unit, error = %e, "sending a task failed unexpectedly");
                     }
                     let closed = self.landed(ended.into_iter().filter_map(Result::ok).collect()).await?;
                     cool = cool.max(closed);

@@ -49,7 +49,9 @@ impl Run {
     /// Takes in what is known of the activities it waits for.
     pub(super) async fn collect_settled(&mut self) -> Result<(), Aborted> {
         let pending = self.batch.pending();
-        self.core.metrics.requests_unsettled.set(pending.len() as i64);
+        self.held
+            .unsettled
+            .store(pending.len(), std::sync::atomic::Ordering::Relaxed);
         if pending.is_empty() {
             return Ok(());
         }
@@ -101,7 +103,7 @@ impl Run {
             }
             Err(e) => {
                 for at in at {
-                    let (c, effect) = self.batch.not_read_back(at, &e, now, rand::random());
+                    let (c, effect) = self.batch.not_read_back(at, &e, self.mode(), now, rand::random());
                     checkpoints.extend(c.map(|c| (at, c)));
                     effects.push(effect);
                 }

@@ -33,7 +33,8 @@ impl Clients {
 
     /// The client of a controller. [`CallError::Rejected`] when the file does not list it (any more), or no client can be made of it.
     pub fn get(&self, controller: i64) -> Result<R1, CallError> {
-        let refused = |code: &str, detail: String| CallError::Rejected {
+        // no other call will fare better: the job is held until the file is mended
+        let refused = |code: &str, detail: String| CallError::Auth {
             status: 0,
             code: Some(code.to_owned()),
             detail,

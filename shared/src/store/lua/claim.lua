@@ -7,6 +7,7 @@
 local worker, token, entry = ARGV[1], ARGV[2], ARGV[3]
 local x = call('XPENDING', WORK, G, entry, entry, 1)
 if #x == 0 or x[1][2] ~= worker then return { 'LOST' } end          -- auto-claimed away before we started
+call('XCLAIM', WORK, G, worker, 0, entry, 'JUSTID')                -- its idle time counts from here
 local e = call('XRANGE', WORK, entry, entry)
 if #e == 0 then call('XACK', WORK, G, entry); return { 'LOST' } end
 local m = {}

@@ -1,7 +1,7 @@
 -- The one commit point: outcomes, counters, created resources, errors, events, the entry's end, the graph's advance, the next batches.
 -- KEYS[1] P   ARGV: job ph b token blob done failed skipped unknown cancelled resources-json errors-json error-count facts('' none) dlq('' none)
 --   resources-json {"<kind>|c": n, "<kind>|a": n}; errors-json [string…] (a sample)
--- -> {OK failed+unknown settled expected} | {DONE} accepted before | {FENCED} another's | {GONE}
+-- -> {OK failed+unknown(since the last resume) settled expected} | {DONE} accepted before | {FENCED} another's | {GONE}
 -- Events: job.progress (at most one a second), phase.*, job.*
 local job, ph, b = ARGV[1], ARGV[2], ARGV[3]
 local j, r = J(job), rec_get(job, ph, b)
@@ -32,12 +32,12 @@ touch(job, ms)
 call('HINCRBY', PH(job, ph), 'bdone', 1)
 local f = call('HMGET', PH(job, ph), 'failed', 'unknown', 'tol')
 if call('HGET', j..':dag', 'crit:'..ph) and num(f[1]) + num(f[2]) > num(f[3]) then truncate(job, 'CRITICAL', ms) end
-local totals = call('HMGET', j, 'failed', 'unknown', 'done', 'skipped', 'expected', 'tasks')
+local totals = call('HMGET', j, 'failed', 'unknown', 'done', 'skipped', 'expected', 'tasks', 'fbase')
 if not phase_done(job, ph, ms) then
   local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches')
   if p[1] == 'RUNNING' and num(p[2]) < num(p[3]) and call('HGET', j..':dag', 'seq:'..ph) then queue(lane, job, ph) end
 end
 progress(job, ms)
 ring_add(lane); pump(8)
-return { 'OK', num(totals[1]) + num(totals[2]), num(totals[1]) + num(totals[2]) + num(totals[3]) + num(totals[4]),
+return { 'OK', num(totals[1]) + num(totals[2]) - num(totals[7]), num(totals[1]) + num(totals[2]) + num(totals[3]) + num(totals[4]),
   math.max(num(totals[5]), num(totals[6])) }

@@ -27,6 +27,9 @@ elseif what == 'resume' then
   st = f[7] and 'RUNNING' or 'PENDING'
   call('HSET', j, 'status', st, 'updated', ms)
   call('HDEL', j, 'held', 'paused_at')
+  -- the failure budget is judged anew: what had failed was seen by whoever resumed
+  local b = call('HMGET', j, 'failed', 'unknown')
+  call('HSET', j, 'fbase', num(b[1]) + num(b[2]))
   if f[6] then
     call('HSET', j, 'deadline', ms + num(f[6])); call('HDEL', j, 'left')
     call('ZADD', P..'deadlines', ms + num(f[6]), job)

@@ -1,9 +1,9 @@
 //! What happens to a task: its write's answer, its activity's end, its reading back.
 
 use shared::job::TaskStatus;
-use shared::job::outcome::{Checkpoint, Outcome, TaskError};
+use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
 
-use super::{Batch, Doubt, Effect, State, Tries};
+use super::{Batch, Effect, Mode, State, Tries};
 use crate::engine::remotes::Ended;
 use crate::executors::{Found, Sent, Settle, Task};
 use crate::gate::GateClosed;
@@ -14,6 +14,12 @@ pub(super) const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
 /// Before the next try of a call that never left us and was given no time. Milliseconds.
 const NOT_SENT_WAIT_MS: u64 = 1_000;
 
+/// Refused credentials are not asked with again before this, where nothing but reading back is left. Milliseconds.
+const REFUSED_WAIT_MS: u64 = 30_000;
+
+/// Why it is read back when its time has come (none: it is sent), and the request id that belongs to the doubt.
+type Look = (Option<Doubt>, Option<String>);
+
 impl Batch {
     /// Waiting ones whose time has come, pending ones that are given up.
     pub fn wake(&mut self, now_ms: u64) {
@@ -22,22 +28,18 @@ impl Batch {
                 State::Waiting {
                     tries,
                     not_before_ms,
-                    read_back: false,
-                    ..
-                } if *not_before_ms <= now_ms => {
-                    *s = State::Todo(*tries);
-                }
-                State::Waiting {
-                    tries,
-                    not_before_ms,
                     last,
-                    read_back: true,
+                    read_back,
+                    request_id,
                 } if *not_before_ms <= now_ms => {
-                    *s = State::Uncertain {
-                        tries: *tries,
-                        doubt: Doubt::Sent,
-                        request_id: None,
-                        last: Some(last.clone()),
+                    *s = match read_back {
+                        None => State::Todo(*tries),
+                        Some(doubt) => State::Uncertain {
+                            tries: *tries,
+                            doubt: *doubt,
+                            request_id: request_id.take(),
+                            last: Some(last.clone()),
+                        },
                     };
                 }
                 State::Pending {
@@ -116,17 +118,14 @@ impl Batch {
         random: f64,
     ) -> (Option<Checkpoint>, Effect) {
         let error = TaskError::new(&e.code(), e.to_message());
-        if let Some(put_off) = self.put_off(at, e, &error, tries, tries.ours, now_ms) {
+        let look = |ours: bool| (ours.then_some(Doubt::Sent), None);
+        if let Some(put_off) = self.put_off(at, e, &error, tries, look(tries.ours), now_ms) {
             return put_off;
         }
         if let CallError::Conflict { uniqueness: true, .. } = e {
-            self.states[at] = State::Uncertain {
-                tries,
-                doubt: Doubt::Conflict,
-                request_id: None,
-                last: Some(error),
-            };
-            return (None, Effect::None);
+            // stored: the intent alone would make what is found ours
+            let c = self.wait(at, tries, now_ms, error, (Some(Doubt::Conflict), None));
+            return (Some(c), Effect::None);
         }
         let tried = Tries {
             attempt: tries.attempt + 1,
@@ -138,10 +137,14 @@ impl Batch {
             if e.maybe_applied() {
                 wait = wait.max(AMBIGUOUS_SETTLE_MS);
             }
-            self.wait(at, tried, now_ms + wait, error, tried.ours)
-        } else if e.is_transient() && tried.ours {
-            // no attempt is left, and one of them may have been applied: the last word is the controller's
-            self.wait(at, tried, now_ms + AMBIGUOUS_SETTLE_MS, error, true)
+            self.wait(at, tried, now_ms + wait, error, look(tried.ours))
+        } else if tried.ours {
+            // it is not sent again, but an earlier write may have been applied: the last word is the controller's
+            let last = Tries {
+                attempt: tried.attempt.max(self.policy.max_retries + 1),
+                ..tried
+            };
+            self.wait(at, last, now_ms + AMBIGUOUS_SETTLE_MS, error, look(true))
         } else {
             let o = Outcome::failed(self.tasks[at].input.index, error);
             self.done(at, o, tries, None, now_ms)
@@ -156,7 +159,7 @@ impl Batch {
         e: &CallError,
         error: &TaskError,
         tries: Tries,
-        read_back: bool,
+        look: Look,
         now_ms: u64,
     ) -> Option<(Option<Checkpoint>, Effect)> {
         let (wait, effect) = match e {
@@ -170,21 +173,23 @@ impl Batch {
                     effect,
                 )
             }
-            CallError::Auth { .. } => (0, Effect::Pause(e.to_message())),
+            CallError::Auth { .. } => (
+                if look.0.is_some() { REFUSED_WAIT_MS } else { 0 },
+                Effect::Pause(e.to_message()),
+            ),
             _ => return None,
         };
-        Some((
-            Some(self.wait(at, tries, now_ms + wait, error.clone(), read_back)),
-            effect,
-        ))
+        Some((Some(self.wait(at, tries, now_ms + wait, error.clone(), look)), effect))
     }
 
-    fn wait(&mut self, at: usize, tries: Tries, not_before_ms: u64, last: TaskError, read_back: bool) -> Checkpoint {
+    fn wait(&mut self, at: usize, tries: Tries, not_before_ms: u64, last: TaskError, look: Look) -> Checkpoint {
+        let (read_back, request_id) = look;
         let c = Checkpoint::Retry {
             attempt: tries.attempt,
             not_before_ms,
             last: last.clone(),
-            was_sent: read_back,
+            read_back,
+            request_id: request_id.clone(),
             ours: tries.ours,
             started_ms: tries.started_ms,
         };
@@ -193,6 +198,7 @@ impl Batch {
             not_before_ms,
             last,
             read_back,
+            request_id,
         };
         c
     }
@@ -288,7 +294,8 @@ impl Batch {
             }
             (Found::Absent, Doubt::Sent) if self.policy.allows(tries.attempt) => {
                 // a takeover's intent counts as the attempt it may have been
-                self.states[at] = State::Todo(if last.is_none() { again } else { tries });
+                let uncounted = last.as_ref().is_some_and(|e| e.code == super::INTENT_FOUND);
+                self.states[at] = State::Todo(if uncounted { again } else { tries });
                 None
             }
             (Found::Absent, Doubt::Conflict | Doubt::Done) if self.policy.allows(again.attempt) => {
@@ -296,7 +303,13 @@ impl Batch {
                 let error =
                     last.unwrap_or_else(|| TaskError::new("NOT_VISIBLE_YET", "reported done, not to be seen yet"));
                 let wait = self.policy.delay(again.attempt, None, random).as_millis() as u64;
-                Some(self.wait(at, again, now_ms + wait.max(AMBIGUOUS_SETTLE_MS), error, true))
+                Some(self.wait(
+                    at,
+                    again,
+                    now_ms + wait.max(AMBIGUOUS_SETTLE_MS),
+                    error,
+                    (Some(doubt), request_id),
+                ))
             }
             (Found::Absent, _) => {
                 let mut error = last.unwrap_or_else(|| TaskError::new("NOT_FOUND", "it was reported done"));
@@ -306,28 +319,39 @@ impl Batch {
         }
     }
 
-    /// Reading back failed: tried again later, as often as a write is; then nobody knows.
+    /// Reading back failed: tried again later, as often as a write is; then nobody knows. Of a job that is cut short every failure
+    /// counts: it must end some day, also while its controller is gone or refuses us.
     pub fn not_read_back(
         &mut self,
         at: usize,
         e: &CallError,
+        mode: Mode,
         now_ms: u64,
         random: f64,
     ) -> (Option<Checkpoint>, Effect) {
-        let State::Uncertain { tries, request_id, .. } = self.states[at].clone() else {
+        let State::Uncertain {
+            tries,
+            doubt,
+            request_id,
+            ..
+        } = self.states[at].clone()
+        else {
             return (None, Effect::None);
         };
         let error = TaskError::new(&e.code(), e.to_message());
-        if let Some(put_off) = self.put_off(at, e, &error, tries, true, now_ms) {
+        let look = (Some(doubt), request_id.clone());
+        let ending = matches!(mode, Mode::Cut | Mode::Poison);
+        if !ending && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms) {
             return put_off;
         }
         let again = Tries {
             attempt: tries.attempt + 1,
             ..tries
         };
-        let c = if e.is_transient() && self.policy.allows(again.attempt) {
+        let worth_it = e.is_transient() || matches!(e, CallError::NotSent(_));
+        let c = if worth_it && self.policy.allows(again.attempt) {
             let wait = self.policy.delay(again.attempt, e.retry_after(), random).as_millis() as u64;
-            self.wait(at, again, now_ms + wait, error, true)
+            self.wait(at, again, now_ms + wait, error, look)
         } else {
             let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
             o.error = Some(error);

@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use shared::job::outcome::{Checkpoint, Outcome, TaskError};
+use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
 use shared::job::retry::RetryPolicy;
 
 use crate::executors::Task;
@@ -28,19 +28,6 @@ pub struct Tries {
     pub started_ms: u64,
 }
 
-/// Why a task has to be read back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// Perhaps sent, perhaps applied: a takeover found the intent, or the reply was lost.
-    Sent,
-    /// Refused because it exists.
-    Conflict,
-    /// Accepted, and its activity never ended.
-    GaveUp,
-    /// Reported done; the id or the stored value has to be looked up.
-    Done,
-}
-
 /// State of one task in the hands of a worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
@@ -50,7 +37,8 @@ pub enum State {
         tries: Tries,
         not_before_ms: u64,
         last: TaskError,
-        read_back: bool,
+        read_back: Option<Doubt>,
+        request_id: Option<String>,
     },
     Uncertain {
         tries: Tries,
@@ -86,14 +74,21 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// From the plan and what was remembered since. `give_up_ms`: how long an activity is waited for.
-    pub fn new(tasks: Vec<Task>, checkpoints: &[(u32, String)], policy: RetryPolicy, give_up_ms: u64) -> Self {
+    /// From the plan and what was remembered since. `give_up_ms`: how long an activity is waited for. `flight_over_ms`: when no
+    /// write of an earlier owner can be under way any more; its intents are read back then, not before.
+    pub fn new(
+        tasks: Vec<Task>,
+        checkpoints: &[(u32, String)],
+        policy: RetryPolicy,
+        give_up_ms: u64,
+        flight_over_ms: u64,
+    ) -> Self {
         let known: BTreeMap<u32, Checkpoint> = checkpoints
             .iter()
             .filter_map(|(i, c)| serde_json::from_str(c).ok().map(|c| (*i, c)))
             .collect();
         let state = |t: &Task| match (known.get(&t.input.index), &t.input.preset) {
-            (Some(c), _) => from_checkpoint(c.clone()),
+            (Some(c), _) => from_checkpoint(c.clone(), flight_over_ms),
             (None, Some(o)) => State::Done(Box::new(o.clone())),
             (None, None) => State::Todo(Tries::default()),
         };
@@ -147,7 +142,7 @@ impl Batch {
         let open = |s: &State| {
             matches!(
                 s,
-                State::Pending { .. } | State::Uncertain { .. } | State::Waiting { read_back: true, .. }
+                State::Pending { .. } | State::Uncertain { .. } | State::Waiting { read_back: Some(_), .. }
             )
         };
         self.states.iter().any(open)
@@ -179,17 +174,18 @@ impl Batch {
     }
 }
 
-fn from_checkpoint(c: Checkpoint) -> State {
+fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
     match c {
-        Checkpoint::Sent { attempt, started_ms } => State::Uncertain {
+        Checkpoint::Sent { attempt, started_ms } => State::Waiting {
             tries: Tries {
                 attempt,
                 ours: true,
                 started_ms,
             },
-            doubt: Doubt::Sent,
+            not_before_ms: flight_over_ms,
+            last: intent_found(),
+            read_back: Some(Doubt::Sent),
             request_id: None,
-            last: None,
         },
         Checkpoint::Accepted {
             request_id,
@@ -212,7 +208,8 @@ fn from_checkpoint(c: Checkpoint) -> State {
             attempt,
             not_before_ms,
             last,
-            was_sent,
+            read_back,
+            request_id,
             ours,
             started_ms,
         } => State::Waiting {
@@ -223,8 +220,17 @@ fn from_checkpoint(c: Checkpoint) -> State {
             },
             not_before_ms,
             last,
-            read_back: was_sent,
+            read_back,
+            request_id,
         },
         Checkpoint::Done { outcome } => State::Done(outcome),
     }
 }
+
+/// The word on a task whose owner vanished between intent and answer.
+fn intent_found() -> TaskError {
+    TaskError::new(INTENT_FOUND, "the worker that was about to send it is gone")
+}
+
+/// Code of [`intent_found`]: an attempt that is not yet counted.
+const INTENT_FOUND: &str = "TAKEN_OVER";

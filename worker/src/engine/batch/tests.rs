@@ -34,12 +34,12 @@ fn task() -> Vec<Task> {
 }
 
 fn fresh() -> Batch {
-    Batch::new(task(), &[], POLICY, GIVE_UP_MS)
+    Batch::new(task(), &[], POLICY, GIVE_UP_MS, 0)
 }
 
 /// As another worker would see it after a takeover.
 fn taken_over(c: &Checkpoint) -> Batch {
-    Batch::new(task(), &[(7, serde_json::to_string(c).unwrap())], POLICY, GIVE_UP_MS)
+    Batch::new(task(), &[(7, serde_json::to_string(c).unwrap())], POLICY, GIVE_UP_MS, 0)
 }
 
 fn send(b: &mut Batch, sent: Sent, now: u64) -> (Option<Checkpoint>, Effect) {
@@ -91,7 +91,9 @@ fn an_intent_found_by_a_takeover_is_read_back_before_it_is_sent_again() {
         attempt: 0,
         started_ms: 5,
     });
-    assert!(b.todo().is_empty() && b.uncertain() == [0] && b.is_ours(0));
+    assert!(b.todo().is_empty());
+    b.wake(100);
+    assert!(b.uncertain() == [0] && b.is_ours(0));
     b.found(0, Found::Absent, 100, 0.5);
     assert_eq!(b.todo(), [0]);
     // it counts as an attempt: a batch whose worker always dies here ends some day
@@ -114,7 +116,10 @@ fn a_lost_reply_waits_and_is_read_back_and_what_is_found_is_ours() {
 #[test]
 fn what_was_refused_because_it_exists_is_ours_only_if_we_may_have_made_it() {
     let mut b = fresh();
-    send(&mut b, conflict(), 1_000);
+    let (c, _) = send(&mut b, conflict(), 1_000);
+    let mut b = taken_over(&c.unwrap());
+    b.wake(1_000);
+    assert_eq!(b.uncertain(), [0]);
     assert!(!b.is_ours(0), "the first write ever was refused: somebody else's");
     // not to be seen at first: still not ours when it is
     let c = b.found(0, Found::Absent, 1_000, 0.5).unwrap();
@@ -127,13 +132,15 @@ fn what_was_refused_because_it_exists_is_ours_only_if_we_may_have_made_it() {
     send(&mut b, limited(), 1_000);
     b.wake(60_000);
     send(&mut b, conflict(), 60_000);
-    assert!(!b.is_ours(0), "a 429 applied nothing");
+    b.wake(60_000);
+    assert!(b.uncertain() == [0] && !b.is_ours(0), "a 429 applied nothing");
 
     let mut b = fresh();
     send(&mut b, lost(), 1_000);
     b.wake(60_000);
     b.found(0, Found::Absent, 60_000, 0.5);
     send(&mut b, conflict(), 60_000);
+    b.wake(60_000);
     assert!(b.is_ours(0), "the lost one was applied after all");
 }
 
@@ -190,6 +197,89 @@ fn an_activity_that_never_ends_is_read_back_and_unknown_when_absent() {
     b.found(0, Found::Absent, 200_000, 0.5);
     assert_eq!(status(&b), Some(TaskStatus::Unknown));
     assert_eq!(b.outcomes()[0].request_id.as_deref(), Some("r"));
+}
+
+#[test]
+fn a_doubt_survives_a_reading_back_that_fails() {
+    let busy = CallError::ServerError {
+        status: 503,
+        retry_after: None,
+        write: false,
+        detail: String::new(),
+    };
+    let mut b = fresh();
+    send(&mut b, accepted(), 1_000);
+    b.wake(1_000 + GIVE_UP_MS);
+    let (c, _) = b.not_read_back(0, &busy, Mode::Run, 200_000, 0.5);
+    let mut b = taken_over(&c.unwrap());
+    b.wake(300_000);
+    b.found(0, Found::Absent, 300_000, 0.5);
+    assert_eq!(
+        status(&b),
+        Some(TaskStatus::Unknown),
+        "its activity may still be at work: never sent again"
+    );
+    assert_eq!(b.outcomes()[0].request_id.as_deref(), Some("r"));
+
+    let mut b = fresh();
+    send(&mut b, accepted(), 1_000);
+    b.ended(
+        0,
+        Ended::Success { resource_ids: vec![] },
+        |_, _| Settle::ReadBack,
+        2_000,
+    );
+    for n in 1..10 {
+        b.found(0, Found::Absent, n * 100_000, 0.5);
+        assert!(b.todo().is_empty(), "reported done: never sent again");
+        b.wake((n + 1) * 100_000);
+    }
+    assert_eq!(status(&b), Some(TaskStatus::Failed));
+}
+
+#[test]
+fn a_cut_job_ends_even_while_its_controller_is_gone_or_refuses_us() {
+    let gone = CallError::from(GateClosed::CoolDown(Duration::from_secs(9)));
+    let refused = CallError::Auth {
+        status: 403,
+        code: None,
+        detail: String::new(),
+    };
+    for e in [gone, refused] {
+        let mut b = taken_over(&Checkpoint::Sent {
+            attempt: 0,
+            started_ms: 5,
+        });
+        let mut now = 1_000;
+        for _ in 0..10 {
+            b.wake(now);
+            b.settle(Mode::Cut, now);
+            if b.uncertain().is_empty() {
+                break;
+            }
+            b.not_read_back(0, &e, Mode::Cut, now, 0.5);
+            now += 100_000;
+        }
+        assert_eq!(status(&b), Some(TaskStatus::Unknown), "{e:?}");
+    }
+}
+
+#[test]
+fn a_refusal_for_good_of_what_may_be_there_already_is_read_back_first() {
+    let mut b = fresh();
+    send(&mut b, lost(), 1_000);
+    b.wake(60_000);
+    b.found(0, Found::Absent, 60_000, 0.5);
+    let refused = CallError::Rejected {
+        status: 400,
+        code: None,
+        detail: "no".into(),
+    };
+    send(&mut b, Sent::Failed(refused), 60_000);
+    b.wake(120_000);
+    assert_eq!(b.uncertain(), [0]);
+    b.found(0, Found::Absent, 120_000, 0.5);
+    assert_eq!(status(&b), Some(TaskStatus::Failed), "and not sent again");
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Reading back what a job has stored: its input, its tasks, its outcomes.
+
+use super::keys::Partition;
+use super::{Store, StoreError};
+use crate::id::{JobId, PhaseId};
+use crate::job::task::TaskInput;
+
+impl Store {
+    /// Outcome blobs of a phase, a page at a time: (batch, blob), and the cursor to go on from (`0` at the end).
+    pub async fn scan_outcomes(
+        &self,
+        p: Partition,
+        job: JobId,
+        phase: &PhaseId,
+        cursor: &str,
+    ) -> Result<(Vec<(i64, Vec<u8>)>, String), StoreError> {
+        let (key, cursor) = (p.job_part(job, &format!("out:{phase}")), cursor.to_owned());
+        let (next, flat): (String, Vec<Vec<u8>>) = self
+            .redis
+            .run(|mut c| async move {
+                redis::cmd("HSCAN")
+                    .arg(key)
+                    .arg(cursor)
+                    .arg("COUNT")
+                    .arg(20)
+                    .query_async(&mut c)
+                    .await
+            })
+            .await?;
+        let pairs = flat
+            .chunks_exact(2)
+            .filter_map(|kv| String::from_utf8_lossy(&kv[0]).parse().ok().map(|b| (b, kv[1].clone())))
+            .collect();
+        Ok((pairs, next))
+    }
+
+    /// Tasks of a planned batch, without secrets.
+    pub async fn batch_input(
+        &self,
+        p: Partition,
+        job: JobId,
+        phase: &PhaseId,
+        batch: i64,
+    ) -> Result<Vec<TaskInput>, StoreError> {
+        let key = p.job_part(job, &format!("in:{phase}"));
+        let b: Option<Vec<u8>> = self
+            .redis
+            .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await })
+            .await?;
+        b.map_or(Ok(Vec::new()), |b| Ok(crate::blob::unpack(&b)?))
+    }
+
+    /// One chunk of the job's input: rows' blob and sealed secrets.
+    pub async fn input_chunk(
+        &self,
+        p: Partition,
+        job: JobId,
+        chunk: u32,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let (input, secrets) = (p.job_part(job, "input"), p.job_part(job, "inputsec"));
+        let (rows, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = self
+            .redis
+            .run(|mut c| async move {
+                redis::pipe()
+                    .hget(input, chunk)
+                    .hget(secrets, chunk)
+                    .query_async(&mut c)
+                    .await
+            })
+            .await?;
+        Ok(rows.map(|r| (r, sealed.unwrap_or_default())))
+    }
+}
