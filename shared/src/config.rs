@@ -222,6 +222,10 @@ impl Reader {
             None => self.whole("REDIS_PORT", 1, 65535),
         };
         let db = self.whole("REDIS_DB", 0, 1023);
+        // in an address it stands in brackets, in REDIS_HOST it may stand without
+        if host.parse::<std::net::Ipv6Addr>().is_ok() {
+            host = format!("[{host}]");
+        }
         let mut url = match url::Url::parse(&format!("redis://{host}:{port}/{db}")) {
             Ok(u) => u,
             Err(_) => {
@@ -265,15 +269,17 @@ impl Reader {
     }
 }
 
+/// A variable that is set to nothing is as good as not set: it does not hide what the file says.
+fn environment() -> Environment {
+    Environment::default().ignore_empty(true)
+}
+
 impl Settings {
     /// Reads file and environment.
     pub fn load() -> Result<Self, ConfigFaults> {
         let path = std::env::var("PHASELINE_CONFIG").ok();
         let file = File::new(path.as_deref().unwrap_or("phaseline.toml"), FileFormat::Toml).required(path.is_some());
-        let built = Config::builder()
-            .add_source(file)
-            .add_source(Environment::default())
-            .build();
+        let built = Config::builder().add_source(file).add_source(environment()).build();
         Self::read(built.map_err(|e| ConfigFaults(vec![format!("configuration file: {e}")]))?)
     }
 
@@ -308,6 +314,13 @@ impl Settings {
             shutdown_grace: r.seconds("SHUTDOWN_GRACE", 1.0, 300.0),
             partitions: r.whole("PARTITIONS", 1, 1024) as u16,
         };
+        // each partition's reader keeps a slot while it waits: at least one has to be left for what is taken over
+        if engine.slots <= usize::from(engine.partitions) {
+            r.faults.push(format!(
+                "WORKER_SLOTS={} is too few for PARTITIONS={}: it has to be greater, each partition's reader holds one slot",
+                engine.slots, engine.partitions
+            ));
+        }
         let dev = match r.text("AUTH_MODE").as_deref() {
             None | Some("jwt") => false,
             Some("dev") => true,
@@ -348,60 +361,4 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigFaults> {
-        let key = Sealer::generate_key();
-        let mut all = vec![("PAYLOAD_KEY", key.as_str())];
-        all.extend_from_slice(pairs);
-        Settings::from_pairs(&all)
-    }
-
-    #[test]
-    fn defaults_are_the_documented_ones() {
-        let s = with(&[]).unwrap();
-        assert_eq!(s.redis.url.as_str(), "redis://127.0.0.1:6379/1");
-        assert_eq!(s.engine.poll_give_up(), Duration::from_secs(180));
-        assert!(s.engine.lease() + s.engine.http_timeout() < s.engine.lock_ttl);
-    }
-
-    #[test]
-    fn every_faulty_variable_is_named_and_no_secret_shown() {
-        let e = with(&[
-            ("LOCK_TTL", "5"),
-            ("REDIS_PORT", "x"),
-            ("AUTH_JWT_SECRET", "hunter2"),
-            ("TASK_MAX_RETRIES", "1.5"),
-        ])
-        .unwrap_err()
-        .to_string();
-        for name in ["LOCK_TTL=5", "REDIS_PORT=x", "AUTH_JWT_SECRET", "TASK_MAX_RETRIES"] {
-            assert!(e.contains(name), "{name} missing in {e}");
-        }
-        assert!(!e.contains("hunter2"));
-    }
-
-    #[test]
-    fn a_password_stays_as_it_is_and_is_not_shown() {
-        let s = with(&[("REDIS_PASSWORD", "007@:/")]).unwrap();
-        assert_eq!(s.redis.url.as_str(), "redis://:007%40%3A%2F@127.0.0.1:6379/1");
-        assert!(!format!("{s:?}").contains("007"));
-    }
-
-    #[test]
-    fn the_form_kubernetes_injects_is_taken() {
-        let s = with(&[("REDIS_PORT", "tcp://10.1.2.3:6380")]).unwrap();
-        assert_eq!(s.redis.url.as_str(), "redis://10.1.2.3:6380/1");
-    }
-
-    #[test]
-    fn without_a_payload_key_there_is_no_start() {
-        assert!(
-            Settings::from_pairs(&[])
-                .unwrap_err()
-                .to_string()
-                .contains("PAYLOAD_KEY")
-        );
-    }
-}
+mod tests;

@@ -3,6 +3,9 @@
 //! redis-rs' `ConnectionManager` reconnects by itself when the socket drops. Two things it does not notice: a server that
 //! accepts bytes and never answers (time-outs do not make it reconnect), and a master that became a replica (`READONLY` on a
 //! healthy socket). After three time-outs in a row, or a `READONLY`, the manager is built anew.
+//!
+//! Each manager has a generation, and a failure counts against the one it happened on: what was under way on a manager that has
+//! been replaced (dozens of calls that time out one by one) does not replace its successor.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,14 +34,15 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    manager: RwLock<ConnectionManager>,
+    /// With its generation, which goes up by one with each replacement.
+    manager: RwLock<(ConnectionManager, u64)>,
+    /// In a row, on the current generation. Zeroed under the write lock when a new one begins.
     timeouts: AtomicU32,
     born: Instant,
     /// Milliseconds since `born`; 0 = never.
     last_ok_ms: AtomicU64,
     last_failure_ms: AtomicU64,
     oom_until_ms: AtomicU64,
-    rebuilds: AtomicU64,
 }
 
 fn manager_config() -> ConnectionManagerConfig {
@@ -77,13 +81,12 @@ impl Redis {
             ConnectionManager::new_lazy_with_config(client.clone(), manager_config()).map_err(StoreError::from)?;
         Ok(Redis(Arc::new(Inner {
             client,
-            manager: RwLock::new(manager),
+            manager: RwLock::new((manager, 0)),
             timeouts: AtomicU32::new(0),
             born: Instant::now(),
             last_ok_ms: AtomicU64::new(0),
             last_failure_ms: AtomicU64::new(0),
             oom_until_ms: AtomicU64::new(0),
-            rebuilds: AtomicU64::new(0),
         })))
     }
 
@@ -93,29 +96,33 @@ impl Redis {
         F: FnOnce(ConnectionManager) -> Fut,
         Fut: Future<Output = RedisResult<T>>,
     {
-        let manager = self.0.manager.read().await.clone();
+        let (manager, generation) = self.0.manager.read().await.clone();
         match f(manager).await {
             Ok(v) => {
-                self.0.timeouts.store(0, Ordering::Relaxed);
+                // a late answer on a replaced manager says nothing of the present one
+                if self.0.timeouts.load(Ordering::Relaxed) > 0 && self.0.manager.read().await.1 == generation {
+                    self.0.timeouts.store(0, Ordering::Relaxed);
+                }
                 self.0.last_ok_ms.store(self.now_ms(), Ordering::Relaxed);
                 Ok(v)
             }
-            Err(e) => Err(self.failed(e).await),
+            Err(e) => Err(self.failed(e, generation).await),
         }
     }
 
-    async fn failed(&self, e: RedisError) -> StoreError {
+    /// `generation` is that of the manager the call was made on.
+    async fn failed(&self, e: RedisError, generation: u64) -> StoreError {
         let kind = StoreError::from(e);
         match &kind {
             StoreError::Unavailable { timeout, stale, .. } => {
                 self.0.last_failure_ms.store(self.now_ms(), Ordering::Relaxed);
-                let lost = if *timeout {
-                    self.0.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_MAX
-                } else {
-                    *stale
+                let lost = match (*stale, *timeout) {
+                    (true, _) => true,
+                    (false, true) => self.timed_out(generation).await,
+                    (false, false) => false,
                 };
                 if lost {
-                    self.rebuild().await;
+                    self.rebuild(generation).await;
                 }
             }
             StoreError::OutOfMemory => {
@@ -128,15 +135,22 @@ impl Redis {
         kind
     }
 
-    async fn rebuild(&self) {
+    /// Counts it, unless that manager is replaced already. True: one too many.
+    async fn timed_out(&self, generation: u64) -> bool {
+        // held while counting, so that no replacement comes between the look and the count
+        let manager = self.0.manager.read().await;
+        manager.1 == generation && self.0.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS_MAX
+    }
+
+    /// Replaces the manager of this generation. Many callers notice at once; the first one mends.
+    async fn rebuild(&self, generation: u64) {
         let mut manager = self.0.manager.write().await;
-        // many callers notice at once; the first one mends
-        if self.0.timeouts.swap(0, Ordering::Relaxed) == 0 && self.0.rebuilds.load(Ordering::Relaxed) > 0 {
+        if manager.1 != generation {
             return;
         }
         if let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.0.client.clone(), manager_config()) {
-            *manager = fresh;
-            self.0.rebuilds.fetch_add(1, Ordering::Relaxed);
+            *manager = (fresh, generation + 1);
+            self.0.timeouts.store(0, Ordering::Relaxed);
             tracing::warn!("the Redis connection is built anew");
         }
     }

@@ -1,6 +1,6 @@
 //! What the store can't do, classified for whoever has to decide: wait, give up, or complain.
 
-use redis::{RedisError, RetryMethod};
+use redis::{ErrorKind, RedisError, RetryMethod};
 
 use super::connection::describe;
 
@@ -42,6 +42,10 @@ impl From<RedisError> for StoreError {
         // an error inside a script arrives as "ERR … OOM command not allowed …" as well
         if code == "OOM" || text.contains("OOM command not allowed") {
             return StoreError::OutOfMemory;
+        }
+        // no waiting helps: somebody has to correct the password or the user's rights
+        if e.kind() == ErrorKind::AuthenticationFailed || matches!(code.as_str(), "WRONGPASS" | "NOAUTH" | "NOPERM") {
+            return StoreError::Server(format!("it refuses our credentials: {text}"));
         }
         let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN") || text.contains("READONLY");
         let loading = matches!(

@@ -1,0 +1,97 @@
+//! What is taken, what is refused, and how it is said.
+
+use super::*;
+
+fn with(pairs: &[(&str, &str)]) -> Result<Settings, ConfigFaults> {
+    let key = Sealer::generate_key();
+    let mut all = vec![("PAYLOAD_KEY", key.as_str())];
+    all.extend_from_slice(pairs);
+    Settings::from_pairs(&all)
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let s = with(&[]).unwrap();
+    assert_eq!(s.redis.url.as_str(), "redis://127.0.0.1:6379/1");
+    assert_eq!(s.engine.poll_give_up(), Duration::from_secs(180));
+    assert!(s.engine.lease() + s.engine.http_timeout() < s.engine.lock_ttl);
+}
+
+#[test]
+fn every_faulty_variable_is_named_and_no_secret_shown() {
+    let e = with(&[
+        ("LOCK_TTL", "5"),
+        ("REDIS_PORT", "x"),
+        ("AUTH_JWT_SECRET", "hunter2"),
+        ("TASK_MAX_RETRIES", "1.5"),
+    ])
+    .unwrap_err()
+    .to_string();
+    for name in ["LOCK_TTL=5", "REDIS_PORT=x", "AUTH_JWT_SECRET", "TASK_MAX_RETRIES"] {
+        assert!(e.contains(name), "{name} missing in {e}");
+    }
+    assert!(!e.contains("hunter2"));
+}
+
+#[test]
+fn a_password_stays_as_it_is_and_is_not_shown() {
+    let s = with(&[("REDIS_PASSWORD", "007@:/")]).unwrap();
+    assert_eq!(s.redis.url.as_str(), "redis://:007%40%3A%2F@127.0.0.1:6379/1");
+    assert!(!format!("{s:?}").contains("007"));
+}
+
+#[test]
+fn the_form_kubernetes_injects_is_taken() {
+    let s = with(&[("REDIS_PORT", "tcp://10.1.2.3:6380")]).unwrap();
+    assert_eq!(s.redis.url.as_str(), "redis://10.1.2.3:6380/1");
+}
+
+#[test]
+fn an_ipv6_host_may_stand_without_brackets() {
+    for host in ["::1", "[::1]"] {
+        let s = with(&[("REDIS_HOST", host), ("REDIS_PASSWORD", "a:b")]).unwrap();
+        assert_eq!(s.redis.url.as_str(), "redis://:a%3Ab@[::1]:6379/1");
+        let info = redis::IntoConnectionInfo::into_connection_info(s.redis.url.as_str()).unwrap();
+        assert!(
+            matches!(info.addr(), redis::ConnectionAddr::Tcp(host, 6379) if host.parse::<std::net::IpAddr>().is_ok()),
+            "{:?}",
+            info.addr()
+        );
+    }
+}
+
+#[test]
+fn an_empty_variable_does_not_hide_the_file() {
+    let key = Sealer::generate_key();
+    let file = format!("redis_host = \"db\"\nworker_slots = 7\nlock_ttl = 20\npayload_key = \"{key}\"\n");
+    let set = [("REDIS_HOST", ""), ("WORKER_SLOTS", ""), ("LOCK_TTL", "30")];
+    let set = set.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+    let built = Config::builder()
+        .add_source(File::from_str(&file, FileFormat::Toml))
+        .add_source(environment().source(Some(set)))
+        .build()
+        .unwrap();
+    let s = Settings::read(built).unwrap();
+    assert_eq!(s.redis.url.as_str(), "redis://db:6379/1");
+    assert_eq!((s.engine.slots, s.engine.lock_ttl), (7, Duration::from_secs(30)));
+}
+
+#[test]
+fn more_slots_than_partitions_are_needed() {
+    let of = |slots, partitions| with(&[("WORKER_SLOTS", slots), ("PARTITIONS", partitions)]);
+    assert!(of("5", "4").is_ok());
+    for (slots, partitions) in [("4", "4"), ("1", "1"), ("64", "100")] {
+        let e = of(slots, partitions).unwrap_err().to_string();
+        assert!(e.contains("WORKER_SLOTS") && e.contains("PARTITIONS"), "{e}");
+    }
+}
+
+#[test]
+fn without_a_payload_key_there_is_no_start() {
+    assert!(
+        Settings::from_pairs(&[])
+            .unwrap_err()
+            .to_string()
+            .contains("PAYLOAD_KEY")
+    );
+}

@@ -1,0 +1,4 @@
+//! The store's connection against a real Redis in trouble: what is waited out, what is mended, and what is told apart.
+
+mod trouble;
+mod world;

@@ -1,0 +1,157 @@
+//! Demoted, frozen, killed, full, and with another password.
+
+use serde_json::json;
+use shared::id::JobId;
+use shared::store::StoreError;
+use shared::store::model::{NewJob, Submitted};
+use shared::workflow::{Definition, parse};
+
+use crate::world::{Address, admin, recovers, server, settings, store, tell, write};
+
+/// The connection to a demoted master is healthy; only a new one finds the new master. Not only the first time.
+#[tokio::test]
+async fn every_failover_is_followed() {
+    let servers = [server(), server()];
+    let address = Address::of(&servers[0]).await;
+    let store = store(&address.url());
+    write(&store).await.unwrap();
+    for (old, new) in [(0, 1), (1, 0), (0, 1)] {
+        let port = servers[new].port().to_string();
+        tell(&mut admin(&servers[new]).await, &["REPLICAOF", "NO", "ONE"]).await;
+        address.point_to(&servers[new]);
+        tell(&mut admin(&servers[old]).await, &["REPLICAOF", "127.0.0.1", &port]).await;
+        let e = write(&store).await.unwrap_err();
+        assert!(
+            matches!(
+                e,
+                StoreError::Unavailable {
+                    stale: true,
+                    timeout: false,
+                    ..
+                }
+            ),
+            "{e:?}"
+        );
+        recovers("after a failover", || write(&store)).await;
+    }
+    assert_eq!(address.accepted(), 4, "one connection each");
+}
+
+/// Calls that time out late, one by one, on a connection that is replaced already do not replace the new one.
+#[tokio::test]
+async fn a_frozen_server_costs_one_new_connection() {
+    let server = server();
+    let address = Address::of(&server).await;
+    let store = store(&address.url());
+    write(&store).await.unwrap();
+    server.pause().unwrap();
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { write(&store).await })
+        })
+        .collect();
+    for call in calls {
+        let e = call.await.unwrap().unwrap_err();
+        assert!(matches!(e, StoreError::Unavailable { timeout: true, .. }), "{e:?}");
+    }
+    // the new connection is made with the next call, and is not answered either
+    assert!(write(&store).await.unwrap_err().is_transient());
+    server.resume().unwrap();
+    recovers("after a freeze", || write(&store)).await;
+    assert!(address.accepted() <= 4, "{} connections", address.accepted());
+}
+
+/// A black hole that never comes back to life: only a new connection helps.
+#[tokio::test]
+async fn a_connection_that_is_never_answered_again_is_replaced() {
+    let (dead, alive) = (server(), server());
+    let address = Address::of(&dead).await;
+    let store = store(&address.url());
+    write(&store).await.unwrap();
+    dead.pause().unwrap();
+    address.point_to(&alive);
+    recovers("from a black hole", || write(&store)).await;
+    assert!(!store.healthy_for().is_zero() || !store.never_failed());
+    dead.resume().unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_and_restarted_server_is_found_again() {
+    let mut server = server();
+    let store = store(&server.url());
+    for _ in 0..2 {
+        recovers("before the kill", || write(&store)).await;
+        server.kill();
+        let e = write(&store).await.unwrap_err();
+        assert!(matches!(e, StoreError::Unavailable { stale: false, .. }), "{e:?}");
+        server.restart().unwrap();
+        recovers("after the restart", || write(&store)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_is_told_from_one_that_is_away() {
+    let server = server();
+    let s = settings(&server.url());
+    let store = store(&server.url());
+    store.prepare(&s.redis).await.unwrap();
+    let mut c = admin(&server).await;
+    tell(&mut c, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    let e = store.submit(&job()).await.unwrap_err();
+    assert!(matches!(e, StoreError::OutOfMemory), "{e:?}");
+    assert!(store.out_of_memory() && store.never_failed(), "the connection is well");
+    tell(&mut c, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    assert_eq!(store.submit(&job()).await.unwrap(), Submitted::Accepted);
+}
+
+/// No waiting helps, so the start stops instead of trying for ever.
+#[tokio::test]
+async fn refused_credentials_are_no_outage() {
+    let server = server();
+    let mut c = admin(&server).await;
+    tell(&mut c, &["CONFIG", "SET", "requirepass", "right"]).await;
+    tell(
+        &mut c,
+        &["ACL", "SETUSER", "weak", "on", ">right", "~*", "+ping", "+info"],
+    )
+    .await;
+    let port = server.port();
+    for who in ["", ":wrong@", "weak:right@"] {
+        let s = settings(&format!("redis://{who}127.0.0.1:{port}/0"));
+        let e = store(&s.redis.url).prepare(&s.redis).await.unwrap_err();
+        assert!(
+            matches!(&e, StoreError::Server(text) if text.contains("refuses our credentials")),
+            "{who}: {e:?}"
+        );
+        assert!(
+            !e.to_string().contains("wrong@") && !e.to_string().contains('\n'),
+            "{e}"
+        );
+    }
+    let s = settings(&format!("redis://:right@127.0.0.1:{port}/0"));
+    store(&s.redis.url).prepare(&s.redis).await.unwrap();
+}
+
+fn job() -> NewJob {
+    let text = "name: toy\nversion: 1\nphases:\n  - {id: first, name: First, executor: toy.first}\n";
+    let workflow: &'static Definition = Box::leak(Box::new(parse::parse(text).unwrap()));
+    NewJob {
+        id: JobId::generate(),
+        tenant: "acme".parse().unwrap(),
+        controller: 1,
+        venue_id: "v".into(),
+        workflow,
+        options: json!({}),
+        input_meta: json!({}),
+        input_chunks: 0,
+        expected_tasks: 1,
+        timeout_seconds: 600,
+        predicted_seconds: 10,
+        failure_budget_percent: None,
+        submitted_by: "test".into(),
+        idempotency: None,
+        require_confirmation: false,
+        ttl_seconds: 3600,
+    }
+}
