@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::store::Partition;
-use shared::store::model::{Claim, Claimed};
+use shared::store::model::{Claim, Claimed, Steered};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::active::Held;
@@ -12,6 +12,8 @@ use super::core::{Core, persist};
 use super::executor::{self, Aborted};
 use super::planner;
 
+/// Before another try of a unit that could not be run here. Milliseconds.
+const UNREADABLE_WAIT_MS: u64 = 10_000;
 /// A claim is repeated (same token) for so long while the store is away; then the entry is left for a takeover.
 const CLAIM_FOR: Duration = Duration::from_secs(10);
 
@@ -85,9 +87,14 @@ async fn unreadable(core: &Arc<Core>, held: &Held, why: &str) {
         _ => return,
     };
     let paused = core.store.pause(&tenant, held.unit.job, why).await;
+    // a job that is being cut short can't be paused: looked at again by whoever can run it, without haste
+    let delay = match paused {
+        Ok(Steered::Done(_) | Steered::Already(_)) => None,
+        _ => Some(UNREADABLE_WAIT_MS),
+    };
     let parked = core
         .store
-        .park(held.partition, &held.unit, &held.token, None, 1, &[])
+        .park(held.partition, &held.unit, &held.token, delay, 1, &[])
         .await;
     if let Err(e) = paused.map(drop).and(parked.map(drop)) {
         tracing::warn!(unit = %held.unit, error = %e, "not put aside; it is taken over when its lease has run out");

@@ -16,7 +16,7 @@ rec_set(job, ph, b, r)
 call('SADD', J(job)..':pk', ph..'|'..b)
 touch(job, ms)
 -- "until resume" holds only while the job is held: a resume that came in between has already walked the parked units
-if delay < 0 and (not f[2] or f[3]) then delay = f[3] and 2000 or 0 end
+if delay < 0 and (not f[2] or f[3]) then delay = 0 end
 if f[3] then delay = math.min(delay, 2000) end
 if delay >= 0 then
   call('ZADD', P..'delayed', ms + delay, unit(job, ph, b))
