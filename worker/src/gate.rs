@@ -25,21 +25,42 @@ pub enum Verdict {
 }
 
 /// Right to make one call. Dropping it without [`Permit::report`] counts as unused and gives the token back.
+///
+/// A right to call is not yet a right to send: between the permit and the request may stand a login, and a process that was
+/// frozen there wakes with its lease gone. So the client asks [`Permit::may_send`] immediately before each request it sends.
 pub struct Permit {
     on_end: Option<Box<dyn FnOnce(Verdict, Duration) + Send>>,
+    may_send: Option<MaySend>,
 }
+
+type MaySend = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Permit {
     /// `on_end` gets the verdict and the call's latency, exactly once.
     pub fn new(on_end: impl FnOnce(Verdict, Duration) + Send + 'static) -> Self {
         Permit {
             on_end: Some(Box::new(on_end)),
+            may_send: None,
         }
+    }
+
+    /// Good only as long as `may_send` answers true. Without it a permit is always good.
+    pub fn while_true(mut self, may_send: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.may_send = Some(Box::new(may_send));
+        self
+    }
+
+    /// To be asked immediately before each request. False: the lease on the work has ended, nothing may leave.
+    pub fn may_send(&self) -> bool {
+        self.may_send.as_ref().is_none_or(|f| f())
     }
 
     /// For tools and tests that need no limit.
     pub fn unlimited() -> Self {
-        Permit { on_end: None }
+        Permit {
+            on_end: None,
+            may_send: None,
+        }
     }
 
     pub fn report(mut self, verdict: Verdict, latency: Duration) {

@@ -15,7 +15,9 @@ use crate::executors::{self, clients::Clients};
 use crate::health;
 use crate::r1;
 
-/// Until SIGTERM or Ctrl-C. An error stops the start: its text says what to correct.
+/// Until SIGTERM or Ctrl-C. An error stops the start: its text says what to correct. A loop of the engine that ends by itself (a
+/// panic) ends the process with an error too, after handing back what is held: a worker that reads and never beats, or beats and
+/// never reads, looks alive and is of no use; whoever supervises it starts another.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let path = &settings.controllers_file;
     let file = ControllersFile::open(path).with_context(|| format!("CONTROLLERS_FILE {}", path.display()))?;
@@ -50,13 +52,22 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("WORKER_BIND {}", settings.worker_bind))?;
     tracing::info!(worker = %worker, address = %address, slots = settings.engine.slots, "worker runs");
-    let loops = engine::start(&core);
-    stop.await;
-    engine::drain::run(&core).await;
-    for l in loops {
-        l.abort();
+    let mut loops = engine::start(&core);
+    let broken = tokio::select! {
+        () = &mut stop => None,
+        ended = engine::first_ended(&mut loops) => Some(ended),
+    };
+    if let Some((name, how)) = broken {
+        tracing::error!(name, how, "a loop of the engine has ended, the worker stops");
     }
-    Ok(())
+    engine::drain::run(&core).await;
+    for (_, handle) in loops {
+        handle.abort();
+    }
+    match broken {
+        None => Ok(()),
+        Some((name, how)) => Err(anyhow::anyhow!("the engine's {name} {how}")),
+    }
 }
 
 /// Waits for a Redis that is away; a server that does not fit ends the start.

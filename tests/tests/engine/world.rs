@@ -27,14 +27,14 @@ pub struct World {
 
 pub struct Worker {
     pub core: Arc<Core>,
-    pub loops: Vec<tokio::task::JoinHandle<()>>,
+    pub loops: Vec<engine::Loop>,
 }
 
 impl Worker {
     /// As a crash would: every loop and run of it ends where it is.
     pub fn stop_loops(&self) {
-        for l in &self.loops {
-            l.abort();
+        for (_, handle) in &self.loops {
+            handle.abort();
         }
     }
 }

@@ -19,10 +19,11 @@ pub struct JobGate {
 
 impl JobGate {
     fn open(&self) -> Result<(), GateClosed> {
-        if self.held.lost.is_cancelled() || !self.core.lease.is_valid() {
-            return Err(GateClosed::LeaseLost);
+        if is_ours(&self.core, &self.held) {
+            Ok(())
+        } else {
+            Err(GateClosed::LeaseLost)
         }
-        Ok(())
     }
 
     /// Up to `want` permits, at least one.
@@ -35,8 +36,19 @@ impl JobGate {
         };
         // the wait may have been longer than the lease (this process was frozen)
         self.open()?;
-        Ok(permits)
+        Ok(permits
+            .into_iter()
+            .map(|p| {
+                let (core, held) = (self.core.clone(), self.held.clone());
+                p.while_true(move || is_ours(&core, &held))
+            })
+            .collect())
     }
+}
+
+/// Nobody else can have taken the unit over yet.
+fn is_ours(core: &Core, held: &Held) -> bool {
+    !held.lost.is_cancelled() && core.lease.is_valid()
 }
 
 #[async_trait]

@@ -248,14 +248,21 @@ pub fn classify(refusal: &Refusal<'_>) -> CallError {
     }
 }
 
-/// `Retry-After`: seconds, or an HTTP date measured against `now`, the server's own clock where its answer tells it.
+/// The longest `Retry-After` that is believed: five minutes, as long as the longest backoff of ours. Real ones are seconds; an absurd
+/// one (a date in another year, or 2^64 seconds) would stop a whole fleet for good, and overflow every sum of time points.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+
+/// `Retry-After`: seconds, or an HTTP date measured against `now`, the server's own clock where its answer tells it. At most
+/// [`RETRY_AFTER_MAX`].
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let wait = http_date(value)?.duration_since(now);
-    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
+    let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // more digits than a u64 holds are many seconds too
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        Duration::try_from(http_date(value)?.duration_since(now)).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -430,5 +437,20 @@ mod tests {
         );
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("", now), None);
+    }
+
+    #[test]
+    fn an_absurd_retry_after_is_cut_to_five_minutes() {
+        let now = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for absurd in [
+            "301",
+            "18446744073709551615",
+            "18446744073709551616",
+            "Fri, 06 Nov 9998 08:49:37 GMT",
+        ] {
+            assert_eq!(retry_after(absurd, now), Some(RETRY_AFTER_MAX), "{absurd}");
+        }
+        assert_eq!(retry_after("300", now), Some(RETRY_AFTER_MAX));
     }
 }

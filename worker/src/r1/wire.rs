@@ -17,7 +17,7 @@ use super::Settings;
 use super::error::{Refusal, classify};
 use super::http::{self, Reply, Unread, host_of, is_json, read_reply};
 use super::token::Tokens;
-use crate::gate::{Permit, Verdict};
+use crate::gate::{GateClosed, Permit, Verdict};
 use crate::remote::{CallError, NotSent};
 
 /// The version of the API a call is made in, as media type.
@@ -170,11 +170,19 @@ impl Wire {
 
     /// Makes the call. A 401 is answered by one new login, shared with all other callers, and one repetition under the same permit;
     /// after that it stands. The permit learns of the last request made.
+    ///
+    /// Whether it may still be sent is asked after the login, immediately before each request: a login may take seconds, and a
+    /// process frozen in it longer than its lease has lost the work to another.
     pub async fn call(&self, permit: Permit, request: Request) -> Result<Answer, CallError> {
         let url = self.url(&request)?;
         let mut token = self.tokens.get().await?;
         let mut in_flight = InFlight::new(permit);
         loop {
+            if !in_flight.may_send() {
+                // of a first request the permit is unused; of a repeated one, the 401 before it was an answer
+                in_flight.end(Verdict::Answered);
+                return Err(GateClosed::LeaseLost.into());
+            }
             let repeated = in_flight.restart();
             let result = self.once(&url, &request, token.header.clone()).await;
             let unauthorised = matches!(&result, Ok(reply) if reply.status == 401);
@@ -345,6 +353,10 @@ impl InFlight {
             permit: Some(permit),
             since: None,
         }
+    }
+
+    fn may_send(&self) -> bool {
+        self.permit.as_ref().is_none_or(Permit::may_send)
     }
 
     /// The latency counts from here. True if it had been started before.

@@ -1,5 +1,7 @@
 //! One call and what may come back.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
 use super::*;
 use crate::r1::identity::NewIdentityGroup;
 use crate::r1::passphrase::{Devices, Expiration, NewPassphrase};
@@ -194,6 +196,74 @@ async fn throttling_and_trouble_reach_the_gate_with_retry_after() {
         "measured by the server's own clock"
     );
     assert!(error.maybe_applied());
+}
+
+#[tokio::test]
+async fn an_absurd_retry_after_overflows_nothing() {
+    let wait = Some(Duration::from_secs(300));
+    for status in [429, 503] {
+        let act = move || Act::json(status, "{}").with("Retry-After", "18446744073709551615");
+        let (result, verdict) = answered(act).await;
+        assert_eq!(result.unwrap_err().retry_after(), wait);
+        assert!(
+            matches!(verdict, Verdict::Throttled { retry_after } | Verdict::ServerError { retry_after } if retry_after == wait),
+            "{verdict:?}"
+        );
+        // the login, whose failure is remembered until a point of time
+        let server = Server::start(move |_| act()).await;
+        let error = client(&server).venue(Permit::unlimited(), "v").await.unwrap_err();
+        assert_eq!(error.retry_after(), wait);
+    }
+}
+
+/// What stands between permit and request is a login: whoever was frozen in it wakes with the lease gone.
+#[tokio::test]
+async fn nothing_leaves_after_the_lease_has_ended_during_the_login() {
+    let ours = Arc::new(AtomicBool::new(true));
+    let lapse = ours.clone();
+    let server = Server::start(move |seen| {
+        assert!(seen.is_login());
+        lapse.store(false, SeqCst);
+        Act::json(200, r#"{"access_token":"t","expires_in":7199}"#)
+    })
+    .await;
+    let gate = Recorder::default();
+    let asked = ours.clone();
+    let permit = gate.open().while_true(move || asked.load(SeqCst));
+    let error = client(&server)
+        .create_passphrase(permit, "p", &new_passphrase())
+        .await
+        .unwrap_err();
+    assert_eq!(error, CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)));
+    assert_eq!((server.logins(), server.calls().len()), (1, 0));
+    assert_eq!(gate.verdicts(), [Verdict::Unused]);
+}
+
+#[tokio::test]
+async fn nothing_is_repeated_after_the_lease_has_ended_during_the_second_login() {
+    let ours = Arc::new(AtomicBool::new(true));
+    let (lapse, logins) = (ours.clone(), AtomicU32::new(0));
+    let server = Server::start(move |seen| match seen.is_login() {
+        true => {
+            if logins.fetch_add(1, SeqCst) == 1 {
+                lapse.store(false, SeqCst);
+            }
+            Act::json(200, r#"{"access_token":"t","expires_in":7199}"#)
+        }
+        false => Act::json(401, "{}"),
+    })
+    .await;
+    let gate = Recorder::default();
+    let asked = ours.clone();
+    let permit = gate.open().while_true(move || asked.load(SeqCst));
+    let error = client(&server)
+        .create_passphrase(permit, "p", &new_passphrase())
+        .await
+        .unwrap_err();
+    assert_eq!(error, CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)));
+    assert_eq!((server.logins(), server.calls().len()), (2, 1));
+    // the first request did use the permit
+    assert_eq!(gate.verdicts(), [Verdict::Answered]);
 }
 
 #[tokio::test]
