@@ -11,7 +11,7 @@ use shared::job::task::TaskInput;
 use worker::engine::remotes::{Activities, Ended, RemoteLimits, Remotes};
 use worker::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use worker::gate::{Gate, Permit, Verdict};
-use worker::remote::CallError;
+use worker::remote::{CallError, NotSent};
 
 /// What happens to the nth (0-based) create of a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Ledger {
     pub refused_doubles: u32,
     pub polls: u32,
     pub reads: u32,
+    /// Connections are refused.
+    pub down: bool,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
     faults: HashMap<(String, u32), Fault>,
     tries: HashMap<String, u32>,
@@ -220,7 +222,8 @@ impl Executor for Create {
         }
         let n = cx.spec.options["n"].as_u64().unwrap_or(0) as u32;
         for index in 0..n {
-            let name = format!("{}{index}", self.prefix);
+            let tag = cx.spec.options["tag"].as_str().unwrap_or("");
+            let name = format!("{}{tag}{index}", self.prefix);
             let there = self.toy(cx).ledger.lock().unwrap().things.contains_key(&name);
             let preset = there.then(|| Self::outcome(index, &name, Origin::Adopted));
             let input = TaskInput {
@@ -244,6 +247,12 @@ impl Executor for Create {
             format!("secret-of-{}", task.input.index)
         );
         let began = Instant::now();
+        if self.toy(cx).ledger.lock().unwrap().down {
+            permit.report(Verdict::Unreachable, began.elapsed());
+            return Sent::Failed(CallError::NotSent(NotSent::Unreachable {
+                detail: "refused".into(),
+            }));
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
         let result = self.toy(cx).create(&task.input.name);
         let verdict = match &result {

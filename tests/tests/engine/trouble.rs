@@ -132,23 +132,75 @@ async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_controllers_trouble_is_not_anothers() {
-    let (busy, idle) = (Toy::new("busy", 20.0), Toy::new("idle", 50.0));
-    let toys = Toys([(1, busy), (2, idle)].into());
+    for down in [false, true] {
+        let (busy, idle) = (Toy::new("busy", 20.0), Toy::new("idle", 50.0));
+        let toys = Toys([(1, busy.clone()), (2, idle)].into());
+        let w = World::start(toys, 2).await;
+        let d = definition(TWO_PHASES);
+        let took = |v: &shared::store::model::JobView| v.completed_ms.unwrap() - v.created_ms;
+        let alone = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
+        let alone_ms = took(&w.ended(alone).await);
+        let big = w.submit(&w.job(d, 1, json!({ "n": 2000 }))).await;
+        w.wait(big, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
+        busy.ledger.lock().unwrap().down = down;
+        if down {
+            w.wait(big, Duration::from_secs(30), |v| v.limited_by == "cool_down")
+                .await;
+        }
+        let small = w.submit(&w.job(d, 2, json!({ "n": 5, "tag": "x" }))).await;
+        let v = w.ended(small).await;
+        assert_eq!(v.status, JobStatus::Completed);
+        let ms = took(&v);
+        println!(
+            "10 tasks: {ms} ms beside a controller that is {}, {alone_ms} ms alone",
+            if down { "down" } else { "saturated" }
+        );
+        assert!(ms <= 2 * alone_ms + 500, "{ms} ms, {alone_ms} ms alone, down: {down}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_comes_back_is_used_again_and_no_task_failed() {
+    let (t, toys) = toy(100.0);
+    let w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
+    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
+    t.ledger.lock().unwrap().down = true;
+    w.wait(job, Duration::from_secs(30), |v| v.limited_by == "cool_down")
+        .await;
+    t.ledger.lock().unwrap().down = false;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    let l = t.ledger.lock().unwrap();
+    assert_eq!(
+        (v.status, l.things.len(), l.refused_doubles),
+        (JobStatus::Completed, 300, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_share_a_controllers_calls() {
+    let (t, toys) = toy(60.0);
     let w = World::start(toys, 2).await;
     let d = definition(TWO_PHASES);
-    let alone = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
-    let v = w.ended(alone).await;
-    let took = |v: &shared::store::model::JobView| v.completed_ms.unwrap() - v.created_ms;
-    let alone_ms = took(&v);
-    let big = w.submit(&w.job(d, 1, json!({ "n": 2000 }))).await;
-    w.wait(big, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
-    w.toys.0[&2].ledger.lock().unwrap().things.clear();
-    let small = w.submit(&w.job(d, 2, json!({ "n": 5 }))).await;
-    let v = w.ended(small).await;
-    assert_eq!(v.status, JobStatus::Completed);
-    assert!(
-        took(&v) <= 2 * alone_ms + 500,
-        "{} ms beside a saturated controller, {alone_ms} ms alone",
-        took(&v)
-    );
+    let tags = ["x", "y"];
+    let mut jobs = Vec::new();
+    for tag in tags {
+        jobs.push(w.submit(&w.job(d, 1, json!({ "n": 1000, "tag": tag }))).await);
+    }
+    for job in jobs {
+        w.wait(job, Duration::from_secs(30), |v| v.counts.tasks > 0).await;
+    }
+    let made = || {
+        let l = t.ledger.lock().unwrap();
+        tags.map(|tag| l.things.keys().filter(|k| k[1..].starts_with(tag)).count())
+    };
+    let before = made();
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let after = made();
+    let share: Vec<f64> = (0..2).map(|i| (after[i] - before[i]) as f64).collect();
+    let all = share[0] + share[1];
+    println!("two jobs got {} and {} of {all} calls", share[0], share[1]);
+    assert!(all > 300.0, "the controller's rate was not used: {all} calls");
+    assert!(share.iter().all(|s| *s >= 0.4 * all), "{share:?}");
 }
