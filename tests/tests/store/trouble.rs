@@ -49,23 +49,26 @@ async fn late_time_outs_leave_the_new_connection_alone() {
     frozen.pause().unwrap();
     address.point_to(&alive);
     let mut calls = tokio::task::JoinSet::new();
-    for _ in 0..40 {
+    for i in 0..40 {
         let store = store.clone();
-        calls.spawn(async move { write(&store).await });
-        // so that they end one by one, over two seconds
-        tokio::time::sleep(Duration::from_millis(45)).await;
+        calls.spawn(async move {
+            // so that they end one by one, over two seconds
+            tokio::time::sleep(Duration::from_millis(45 * i)).await;
+            write(&store).await
+        });
     }
-    recovers("with a new connection", || write(&store)).await;
-    // between two writes there are several time-outs: enough to take a connection for dead if they counted
-    let mut late = 0;
+    let mut ended = 0;
     while let Some(call) = calls.join_next().await {
         let e = call.unwrap().unwrap_err();
         assert!(matches!(e, StoreError::Unavailable { timeout: true, .. }), "{e:?}");
-        late += 1;
-        if late % 6 == 0 {
+        ended += 1;
+        // the third has the connection replaced; from then on there are several time-outs between two writes, enough to take a
+        // connection for dead if they counted
+        if ended >= 3 && (ended - 3) % 6 == 0 {
             write(&store).await.unwrap();
         }
     }
+    assert_eq!(ended, 40);
     assert_eq!(address.accepted(), 2, "the first connection and its replacement");
     frozen.resume().unwrap();
 }
