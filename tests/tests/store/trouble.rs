@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use shared::config::Settings;
 use shared::id::JobId;
+use shared::seal::Sealer;
 use shared::store::StoreError;
 use shared::store::model::{NewJob, Submitted};
 use shared::workflow::{Definition, parse};
@@ -156,6 +158,15 @@ async fn refused_credentials_are_no_outage() {
     }
     let s = settings(&format!("redis://:right@127.0.0.1:{port}/0"));
     store(&s.redis.url).prepare(&s.redis).await.unwrap();
+}
+
+/// Our address of an IPv6 host is read by the client as that host, without the brackets.
+#[test]
+fn an_ipv6_host_is_understood_by_the_client() {
+    let key = Sealer::generate_key();
+    let s = Settings::from_pairs(&[("PAYLOAD_KEY", &key), ("REDIS_HOST", "::1")]).unwrap();
+    let info = redis::IntoConnectionInfo::into_connection_info(s.redis.url.as_str()).unwrap();
+    assert_eq!(*info.addr(), redis::ConnectionAddr::Tcp("::1".into(), 6379));
 }
 
 fn job() -> NewJob {
