@@ -51,12 +51,6 @@ fn an_ipv6_host_may_stand_without_brackets() {
     for host in ["::1", "[::1]"] {
         let s = with(&[("REDIS_HOST", host), ("REDIS_PASSWORD", "a:b")]).unwrap();
         assert_eq!(s.redis.url.as_str(), "redis://:a%3Ab@[::1]:6379/1");
-        let info = redis::IntoConnectionInfo::into_connection_info(s.redis.url.as_str()).unwrap();
-        assert!(
-            matches!(info.addr(), redis::ConnectionAddr::Tcp(host, 6379) if host.parse::<std::net::IpAddr>().is_ok()),
-            "{:?}",
-            info.addr()
-        );
     }
 }
 
