@@ -1,5 +1,7 @@
 //! The worker engine on a real Redis, against a toy controller in memory whose ledger is the witness.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever reads the test's output")]
+
 mod toy;
 mod world;
 
