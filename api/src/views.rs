@@ -203,6 +203,8 @@ pub struct ListTotal {
     pub total: u64,
     pub created: u64,
     pub adopted: u64,
+    /// There already, and changed to what was wanted.
+    pub updated: u64,
     /// All of them, by page, among the tasks of the job.
     pub link: String,
 }
@@ -230,6 +232,7 @@ impl CreatedView {
                 total: n.created + n.adopted + n.updated,
                 created: n.created,
                 adopted: n.adopted,
+                updated: n.updated,
                 link: format!(
                     "/api/v1/jobs/{}/tasks?status=COMPLETED&phase=create_{}",
                     job.id,

@@ -42,6 +42,10 @@ impl Remotes for Environment {
         self.clients.controllers().get(controller).map(|c| self.limits_of(c))
     }
 
+    fn reload(&self) -> bool {
+        matches!(self.clients.reload(), Reload::Changed(_))
+    }
+
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)> {
         let controllers = self.clients.controllers();
         let controller = controllers.iter().find(|c| c.limiter_key() == limiter)?;

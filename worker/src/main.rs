@@ -6,6 +6,9 @@ use clap::Parser;
 use shared::config::Settings;
 
 /// Runs the phases of jobs against their controllers. Configured by environment variables and `phaseline.toml`; stops on SIGTERM.
+///
+/// Exit codes: 0 stopped by a signal; 1 the Redis server does not fit, the controllers file is missing or faulty, or the engine
+/// failed; 2 wrong settings.
 #[derive(Parser)]
 #[command(name = "phaseline-worker", version)]
 struct Cli {}
@@ -13,16 +16,16 @@ struct Cli {}
 #[tokio::main]
 async fn main() -> ExitCode {
     let Cli {} = Cli::parse();
-    shared::telemetry::init("phaseline-worker");
     let settings = match Settings::load() {
         Ok(s) => s,
         Err(faults) => {
             for line in faults.0 {
-                tracing::error!("{line}");
+                complain(&line);
             }
             return ExitCode::from(2);
         }
     };
+    shared::telemetry::init("phaseline-worker");
     match worker::run::run(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
@@ -30,4 +33,10 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A fault of the settings, for whoever typed them: before there is a log.
+#[expect(clippy::print_stderr, reason = "the log's format is one of the settings")]
+fn complain(line: &str) {
+    eprintln!("phaseline-worker: {line}");
 }

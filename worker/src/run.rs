@@ -25,10 +25,6 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let store = Store::open(&settings.redis, &settings.engine)?;
     let stop = stop_signal();
     tokio::pin!(stop);
-    tokio::select! {
-        r = prepare(&store, &settings) => r?,
-        () = &mut stop => return Ok(()),
-    }
     let http = r1::Settings {
         timeout: settings.engine.http_timeout(),
         ..r1::Settings::default()
@@ -41,7 +37,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     tokio::spawn(environment::follow(file));
     let worker = WorkerId::generate();
     let core = Core::new(
-        store,
+        store.clone(),
         worker.clone(),
         settings.engine.clone(),
         settings.sealer.clone(),
@@ -51,6 +47,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let address = health::serve(core.clone(), settings.worker_bind)
         .await
         .with_context(|| format!("WORKER_BIND {}", settings.worker_bind))?;
+    // the port answers first: a worker that waits for Redis is alive, and not ready
+    tokio::select! {
+        r = prepare(&store, &settings) => r?,
+        () = &mut stop => return Ok(()),
+    }
     tracing::info!(worker = %worker, address = %address, slots = settings.engine.slots, "worker runs");
     let mut loops = engine::start(&core);
     let broken = tokio::select! {

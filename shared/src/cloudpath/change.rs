@@ -37,6 +37,20 @@ impl Change {
     }
 }
 
+impl std::fmt::Display for Change {
+    /// `deviceCountLimit: 9999 → 512 (RUCKUS One takes at most 512)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.field.name())?;
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(f, ": {from} → {to}")?,
+            (Some(from), None) => write!(f, ": {from} dropped")?,
+            (None, Some(to)) => write!(f, ": {to}")?,
+            (None, None) => f.write_str(": dropped")?,
+        }
+        write!(f, " ({})", self.reason.text())
+    }
+}
+
 /// The field, by its name in the export; stored short, since 100,000 rows may carry one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Field {

@@ -46,7 +46,7 @@ pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
         "MAX_PARALLEL_POLLS",
         "100",
         "1 to 1000",
-        "concurrent single polls per controller, whole fleet",
+        "concurrent single polls per controller without a merged query (RUCKUS One has one)",
     ),
     ("TASK_MAX_RETRIES", "3", "0 to 20", "retries after transient errors"),
     (

@@ -134,9 +134,16 @@ impl Store {
             .get("status")
             .and_then(|s| JobStatus::parse(s))
             .ok_or_else(|| StoreError::Corrupt(format!("job {job} has no status")))?;
-        let counts = counts(&f);
-        let percent = if status.is_terminal() {
+        let mut counts = counts(&f);
+        if status.is_terminal() {
+            // what was foreseen and never planned: the job ended before
+            counts.cancelled += counts.total().saturating_sub(counts.settled());
+        }
+        let percent = if matches!(status, JobStatus::Completed | JobStatus::Partial) {
             100.0
+        } else if status.is_terminal() {
+            let ran = counts.settled() - counts.cancelled;
+            (ran * 1000 / counts.total().max(1)) as f64 / 10.0
         } else {
             let now = counts.settled() * 1000 / counts.total().max(1);
             now.max(num(&f, "mark")).min(999) as f64 / 10.0
@@ -382,6 +389,8 @@ fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'s
         Some("own_cap") => "own_cap",
         Some("nothing") => "nothing",
         _ if cooling => "cool_down",
+        // accepted this moment: nobody can have taken it yet
+        _ if num(f, "created") + LIMITED_FRESH_MS > now_ms() => "nothing",
         // all of it waits for activities
         _ if parked => "polling",
         // nobody works on it

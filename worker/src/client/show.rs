@@ -57,8 +57,13 @@ pub fn summary(job: &Job) -> Vec<String> {
     }
     let mut lines = vec![counts];
     for (kind, n) in &s.resources {
+        let updated = if n.updated > 0 {
+            format!(", {} updated", n.updated)
+        } else {
+            String::new()
+        };
         lines.push(format!(
-            "  {}: {} created, {} adopted",
+            "  {}: {} created, {} adopted{updated}",
             kind.replace('_', " "),
             n.created,
             n.adopted

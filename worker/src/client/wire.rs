@@ -59,6 +59,7 @@ impl Summary {
 pub struct Resources {
     pub created: u64,
     pub adopted: u64,
+    pub updated: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -60,6 +60,13 @@ async fn claim(core: &Arc<Core>, p: Partition, entry: &str) -> Option<Claim> {
 
 async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
     let held = Held::new(p, claim.unit.clone(), claim.token.clone(), claim.flag);
+    if core.stopping.is_cancelled() {
+        // delivered while we were stopping: somebody else's
+        if let Err(e) = core.store.release(p, &held.unit, &held.token).await {
+            tracing::warn!(unit = %held.unit, error = %e, "not handed back; it is taken over when its lease has run out");
+        }
+        return;
+    }
     let _listed = core.active.insert(held.clone());
     let unit = claim.unit.clone();
     let spec = persist!(core, "spec", held.lost, core.spec(p, unit.job));

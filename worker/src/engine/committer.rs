@@ -9,7 +9,7 @@ use shared::store::StoreError;
 use shared::store::model::{BatchResult, Completed, ErrorView};
 
 use super::batch::Mode;
-use super::core::persist;
+use super::core::{now_ms, persist};
 use super::executor::{Aborted, Run};
 
 /// Errors of one batch that are kept with the job; all are in the task list.
@@ -22,6 +22,10 @@ const BUDGET_FROM_SETTLED: u64 = 20;
 pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
     let mut outcomes = run.batch.outcomes();
     outcomes.sort_by_key(|o| o.index);
+    // decided when they were planned: they began and ended with their batch
+    for o in outcomes.iter_mut().filter(|o| o.ended_ms.is_none()) {
+        (o.started_ms, o.ended_ms) = (o.started_ms.or(Some(now_ms())), Some(now_ms()));
+    }
     let phase = run.held.unit.phase.to_string();
     let mut result = sums(
         &outcomes,

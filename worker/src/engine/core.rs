@@ -87,8 +87,11 @@ impl Pulse {
         self.read_ms
             .store(self.born.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
-    /// Since the reader last came round.
+    /// Since the reader last came round; zero before it began (the worker waits for Redis).
     pub fn reader_age(&self) -> Duration {
+        if self.read_ms.load(Ordering::Relaxed) == 0 {
+            return Duration::ZERO;
+        }
         self.born
             .elapsed()
             .saturating_sub(Duration::from_millis(self.read_ms.load(Ordering::Relaxed)))

@@ -225,6 +225,8 @@ impl Run {
                 Effect::None => {}
                 Effect::CoolDown(d) => cool = Some(cool.map_or(d, |c: Duration| c.max(d))),
                 Effect::Pause(_) if paused => {}
+                // corrected a moment ago: the next try uses the new credentials
+                Effect::Pause(_) if self.core.remotes.reload() => paused = true,
                 Effect::Pause(why) => {
                     paused = true;
                     let name = self

@@ -231,6 +231,8 @@ impl Planner {
                 )
                 .await
             }
+            // corrected a moment ago: the next plan uses the new credentials
+            CallError::Auth { .. } if self.core.remotes.reload() => self.park(Some(0), attempts(claim)).await,
             CallError::Auth { .. } => {
                 let reason = format!(
                     "controller {}: {message}; correct its credentials in the controllers file, then resume the job",

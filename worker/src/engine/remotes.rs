@@ -67,6 +67,10 @@ pub trait Activities: Send + Sync {
 /// The remote systems this worker may call. Re-read when the controllers file changes.
 pub trait Remotes: Send + Sync {
     fn limits(&self, controller: i64) -> Option<RemoteLimits>;
+    /// Looks whether the configuration has changed, now rather than with the next round. True: what was refused may be accepted now.
+    fn reload(&self) -> bool {
+        false
+    }
     /// By the quota's name: any controller that shares it will do.
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)>;
 }

@@ -26,6 +26,11 @@ impl Clients {
         }
     }
 
+    /// Reads the file again, if it has changed. A few KiB from the local disk.
+    pub fn reload(&self) -> shared::controllers::Reload {
+        self.file.reload_if_changed()
+    }
+
     /// The controllers as last read.
     pub fn controllers(&self) -> Arc<Controllers> {
         self.file.current()

@@ -186,6 +186,18 @@ impl Planner<'_> {
     }
 }
 
+/// What of the row does not arrive as it was, with the reason: in the task's data, for whoever looks at the task.
+fn tell_changes(task: &mut Task, row: &Row) {
+    if row.changes.is_empty() {
+        return;
+    }
+    let told: Vec<String> = row.changes.iter().map(ToString::to_string).collect();
+    if task.input.data.is_null() {
+        task.input.data = serde_json::json!({});
+    }
+    task.input.data["changes"] = told.into();
+}
+
 #[async_trait]
 impl Executor for CreatePassphrases {
     fn name(&self) -> &'static str {
@@ -208,7 +220,8 @@ impl Executor for CreatePassphrases {
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
             for (row, secret) in chunk {
-                let task = planner.row(&row, secret).await?;
+                let mut task = planner.row(&row, secret).await?;
+                tell_changes(&mut task, &row);
                 sink.push(task).await?;
             }
         }
