@@ -25,6 +25,11 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time-outs in a row after which the connection is taken for dead.
 const TIMEOUTS_MAX: u32 = 3;
+/// Failures of any kind in a row after which it is replaced too: redis-rs keeps a connection attempt that failed with anything but
+/// an I/O error (a server that was still loading, say) for ever.
+const FAILURES_MAX: u32 = 10;
+/// Between two replacements, at least: a server that is away is not called more often for it.
+const REBUILD_MS_MIN: u64 = 1_000;
 /// After "out of memory" readers take nothing new for this long.
 const OOM_HOLD: Duration = Duration::from_secs(1);
 
@@ -38,6 +43,9 @@ struct Inner {
     manager: RwLock<(ConnectionManager, u64)>,
     /// In a row, on the current generation. Zeroed under the write lock when a new one begins.
     timeouts: AtomicU32,
+    /// Commands that failed since the last one that did not.
+    failures: AtomicU32,
+    rebuilt_ms: AtomicU64,
     born: Instant,
     /// Milliseconds since `born`; 0 = never.
     last_ok_ms: AtomicU64,
@@ -83,6 +91,8 @@ impl Redis {
             client,
             manager: RwLock::new((manager, 0)),
             timeouts: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            rebuilt_ms: AtomicU64::new(0),
             born: Instant::now(),
             last_ok_ms: AtomicU64::new(0),
             last_failure_ms: AtomicU64::new(0),
@@ -103,6 +113,7 @@ impl Redis {
                 if self.0.timeouts.load(Ordering::Relaxed) > 0 && self.0.manager.read().await.1 == generation {
                     self.0.timeouts.store(0, Ordering::Relaxed);
                 }
+                self.0.failures.store(0, Ordering::Relaxed);
                 self.0.last_ok_ms.store(self.now_ms(), Ordering::Relaxed);
                 Ok(v)
             }
@@ -121,7 +132,7 @@ impl Redis {
                     (false, true) => self.timed_out(generation).await,
                     (false, false) => false,
                 };
-                if lost {
+                if lost || self.failed_too_often() {
                     self.rebuild(generation).await;
                 }
             }
@@ -133,6 +144,12 @@ impl Redis {
             _ => {}
         }
         kind
+    }
+
+    /// Counts a failure. True: too many in a row, and the last replacement is a while ago.
+    fn failed_too_often(&self) -> bool {
+        let in_a_row = self.0.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        in_a_row >= FAILURES_MAX && self.now_ms() >= self.0.rebuilt_ms.load(Ordering::Relaxed) + REBUILD_MS_MIN
     }
 
     /// Counts it, unless that manager is replaced already. True: one too many.
@@ -151,6 +168,8 @@ impl Redis {
         if let Ok(fresh) = ConnectionManager::new_lazy_with_config(self.0.client.clone(), manager_config()) {
             *manager = (fresh, generation + 1);
             self.0.timeouts.store(0, Ordering::Relaxed);
+            self.0.failures.store(0, Ordering::Relaxed);
+            self.0.rebuilt_ms.store(self.now_ms(), Ordering::Relaxed);
             tracing::warn!("the Redis connection is built anew");
         }
     }
