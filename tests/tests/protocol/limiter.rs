@@ -143,7 +143,7 @@ pub fn too_few_go_round(x: &mut Bench) -> Result<(), Broken> {
     let began = Instant::now();
     while had != [true; 3] {
         if began.elapsed() > Duration::from_secs(9) {
-            return Err(format!("one call at once for three workers, who had it: {had:?}").into());
+            return Err(format!("one call at once for three workers, who had it: {had:?}"));
         }
         let shares: Vec<_> = (0..3)
             .map(|n| acquire(x, &format!("w{n}"), 0, 0, 5, 60_000).conc)
