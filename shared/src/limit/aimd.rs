@@ -35,6 +35,8 @@ pub struct Sample {
     pub latency_base: Duration,
 }
 
+/// A limit moves at most once in this time: a burst of 429s from one moment is one signal.
+pub const STEP: Duration = Duration::from_secs(1);
 /// A cut takes a third: one report of a burst of 429s brings the rate below what the controller grants in two steps at most.
 const DECREASE: f64 = 0.7;
 /// Share of the ceiling regained a second without trouble.
@@ -47,9 +49,9 @@ const RATE_MIN: f64 = 0.2;
 
 /// The next limit after `elapsed` since the last accepted change, or none when nothing changes.
 ///
-/// Decreases and increases happen at most once a second: a burst of 429s from one moment is one signal.
+/// Before [`STEP`] has passed it is none whatever the sample says: such a sample is to be kept for later.
 pub fn next(limit: Limit, ceiling: Ceiling, sample: &Sample, elapsed: Duration) -> Option<Limit> {
-    if elapsed < Duration::from_secs(1) {
+    if elapsed < STEP {
         return None;
     }
     let slow = sample.answered > 0

@@ -10,8 +10,10 @@ pub struct LimitRequest {
     pub tokens: u32,
     /// Tokens of an earlier block that were not used.
     pub give_back: u32,
-    /// Calls it would like to have under way.
+    /// Calls it would like to have under way; 0 gives its share back.
     pub concurrency: u32,
+    /// Calls under way: nobody else may have these, even if its share is less by now.
+    pub in_flight: u32,
     pub lease_ms: u64,
     /// Configured: calls per second, burst in calls, calls at once.
     pub rate_max: f64,
@@ -51,7 +53,8 @@ impl Store {
             .with(r.lease_ms)
             .with(r.rate_max)
             .with(r.burst)
-            .with(r.concurrency_max);
+            .with(r.concurrency_max)
+            .with(r.in_flight);
         let v: Vec<i64> = scripts::on_key(&self.redis, &keys::limiter(limiter), &scripts::LIM_ACQUIRE, args).await?;
         let n = |i: usize| v.get(i).copied().unwrap_or(0).max(0) as u64;
         Ok(LimitGrant {

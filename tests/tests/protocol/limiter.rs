@@ -135,6 +135,70 @@ pub fn concurrency_is_leased(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Fewer calls at once than workers that want one: they go round, nobody keeps it by renewing, and never more than there is.
+pub fn too_few_go_round(x: &mut Bench) -> Result<(), Broken> {
+    let g = acquire(x, "w0", 0, 0, 1, 60_000).generation;
+    report(x, g, "", "1", 0);
+    let mut had = [false; 3];
+    let began = Instant::now();
+    while had != [true; 3] {
+        if began.elapsed() > Duration::from_secs(9) {
+            return Err(format!("one call at once for three workers, who had it: {had:?}"));
+        }
+        let shares: Vec<_> = (0..3)
+            .map(|n| acquire(x, &format!("w{n}"), 0, 0, 5, 60_000).conc)
+            .collect();
+        for (n, s) in shares.iter().enumerate() {
+            had[n] |= *s > 0;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A share that got smaller is not given to others while its calls are under way.
+pub fn calls_under_way_count(x: &mut Bench) -> Result<(), Broken> {
+    let mut ask = |worker: &str, want: i64, flight: i64| {
+        let a = args![worker, 0, 0, want, 60_000, RATE, BURST, CONC, flight];
+        let v = x.p.try_on(L, "lim_acquire", &a);
+        let v = texts(&v.unwrap_or_else(|e| panic!("lim_acquire: {e}")));
+        v[2].parse::<i64>().expect("a number")
+    };
+    same!(ask("w1", 50, 0), 50, "alone");
+    same!(ask("w2", 50, 0), 0, "while w1 holds all");
+    same!(ask("w1", 50, 50), 25, "w1's share of two");
+    same!(ask("w2", 50, 0), 0, "while w1 has 50 calls under way");
+    same!(ask("w1", 50, 30), 25, "w1's share when 20 have ended");
+    same!(ask("w2", 50, 0), 20, "what w1 has left");
+    Ok(())
+}
+
+/// Who may make no call now takes no tokens from those who may.
+pub fn no_tokens_without_a_share(x: &mut Bench) -> Result<(), Broken> {
+    acquire(x, "w1", 0, 0, 50, 60_000);
+    let g = acquire(x, "w2", 5, 0, 5, 60_000);
+    same!((g.conc, g.tokens, g.wait > 0), (0, 0, true), "while w1 holds all");
+    Ok(())
+}
+
+/// Neither a lane nor a controller is paused for more than five minutes.
+pub fn a_pause_has_an_end(x: &mut Bench) -> Result<(), Broken> {
+    const FOREVER: u64 = 1 << 53;
+    let ms: i64 = text(&x.p.call("cool", &args!["t|1", FOREVER]))
+        .parse()
+        .expect("a number");
+    same!((299_000..=300_000).contains(&ms), true, "the lane opens in {ms} ms");
+    x.p.call("cool", &args!["t|1", 0]);
+    report(x, 99, "", "", FOREVER as i64);
+    let cool = acquire(x, "w1", 1, 0, 1, 1000).cool;
+    same!(
+        (299_000..=300_000).contains(&cool),
+        true,
+        "the controller cools {cool} ms"
+    );
+    Ok(())
+}
+
 /// One signal, one change: of two reports about the same generation one counts.
 pub fn one_change_per_generation(x: &mut Bench) -> Result<(), Broken> {
     let g = acquire(x, "w1", 1, 0, 1, 1000).generation;
