@@ -86,12 +86,7 @@ impl std::fmt::Display for Differences {
 
 /// The error of an object that is there and differs. `object`: `DPSK pool "Lobby"`.
 pub fn name_conflict(object: &str, differences: &Differences) -> TaskError {
-    TaskError::new(
-        "NAME_CONFLICT",
-        format!(
-            "{object} exists and differs: {differences}; the option name_conflict decides: adopt takes it as it is, update changes it"
-        ),
-    )
+    TaskError::new("NAME_CONFLICT", format!("{object} exists and differs: {differences}"))
 }
 
 /// The error of a name that several objects have: none of them can be told to be the one meant.
