@@ -117,7 +117,7 @@ const MUTANTS: &[Mutant] = &[
     m("two changes for one signal", "lim_report", "tonumber(ARGV[1]) == gen and", "", l::one_change_per_generation),
     m("a rate above the configured one", "lim_acquire", "rate, cmax = math.min(rate, rmax), math.min(cmax, cceil)", "", l::one_change_per_generation),
     m("a cool-down is ignored", "lim_acquire", "if cool > now then wait", "if false then wait", l::cool_down_stops_everybody),
-    m("a shorter cool-down ends a longer one", "lim_report", "math.max(tonumber(c('HGET', K, 'cool') or 0), now + cool)", "now + cool", l::cool_down_stops_everybody),
+    m("a shorter cool-down ends a longer one", "lim_report", "math.max(tonumber(c('HGET', K, 'cool') or 0), math.floor(now + cool))", "math.floor(now + cool)", l::cool_down_stops_everybody),
     m("two pollers", "poll_lease", "if owner and owner ~= ARGV[1] then return { n, 0 } end", "", l::one_poller),
     m("the poller keeps its lease for ever", "poll_lease", ", 'PX', ARGV[2]", "", l::one_poller),
     m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),

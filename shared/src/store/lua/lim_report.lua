@@ -4,7 +4,7 @@
 local K, c = KEYS[1]..'lim', redis.call
 local t = c('TIME'); local now = t[1] * 1000 + t[2] / 1000
 local cool = math.min(tonumber(ARGV[4]), 300000)
-if cool > 0 then c('HSET', K, 'cool', string.format('%.0f', math.max(tonumber(c('HGET', K, 'cool') or 0), now + cool))) end
+if cool > 0 then c('HSET', K, 'cool', string.format('%.0f', math.max(tonumber(c('HGET', K, 'cool') or 0), math.floor(now + cool)))) end
 local gen = tonumber(c('HGET', K, 'gen') or 0)
 local accepted = 0
 if tonumber(ARGV[1]) == gen and (ARGV[2] ~= '' or ARGV[3] ~= '') then
