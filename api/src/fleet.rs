@@ -303,7 +303,7 @@ impl Collector for Lifecycle {
             MetricType::Histogram,
         )?;
         for (name, w) in &f.workflows {
-            let bounds = DURATION_BOUNDS.iter().map(|b| f64::from(*b)).chain([f64::MAX]);
+            let bounds = DURATION_BOUNDS.iter().map(|b| f64::from(*b)).chain([f64::INFINITY]);
             let buckets: Vec<(f64, u64)> = bounds.zip(w.durations).collect();
             metric.encode_family(&label(name))?.encode_histogram::<NoLabelSet>(
                 w.duration_sum_ms as f64 / 1000.0,
