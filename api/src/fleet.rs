@@ -228,7 +228,7 @@ impl Reading {
                 "controller_rate_limit_calls_per_second",
                 "Calls a second the fleet makes to the controller, at most, now",
                 None,
-                |r| r.now.rate.unwrap_or(r.configured_rate),
+                |r| r.now.rate.unwrap_or(f64::MAX).min(r.configured_rate),
             ),
             (
                 "controller_rate_configured_calls_per_second",
@@ -240,7 +240,7 @@ impl Reading {
                 "controller_concurrency_limit",
                 "Calls at once, at most, now",
                 None,
-                |r| f64::from(r.now.concurrency.unwrap_or(r.configured_concurrency)),
+                |r| f64::from(r.now.concurrency.unwrap_or(u32::MAX).min(r.configured_concurrency)),
             ),
             (
                 "controller_concurrency_configured",

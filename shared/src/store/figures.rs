@@ -2,7 +2,7 @@
 //!
 //! Bounded: a partition's script looks at [`LOOK_MAX`] jobs and workers. Whoever asks often keeps the answer for a while.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::scripts::{self, Args};
 use super::{Store, StoreError, keys};
@@ -95,33 +95,36 @@ impl Store {
         if limiters.is_empty() {
             return Ok(Vec::new());
         }
+        let now = super::inspect::now_ms();
         let mut pipe = redis::pipe();
         for limiter in limiters {
             let l = keys::limiter(limiter);
             pipe.hmget(format!("{l}lim"), &["rate", "cmax", "cool"]);
-            pipe.hvals(format!("{l}concn"));
             pipe.hlen(format!("{l}pending"));
+            pipe.hgetall(format!("{l}concn"));
+            // a dead worker's share is off the books only when the next one asks
+            pipe.zrangebyscore(format!("{l}conc"), now, "+inf");
         }
         let replies: Vec<redis::Value> = self
             .redis
             .run(|mut c| async move { pipe.query_async(&mut c).await })
             .await?;
-        let now = super::inspect::now_ms();
-        replies.chunks_exact(3).map(|r| limiter_figures(r, now)).collect()
+        replies.chunks_exact(4).map(|r| limiter_figures(r, now)).collect()
     }
 }
 
 fn limiter_figures(replies: &[redis::Value], now_ms: u64) -> Result<LimiterFigures, StoreError> {
     let corrupt = |e: redis::ParsingError| StoreError::Corrupt(format!("a limiter: {e}"));
     let lim: Vec<Option<f64>> = redis::from_redis_value_ref(&replies[0]).map_err(corrupt)?;
-    let leased: Vec<u64> = redis::from_redis_value_ref(&replies[1]).map_err(corrupt)?;
+    let shares: HashMap<String, u64> = redis::from_redis_value_ref(&replies[2]).map_err(corrupt)?;
+    let alive: Vec<String> = redis::from_redis_value_ref(&replies[3]).map_err(corrupt)?;
     let field = |i: usize| lim.get(i).copied().flatten();
     Ok(LimiterFigures {
         rate: field(0),
         concurrency: field(1).map(|n| n as u32),
-        concurrency_leased: leased.iter().sum(),
+        concurrency_leased: alive.iter().filter_map(|worker| shares.get(worker)).sum(),
         cool_ms: (field(2).unwrap_or(0.0) as u64).saturating_sub(now_ms),
-        activities_pending: redis::from_redis_value_ref(&replies[2]).map_err(corrupt)?,
+        activities_pending: redis::from_redis_value_ref(&replies[1]).map_err(corrupt)?,
     })
 }
 

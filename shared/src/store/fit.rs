@@ -125,7 +125,8 @@ impl Store {
 
 fn misfit(stored: &str, ids: &[String]) -> String {
     format!(
-        "PAYLOAD_KEY does not fit: this database is sealed with key {stored}, PAYLOAD_KEY holds {}; it takes the key the other processes have (in a rotation every process gets the new key behind the old one first)",
-        ids.join(", ")
+        "PAYLOAD_KEY does not fit: this database is sealed with key {stored}, PAYLOAD_KEY holds {}; it takes the key of the other processes (to rotate it, every process first gets the new key behind the old one; if it is lost, `HDEL {} {SEAL_KEY}` lets another one in, and jobs sealed with the lost one are held)",
+        ids.join(", "),
+        keys::META
     )
 }

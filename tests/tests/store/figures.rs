@@ -113,6 +113,10 @@ async fn limiters_are_shown_as_the_fleet_shares_them() {
         rate: 12.5,
         concurrency: 8,
     };
+    // of a worker that has died: its share counts no more
+    let dead = LimitRequest { lease_ms: 1, ..request };
+    store.limit_acquire("busy", &WorkerId::generate(), &dead).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     assert!(store.limit_report("busy", 0, Some(new), 90_000).await.unwrap());
     let unit = Unit {
         job: job().id,
