@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod body;
 pub mod error;
+mod fleet;
 mod import;
 pub mod metrics;
 pub mod observe;

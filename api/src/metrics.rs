@@ -1,6 +1,4 @@
-//! What Prometheus scrapes: the API's own counters, and what the store tells of the engine.
-
-use std::sync::atomic::AtomicI64;
+//! What Prometheus scrapes: the API's own counters, and with them what the store tells of the fleet.
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -8,6 +6,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::fleet::{self, Fleet};
+use crate::state::State;
 
 /// Labels of one answered request. The route is its template, so that ids never become labels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,8 +36,7 @@ pub struct Metrics {
     pub imports: Gauge,
     pub import_bytes: Counter,
     pub panics: Counter,
-    /// 1 when the store was reached the last time somebody asked.
-    pub store_up: Gauge<i64, AtomicI64>,
+    fleet: Fleet,
 }
 
 impl Default for Metrics {
@@ -44,7 +44,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("phaseline_api");
         let requests = Family::<RequestLabels, Counter>::default();
         let latency = Family::<RouteLabels, Histogram>::new_with_constructor(|| Histogram::new(LATENCY_BUCKETS));
-        let (imports, store_up) = (Gauge::default(), Gauge::default());
+        let imports = Gauge::default();
         let (import_bytes, panics) = (Counter::default(), Counter::default());
         registry.register(
             "http_requests",
@@ -64,11 +64,6 @@ impl Default for Metrics {
         );
         registry.register_with_unit("import_body", "Import bodies read", Unit::Bytes, import_bytes.clone());
         registry.register("panics", "Handlers that panicked", panics.clone());
-        registry.register(
-            "store_up",
-            "1 when the last readiness check reached the store",
-            store_up.clone(),
-        );
         Metrics {
             registry,
             requests,
@@ -76,7 +71,7 @@ impl Default for Metrics {
             imports,
             import_bytes,
             panics,
-            store_up,
+            fleet: Fleet::default(),
         }
     }
 }
@@ -95,10 +90,30 @@ impl Metrics {
             .inc();
     }
 
-    /// The OpenMetrics text format.
+    /// This process' own numbers in the OpenMetrics text format.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut page = String::new();
         text::encode(&mut page, &self.registry)?;
+        Ok(page)
+    }
+
+    /// Its own numbers, and those of the fleet as far as the store can be reached.
+    pub async fn page(&self, state: &State) -> Result<String, std::fmt::Error> {
+        let reading = self.fleet.read(state).await;
+        let mut page = String::new();
+        text::encode_registry(&mut page, &self.registry)?;
+        let mut scripts = Registry::with_prefix("phaseline_api");
+        scripts.register_with_unit(
+            "script_duration",
+            "Store script calls, there and back",
+            Unit::Seconds,
+            state.script_times(),
+        );
+        text::encode_registry(&mut page, &scripts)?;
+        for registry in fleet::registries(&reading) {
+            text::encode_registry(&mut page, &registry)?;
+        }
+        text::encode_eof(&mut page)?;
         Ok(page)
     }
 }

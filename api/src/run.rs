@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use shared::config::{RedisSettings, Settings};
+use shared::config::Settings;
 use shared::controllers::{ControllersFile, Reload};
 use shared::store::{Store, StoreError};
 
@@ -20,6 +20,8 @@ use crate::state::State;
 
 /// Between two looks at the controllers file.
 const CONTROLLERS_INTERVAL: Duration = Duration::from_secs(5);
+/// For the first look at the store; then the port is opened.
+const STORE_FIRST_LOOK: Duration = Duration::from_secs(5);
 /// Between two attempts to reach the store at start.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Between two log lines that say that it is still away.
@@ -62,6 +64,10 @@ pub async fn run() -> Result<(), Stop> {
         .map_err(|e| Stop::Settings(format!("CONTROLLERS_FILE: {e}")))?;
     let controllers = Arc::new(controllers);
     let store = Store::open(&settings.redis, &settings.engine).map_err(|e| Stop::Settings(e.to_string()))?;
+    // a server that does not fit is told before anything is said of ports and serving
+    let is_ready = is_ready(&store, &settings)
+        .await
+        .map_err(|e| Stop::Failed(e.to_string()))?;
     let listener = TcpListener::bind(settings.api_bind)
         .map_err(|e| Stop::Settings(format!("API_BIND={} cannot be bound: {e}", settings.api_bind)))?;
     let address = listener.local_addr().map_err(|e| Stop::Failed(e.to_string()))?;
@@ -78,23 +84,27 @@ pub async fn run() -> Result<(), Stop> {
         metrics: web::Data::new(Metrics::default()),
     };
     let state = parts.state.clone();
+    if is_ready {
+        state.set_prepared();
+    }
     let server = server::serve(listener, parts).map_err(|e| Stop::Failed(e.to_string()))?;
     tracing::info!(%address, "serving on http://{address}");
     tokio::spawn(watch_controllers(controllers));
 
     let handle = server.handle();
     let prepared = async {
-        prepare(&store, &settings.redis).await?;
-        state.set_prepared();
-        std::future::pending::<Result<(), StoreError>>().await
+        if !is_ready {
+            wait_for_store(&store, &settings).await?;
+            state.set_prepared();
+        }
+        store.clone().watch_key(settings.sealer.clone()).await;
+        Ok::<(), StoreError>(())
     };
     tokio::select! {
         ended = server => ended.map_err(|e| Stop::Failed(e.to_string())),
         fault = prepared => {
             handle.stop(false).await;
-            let why = fault.err().map_or_else(String::new, |e| e.to_string());
-            tracing::error!("{why}");
-            Err(Stop::Failed(why))
+            Err(Stop::Failed(fault.err().map_or_else(String::new, |e| e.to_string())))
         }
     }
 }
@@ -129,21 +139,38 @@ async fn verifier(settings: &Settings) -> Result<Verifier, String> {
     Verifier::tokens(secret, keys).map_err(|e| e.to_string())
 }
 
+/// The first look. False: the store is away, or full; it is waited for while we serve. One that does not fit ends the start.
+async fn is_ready(store: &Store, settings: &Settings) -> Result<bool, StoreError> {
+    let redis = settings.redis.shown();
+    match tokio::time::timeout(STORE_FIRST_LOOK, store.make_ready(settings)).await {
+        Ok(Ok(())) => {
+            tracing::info!(redis, "the store is ready");
+            return Ok(true);
+        }
+        Ok(Err(error)) if error.is_transient() => {
+            tracing::warn!(%error, redis, "waiting for the store; callers get 503 until it is there");
+        }
+        Ok(Err(error)) => return Err(error),
+        Err(_) => tracing::warn!(redis, "the store does not answer; callers get 503 until it does"),
+    }
+    Ok(false)
+}
+
 /// Until the store is there and fits.
-async fn prepare(store: &Store, settings: &RedisSettings) -> Result<(), StoreError> {
-    let mut noted: Option<Instant> = None;
+async fn wait_for_store(store: &Store, settings: &Settings) -> Result<(), StoreError> {
+    let mut noted = Instant::now();
     loop {
-        match store.prepare(settings).await {
+        tokio::time::sleep(STORE_RETRY).await;
+        match store.make_ready(settings).await {
             Ok(()) => {
-                tracing::info!(redis = settings.shown(), "the store is ready");
+                tracing::info!(redis = settings.redis.shown(), "the store is ready");
                 return Ok(());
             }
             Err(error) if error.is_transient() => {
-                if noted.is_none_or(|at| at.elapsed() > STORE_NOTE) {
-                    noted = Some(Instant::now());
-                    tracing::warn!(%error, redis = settings.shown(), "waiting for the store; callers get 503 until it is there");
+                if noted.elapsed() > STORE_NOTE {
+                    noted = Instant::now();
+                    tracing::warn!(%error, redis = settings.redis.shown(), "still waiting for the store");
                 }
-                tokio::time::sleep(STORE_RETRY).await;
             }
             Err(error) => return Err(error),
         }

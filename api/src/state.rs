@@ -7,7 +7,7 @@ use shared::config::EngineSettings;
 use shared::controllers::ControllersFile;
 use shared::id::{JobId, TenantId};
 use shared::seal::Sealer;
-use shared::store::{Store, StoreError};
+use shared::store::{ScriptTimes, Store, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::auth::Caller;
@@ -53,6 +53,11 @@ impl State {
         } else {
             Err(Problem::unavailable())
         }
+    }
+
+    /// How long the store's scripts took, also while it was not there.
+    pub fn script_times(&self) -> ScriptTimes {
+        self.store.script_times()
     }
 
     /// The tenant to look under for a job with this id: for an operator whoever owns it, for everybody else their own. Good

@@ -133,6 +133,9 @@ pub struct PhaseView {
     /// Until now while it runs.
     pub duration_seconds: Option<f64>,
     pub tasks: TaskCounts,
+    /// What it found out, as its executor words it; `batches` has that of its batches. `truncated` in place of what was too long.
+    #[schema(value_type = Option<Object>)]
+    pub facts: Value,
     pub error: Option<String>,
 }
 
@@ -148,6 +151,7 @@ impl PhaseView {
             started_at: phase.started_ms.map(time),
             completed_at: phase.completed_ms.map(time),
             tasks: phase.counts.into(),
+            facts: phase.facts,
             error: phase.error.as_ref().map(sentence),
         }
     }

@@ -65,6 +65,13 @@ impl Sealer {
         }
     }
 
+    /// Ids of the keys, the one that seals first: hexadecimal, as they stand at the start of every box. Not secret: 32 of the 256
+    /// bits of a digest of 256 random bits.
+    pub fn key_ids(&self) -> Vec<String> {
+        let hex = |id: &[u8; KEY_ID_BYTES]| id.iter().map(|b| format!("{b:02x}")).collect();
+        self.keys.iter().map(|(id, _)| hex(id)).collect()
+    }
+
     /// A fresh key in base64.
     pub fn generate_key() -> String {
         STANDARD.encode(rand::random::<[u8; 32]>())

@@ -1,10 +1,11 @@
-//! Logs: JSON lines on standard error (or text with `LOG_FORMAT=text`), filtered by `RUST_LOG` (default `info`).
+//! Logs: JSON lines on standard error (or text with `LOG_FORMAT=text`), filtered by `RUST_LOG` (default `info`, without
+//! what the HTTP server says of its own start).
 
 use tracing_subscriber::EnvFilter;
 
 /// Sets the process-wide subscriber. A second call changes nothing.
 pub fn init(service: &'static str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

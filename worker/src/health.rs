@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -19,6 +20,9 @@ const READER_AGE_MAX: Duration = Duration::from_secs(30);
 /// No accepted heartbeat for so long while Redis is there.
 const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 const CONNECTIONS_MAX: usize = 64;
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Prometheus refuses a page that does not say what it is.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Binds; port 0 takes a free one. Answers where it listens.
 pub async fn serve(core: Arc<Core>, bind: SocketAddr) -> std::io::Result<SocketAddr> {
@@ -51,12 +55,21 @@ async fn answer(core: Arc<Core>, r: Request<hyper::body::Incoming>) -> Result<Re
     let (status, text) = match r.uri().path() {
         "/healthz" => judge(alive(&core)),
         "/readyz" => judge(ready(&core).await),
-        "/metrics" => (StatusCode::OK, core.metrics.text()),
+        "/metrics" => (StatusCode::OK, metrics(&core)),
         _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
     };
+    let kind = if r.uri().path() == "/metrics" { METRICS } else { TEXT };
     let mut answer = Response::new(Full::new(Bytes::from(text)));
     *answer.status_mut() = status;
+    answer
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(answer)
+}
+
+/// Served also while Redis is away: nothing is asked of it here.
+fn metrics(core: &Core) -> String {
+    core.metrics.text(core.settings.slots, &core.store.script_times())
 }
 
 fn judge(r: Result<(), String>) -> (StatusCode, String) {

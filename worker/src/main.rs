@@ -7,8 +7,8 @@ use shared::config::Settings;
 
 /// Runs the phases of jobs against their controllers. Configured by environment variables and `phaseline.toml`; stops on SIGTERM.
 ///
-/// Exit codes: 0 stopped by a signal; 1 the Redis server does not fit, the controllers file is missing or faulty, or the engine
-/// failed; 2 wrong settings.
+/// Exit codes: 0 stopped by a signal; 1 the Redis server or the payload key does not fit, the controllers file is missing or faulty,
+/// or the engine failed; 2 wrong settings.
 #[derive(Parser)]
 #[command(name = "phaseline-worker", version)]
 struct Cli {}

@@ -7,13 +7,16 @@ use anyhow::Context as _;
 use shared::config::Settings;
 use shared::controllers::ControllersFile;
 use shared::id::WorkerId;
-use shared::store::{Store, StoreError};
+use shared::store::Store;
 
 use crate::engine::{self, core::Core};
 use crate::environment::{self, Environment};
 use crate::executors::{self, clients::Clients};
 use crate::health;
 use crate::r1;
+
+/// For the first look at Redis; then the port is opened, so that a probe finds a worker that waits alive.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// Until SIGTERM or Ctrl-C. An error stops the start: its text says what to correct. A loop of the engine that ends by itself (a
 /// panic) ends the process with an error too, after handing back what is held: a worker that reads and never beats, or beats and
@@ -25,6 +28,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let store = Store::open(&settings.redis, &settings.engine)?;
     let stop = stop_signal();
     tokio::pin!(stop);
+    // a server that does not fit is told before anything is said of ports and work
+    let is_ready = tokio::select! {
+        r = is_ready(&store, &settings) => r?,
+        () = &mut stop => return Ok(()),
+    };
     let http = r1::Settings {
         timeout: settings.engine.http_timeout(),
         ..r1::Settings::default()
@@ -47,11 +55,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let address = health::serve(core.clone(), settings.worker_bind)
         .await
         .with_context(|| format!("WORKER_BIND {}", settings.worker_bind))?;
-    // the port answers first: a worker that waits for Redis is alive, and not ready
-    tokio::select! {
-        r = prepare(&store, &settings) => r?,
-        () = &mut stop => return Ok(()),
+    // the port answers meanwhile: a worker that waits for Redis is alive, and not ready
+    if !is_ready {
+        tokio::select! {
+            r = wait_for_redis(&store, &settings) => r?,
+            () = &mut stop => return Ok(()),
+        }
     }
+    tokio::spawn(store.clone().watch_key(settings.sealer.clone()));
     tracing::info!(worker = %worker, address = %address, slots = settings.engine.slots, "worker runs");
     let mut loops = engine::start(&core);
     let broken = tokio::select! {
@@ -71,15 +82,30 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-/// Waits for a Redis that is away; a server that does not fit ends the start.
-async fn prepare(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+/// The first look. False: Redis is away, or full; it is waited for. A server that does not fit ends the start.
+async fn is_ready(store: &Store, settings: &Settings) -> anyhow::Result<bool> {
+    match tokio::time::timeout(FIRST_LOOK, store.make_ready(settings)).await {
+        Ok(Ok(())) => return Ok(true),
+        Ok(Err(e)) if e.is_transient() => {
+            tracing::warn!(address = settings.redis.shown(), error = %e, "waiting for Redis");
+        }
+        Ok(Err(e)) => return Err(e.into()),
+        Err(_) => tracing::warn!(
+            address = settings.redis.shown(),
+            "Redis does not answer, waiting for it"
+        ),
+    }
+    Ok(false)
+}
+
+async fn wait_for_redis(store: &Store, settings: &Settings) -> anyhow::Result<()> {
     let mut wait = Duration::from_millis(250);
     loop {
-        match store.prepare(&settings.redis).await {
+        tokio::time::sleep(wait).await;
+        match store.make_ready(settings).await {
             Ok(()) => return Ok(()),
-            Err(e @ (StoreError::Unavailable { .. } | StoreError::OutOfMemory)) => {
+            Err(e) if e.is_transient() => {
                 tracing::warn!(address = settings.redis.shown(), error = %e, "waiting for Redis");
-                tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(Duration::from_secs(5));
             }
             Err(e) => return Err(e.into()),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use shared::store::StoreError;
 use utoipa::ToSchema;
 
 use super::{Access, Endpoint};
-use crate::error::Problem;
+use crate::error::{Kind, Problem};
 use crate::metrics::Metrics;
 use crate::state::State;
 
@@ -41,27 +42,31 @@ async fn healthz() -> web::Json<HealthView> {
     web::Json(OK)
 }
 
-/// The store can be reached and its scripts are loaded: requests can be served.
+/// The store takes new work, measured by a small write; its scripts are loaded: requests can be served.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, body = HealthView), (status = 503, description = "The store is away; nothing can be served")))]
-async fn readyz(state: web::Data<State>, metrics: web::Data<Metrics>) -> Result<web::Json<HealthView>, Problem> {
-    let up = match state.store() {
-        Ok(store) => matches!(tokio::time::timeout(PROBE_TIMEOUT, store.ping()).await, Ok(Ok(()))),
-        Err(_) => false,
-    };
-    metrics.store_up.set(i64::from(up));
-    if up {
-        Ok(web::Json(OK))
-    } else {
-        Err(Problem::unavailable())
+    responses((status = 200, body = HealthView), (status = 503, description = "The store is away, full or refuses writes")))]
+async fn readyz(state: web::Data<State>) -> Result<web::Json<HealthView>, Problem> {
+    let refused = |why| Problem::new(Kind::Unavailable, why);
+    match tokio::time::timeout(PROBE_TIMEOUT, state.store()?.probe()).await {
+        Ok(Ok(())) => Ok(web::Json(OK)),
+        Ok(Err(StoreError::OutOfMemory)) => Err(refused("the store is full: no new job is taken, what runs goes on")),
+        Ok(Err(StoreError::Unavailable { stale: true, .. })) => {
+            Err(refused("the store is a replica and takes no writes"))
+        }
+        Ok(Err(StoreError::Unavailable { .. })) => Err(refused("the store does not answer, or takes no writes")),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the store refuses a probe");
+            Err(refused("the store refuses writes"))
+        }
+        Err(_) => Err(refused("the store does not answer in time")),
     }
 }
 
-/// Prometheus metrics in the OpenMetrics text format.
+/// Prometheus metrics in the OpenMetrics text format: this process' own, and the fleet's as far as the store can be reached.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()),
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
-async fn metrics(metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
-    let page = metrics.encode().map_err(|_| Problem::internal())?;
+async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
+    let page = metrics.page(&state).await.map_err(|_| Problem::internal())?;
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(page))

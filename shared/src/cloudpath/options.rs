@@ -42,9 +42,10 @@ pub enum Expired {
     Renew,
 }
 
-/// Options of an import. Absent and `null` mean the default; unknown names are refused.
+/// Options of an import. Absent and `null` mean the default. A request's unknown names are refused; those of stored options are
+/// passed over, for a later version may have stored them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct ImportOptions {
     /// Copy the keys, activate no network. Default true.
     pub just_copy_dpsks: bool,

@@ -145,9 +145,10 @@ pub enum TaskStatus {
     Completed,
     Failed,
     Skipped,
-    /// We sent a write and do not know what became of it, even after reading back.
-    Unknown,
     Cancelled,
+    /// We sent a write and do not know what became of it, even after reading back. Also any state of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 impl TaskStatus {

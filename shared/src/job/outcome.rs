@@ -1,6 +1,9 @@
 //! What became of a task, and what is remembered of it on the way there.
 //!
 //! Both are persisted (outcome and checkpoint blobs), so fields are only ever added, never renamed or given another meaning.
+//! While versions run side by side an older one reads what a newer one wrote: fields it does not know are passed over, and of a
+//! word it does not know it assumes what does the least harm (`UNKNOWN` of a state, "not ours" of an origin, "perhaps sent" of a
+//! checkpoint).
 
 use serde::{Deserialize, Serialize};
 
@@ -94,10 +97,11 @@ pub struct Resource {
 pub enum Origin {
     #[serde(rename = "c")]
     Created,
-    #[serde(rename = "a")]
-    Adopted,
     #[serde(rename = "u")]
     Updated,
+    /// Also any origin of a later version: not ours to delete.
+    #[serde(rename = "a", other)]
+    Adopted,
 }
 
 /// Why a task did not succeed (or was skipped): a code for machines, a sentence for people. Never a secret.
@@ -127,12 +131,13 @@ pub enum Doubt {
     /// Refused because it exists. Absent: looked for again.
     #[serde(rename = "conflict")]
     Conflict,
-    /// Accepted, and its activity never ended. Absent: `UNKNOWN`, for it may still be at work.
-    #[serde(rename = "gave_up")]
-    GaveUp,
     /// Reported done; the id or the stored value has to be looked up. Absent: looked for again.
     #[serde(rename = "done")]
     Done,
+    /// Accepted, and its activity never ended. Absent: `UNKNOWN`, for it may still be at work. Also any doubt of a later version:
+    /// with this one nothing is sent a second time.
+    #[serde(rename = "gave_up", other)]
+    GaveUp,
 }
 
 /// What is remembered of an unfinished task. Its absence means: nothing was sent.
@@ -195,9 +200,52 @@ pub enum Checkpoint {
     },
 }
 
+impl Checkpoint {
+    /// As it was stored. One that can't be read (of a later version) is not none: something was begun, so it is read back before
+    /// anything is sent.
+    pub fn from_stored(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or(Checkpoint::Sent {
+            attempt: 0,
+            started_ms: 0,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A worker of the next version wrote it, and one of this version takes over.
+    #[test]
+    fn what_a_later_version_wrote_is_read_as_what_does_the_least_harm() {
+        let stored = r#"{"i":1,"s":"DEFERRED","x":1,"r":{"t":"passphrase","d":"p-1","a":"moved","y":2}}"#;
+        let o: Outcome = serde_json::from_str(stored).unwrap();
+        assert_eq!(o.status, TaskStatus::Unknown);
+        assert_eq!(o.resource.unwrap().origin, Origin::Adopted, "a cleanup leaves it alone");
+        for (text, n) in [
+            (r#"{"s":"Z","q":"r-1"}"#, 0),
+            (r#"{"s":"S","n":3,"b":5,"z":1}"#, 3),
+            ("garbage", 0),
+        ] {
+            let c = Checkpoint::from_stored(text);
+            assert!(
+                matches!(c, Checkpoint::Sent { attempt, .. } if attempt == n),
+                "{text}: {c:?}"
+            );
+        }
+        let retry = r#"{"s":"R","n":2,"t":99,"e":{"k":"A","m":"b"},"w":"weighed","o":true,"b":5}"#;
+        let c = Checkpoint::from_stored(retry);
+        assert!(
+            matches!(
+                c,
+                Checkpoint::Retry {
+                    read_back: Some(Doubt::GaveUp),
+                    ..
+                }
+            ),
+            "{c:?}"
+        );
+    }
 
     /// Blobs of running jobs outlive deploys: these lines were written by the first version and must be read for ever.
     #[test]

@@ -18,6 +18,7 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisEr
 use tokio::sync::RwLock;
 
 use super::StoreError;
+use super::script_times::{self, ScriptTimes};
 use crate::config::RedisSettings;
 
 /// Answer of a script or command. Scripts take well under a millisecond; two seconds is a server in trouble.
@@ -51,6 +52,7 @@ struct Inner {
     last_ok_ms: AtomicU64,
     last_failure_ms: AtomicU64,
     oom_until_ms: AtomicU64,
+    script_times: ScriptTimes,
 }
 
 fn manager_config() -> ConnectionManagerConfig {
@@ -97,6 +99,7 @@ impl Redis {
             last_ok_ms: AtomicU64::new(0),
             last_failure_ms: AtomicU64::new(0),
             oom_until_ms: AtomicU64::new(0),
+            script_times: script_times::new(),
         })))
     }
 
@@ -184,6 +187,10 @@ impl Redis {
             .get_multiplexed_async_connection_with_config(&config)
             .await
             .map_err(StoreError::from)
+    }
+
+    pub fn script_times(&self) -> &ScriptTimes {
+        &self.0.script_times
     }
 
     fn now_ms(&self) -> u64 {

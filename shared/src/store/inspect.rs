@@ -41,6 +41,23 @@ fn json(f: &Fields, name: &str) -> Json {
         .unwrap_or(Json::Null)
 }
 
+/// What a phase's planner left (`facts`), and under `batches` what its batches did (`f:<batch>`), in order.
+fn facts(f: &Fields) -> Json {
+    let mut facts = json(f, "facts");
+    let mut of_batches: Vec<(u32, Json)> = f
+        .keys()
+        .filter_map(|name| Some((name.strip_prefix("f:")?.parse().ok()?, json(f, name))))
+        .collect();
+    if !of_batches.is_empty() {
+        of_batches.sort_by_key(|(batch, _)| *batch);
+        if !facts.is_object() {
+            facts = Json::Object(serde_json::Map::new());
+        }
+        facts["batches"] = of_batches.into_iter().map(|(_, facts)| facts).collect();
+    }
+    facts
+}
+
 fn counts(f: &Fields) -> Counts {
     Counts {
         expected: num(f, "expected"),
@@ -112,7 +129,7 @@ impl Store {
                 counts: counts(&ph),
                 started_ms: get(&ph, "started"),
                 completed_ms: get(&ph, "completed"),
-                facts: json(&ph, "facts"),
+                facts: facts(&ph),
                 error: ph.get("error").and_then(|e| serde_json::from_str(e).ok()),
             });
         }

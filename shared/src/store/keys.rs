@@ -35,7 +35,9 @@ pub fn limiter(key: &str) -> String {
 
 /// Limiters with activities to poll: a sorted set, limiter → last time something was added (ms).
 pub const POLLS: &str = "workflow:polls";
-/// Schema version and number of partitions.
+/// Written and forgotten by readiness probes.
+pub const PROBE: &str = "workflow:probe";
+/// Schema version, number of partitions, id of the payload key.
 pub const META: &str = "workflow:meta";
 
 /// CRC-16/XMODEM, the one Redis Cluster uses for its slots.

@@ -5,6 +5,8 @@
 mod check;
 mod connection;
 mod error;
+mod figures;
+mod fit;
 mod inspect;
 mod jobs;
 pub mod keys;
@@ -12,6 +14,7 @@ mod limits;
 pub mod model;
 mod polls;
 mod reader;
+mod script_times;
 mod scripts;
 mod spec;
 mod stream;
@@ -21,10 +24,12 @@ mod tasks;
 
 pub use check::check_server;
 pub use error::StoreError;
+pub use figures::{DURATION_BOUNDS, Figures, LimiterFigures, WorkflowFigures};
 pub use keys::Partition;
 pub use limits::{LimitGrant, LimitRequest};
 pub use polls::PendingActivity;
 pub use reader::{Read, Reader};
+pub use script_times::ScriptTimes;
 pub use spec::JobSpec;
 
 use crate::config::{EngineSettings, RedisSettings};
@@ -49,46 +54,14 @@ impl Store {
     /// Checks the server, fixes the number of partitions, makes the streams and loads the scripts. Safe to repeat.
     pub async fn prepare(&self, settings: &RedisSettings) -> Result<(), StoreError> {
         check_server(&self.redis, settings).await?;
-        self.fix_partitions().await?;
-        for (_, script) in scripts::all() {
+        self.fix_meta().await?;
+        for lua in scripts::all() {
             self.redis
-                .run(|mut c| async move { script.load_async(&mut c).await })
+                .run(|mut c| async move { lua.script.load_async(&mut c).await })
                 .await?;
         }
         for p in self.partitions() {
             self.ensure_group(p).await?;
-        }
-        Ok(())
-    }
-
-    async fn fix_partitions(&self) -> Result<(), StoreError> {
-        let mine = self.partitions;
-        let stored: u16 = self
-            .redis
-            .run(|mut c| async move {
-                let _: bool = redis::cmd("HSETNX")
-                    .arg(keys::META)
-                    .arg("partitions")
-                    .arg(mine)
-                    .query_async(&mut c)
-                    .await?;
-                let _: bool = redis::cmd("HSETNX")
-                    .arg(keys::META)
-                    .arg("schema")
-                    .arg(1)
-                    .query_async(&mut c)
-                    .await?;
-                redis::cmd("HGET")
-                    .arg(keys::META)
-                    .arg("partitions")
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        if stored != mine {
-            return Err(StoreError::Server(format!(
-                "this database was set up with {stored} partitions, PARTITIONS says {mine}; the number is fixed at the first start"
-            )));
         }
         Ok(())
     }
@@ -120,5 +93,10 @@ impl Store {
 
     pub fn out_of_memory(&self) -> bool {
         self.redis.out_of_memory()
+    }
+
+    /// How long this process' script calls took, for its metrics.
+    pub fn script_times(&self) -> ScriptTimes {
+        self.redis.script_times().clone()
     }
 }

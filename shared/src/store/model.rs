@@ -160,6 +160,7 @@ pub struct PhaseView {
     pub counts: Counts,
     pub started_ms: Option<u64>,
     pub completed_ms: Option<u64>,
+    /// What it left behind for later phases and for people; null when there is nothing. Too long: `{truncated, bytes}`.
     pub facts: Value,
     pub error: Option<ErrorView>,
 }

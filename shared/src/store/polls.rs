@@ -43,18 +43,23 @@ impl Store {
         if items.is_empty() {
             return Ok(());
         }
-        let key = format!("{}pending", keys::limiter(limiter));
+        for part in items.chunks(400) {
+            let mut args = Args::new();
+            for (id, a) in part {
+                args.push(id);
+                args.push(a.to_text());
+            }
+            scripts::on_key::<u64>(&self.redis, &keys::limiter(limiter), &scripts::POLL_ADD, args).await?;
+        }
         let now = items.iter().map(|(_, a)| a.since_ms).max().unwrap_or(0);
-        let pairs: Vec<(String, String)> = items.iter().map(|(id, a)| (id.clone(), a.to_text())).collect();
         let limiter = limiter.to_owned();
+        // of another slot than the limiter's keys; as these it has to go through when memory is full
+        let add = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
         self.redis
             .run(|mut c| async move {
-                redis::cmd("HSET")
-                    .arg(key)
-                    .arg(&pairs)
-                    .query_async::<()>(&mut c)
-                    .await?;
-                redis::cmd("ZADD")
+                redis::cmd("EVAL")
+                    .arg(add)
+                    .arg(1)
                     .arg(keys::POLLS)
                     .arg(now)
                     .arg(limiter)

@@ -5,22 +5,32 @@
 //! versions of a worker run side by side.
 
 use std::sync::LazyLock;
+use std::time::Instant;
 
 use redis::{FromRedisValue, Script, ToRedisArgs};
 
 use super::connection::Redis;
 use super::error::StoreError;
 use super::keys::Partition;
+use super::script_times;
 
 const PRELUDE: &str = include_str!("lua/_prelude.lua");
 
+/// A script and the name of its file, by which its calls are timed.
+pub struct Lua {
+    pub name: &'static str,
+    pub script: Script,
+}
+
 macro_rules! scripts {
     ($( $(#[$doc:meta])* $name:ident $file:literal $oom:ident $prelude:ident; )*) => {
-        $( $(#[$doc])* pub static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(&source(include_str!(concat!("lua/", $file, ".lua")), stringify!($oom) == "allow", stringify!($prelude) == "batch"))); )*
-        /// All of them with their names, for loading and for tests.
-        pub fn all() -> Vec<(&'static str, &'static Script)> {
-            vec![ $( ($file, &*$name) ),* ]
+        $( $(#[$doc])* pub static $name: LazyLock<Lua> = LazyLock::new(|| Lua {
+            name: $file,
+            script: Script::new(&source(include_str!(concat!("lua/", $file, ".lua")), stringify!($oom) == "allow", stringify!($prelude) == "batch")),
+        }); )*
+        /// All of them, for loading and for tests.
+        pub fn all() -> Vec<&'static Lua> {
+            vec![ $( &*$name ),* ]
         }
     };
 }
@@ -47,8 +57,10 @@ scripts! {
     TICK "tick" allow batch;
     REAP "reap" allow batch;
     RECONCILE "reconcile" allow batch;
+    FIGURES "figures" allow batch;
     LIM_ACQUIRE "lim_acquire" allow limiter;
     LIM_REPORT "lim_report" allow limiter;
+    POLL_ADD "poll_add" allow limiter;
     POLL_LEASE "poll_lease" allow limiter;
     POLL_SETTLE "poll_settle" allow limiter;
 }
@@ -74,24 +86,27 @@ impl Args {
 pub async fn on_partition<T: FromRedisValue>(
     redis: &Redis,
     p: Partition,
-    script: &Script,
+    script: &Lua,
     args: Args,
 ) -> Result<T, StoreError> {
     on_key(redis, &p.prefix(), script, args).await
 }
 
 /// Runs a script with one key. Loads it when the server does not know it (restart, `SCRIPT FLUSH`, failover).
-pub async fn on_key<T: FromRedisValue>(redis: &Redis, key: &str, script: &Script, args: Args) -> Result<T, StoreError> {
-    redis
+pub async fn on_key<T: FromRedisValue>(redis: &Redis, key: &str, script: &Lua, args: Args) -> Result<T, StoreError> {
+    let began = Instant::now();
+    let answer = redis
         .run(|mut c| async move {
-            let mut call = script.prepare_invoke();
+            let mut call = script.script.prepare_invoke();
             call.key(key);
             for a in &args.0 {
                 call.arg(a.as_slice());
             }
             call.invoke_async(&mut c).await
         })
-        .await
+        .await;
+    script_times::took(redis.script_times(), script.name, began.elapsed());
+    answer
 }
 
 #[cfg(test)]
@@ -109,7 +124,7 @@ mod tests {
                 "{name} has no header"
             );
         }
-        let mut hashes: Vec<_> = all().iter().map(|(_, s)| s.get_hash().to_owned()).collect();
+        let mut hashes: Vec<_> = all().iter().map(|s| s.script.get_hash().to_owned()).collect();
         hashes.sort();
         hashes.dedup();
         assert_eq!(hashes.len(), all().len());

@@ -1,13 +1,13 @@
 //! What a worker needs to know of a job it has work of: the pinned definition and what earlier phases left behind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
 use super::inspect::now_ms;
 use super::keys::Partition;
 use super::{Store, StoreError};
-use crate::id::{JobId, PhaseId, TenantId};
+use crate::id::{JobId, TenantId};
 use crate::workflow::Definition;
 
 /// The part of a job that never changes while it lives.
@@ -87,19 +87,6 @@ impl Store {
             );
         }
         Ok(Json::Object(out))
-    }
-
-    /// Facts that batches of a phase left when they completed, by batch.
-    pub async fn batch_facts(&self, spec: &JobSpec, phase: &PhaseId) -> Result<BTreeMap<i64, Json>, StoreError> {
-        let key = spec.partition.job_part(spec.id, &format!("ph:{phase}"));
-        let f: HashMap<String, String> = self
-            .redis
-            .run(|mut c| async move { redis::cmd("HGETALL").arg(key).query_async(&mut c).await })
-            .await?;
-        f.iter()
-            .filter_map(|(k, v)| k.strip_prefix("f:").and_then(|b| b.parse().ok()).map(|b: i64| (b, v)))
-            .map(|(b, v)| Ok((b, serde_json::from_str(v)?)))
-            .collect()
     }
 
     /// What limits the job at this worker, for `limited_by`. Read for a few seconds, then forgotten.

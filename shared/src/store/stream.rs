@@ -60,8 +60,20 @@ impl Store {
             .await;
         match made {
             Err(StoreError::Server(e)) if e.contains("BUSYGROUP") => Ok(()),
+            // refused before it was looked at: a group that is there needs no memory
+            Err(StoreError::OutOfMemory) if self.has_group(p).await? => Ok(()),
             other => other,
         }
+    }
+
+    async fn has_group(&self, p: Partition) -> Result<bool, StoreError> {
+        let key = p.key("work");
+        let ask = "#!lua flags=allow-oom,no-writes\nreturn redis.call('EXISTS', KEYS[1]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[1]) or 0";
+        let groups: u32 = self
+            .redis
+            .run(|mut c| async move { redis::cmd("EVAL").arg(ask).arg(1).arg(key).query_async(&mut c).await })
+            .await?;
+        Ok(groups > 0)
     }
 
     /// Takes a delivered entry over under a token that was never used before. Safe to repeat with the same token.

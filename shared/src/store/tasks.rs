@@ -172,9 +172,7 @@ impl Store {
         };
         let view = |t: TaskInput| {
             let known = outcomes.get(&t.index).cloned();
-            let checkpoint = checkpoints
-                .get(&t.index)
-                .and_then(|c| serde_json::from_str::<Checkpoint>(c).ok());
+            let checkpoint = checkpoints.get(&t.index).map(|c| Checkpoint::from_stored(c));
             view(
                 TaskId {
                     job,

@@ -1,6 +1,9 @@
 //! What a workflow is: phases, the graph of their dependencies, and how failures of each are borne.
 //!
-//! A job stores the definition it started with (as JSON) and is run by that one for as long as it lives.
+//! A job stores the definition it started with (as JSON) and is run by that one for as long as it lives, also by workers older
+//! than the API that stored it (a rolling upgrade). So reading passes over fields it does not know; declared text is held to the
+//! known ones by [`parse`]. What an older worker must not pass over is a new executor name, not a new field: without the executor
+//! it holds the job.
 
 pub mod catalog;
 pub mod expression;
@@ -13,7 +16,6 @@ use crate::job::retry::RetryPolicy;
 
 /// A workflow definition, checked: ids are unique, dependencies exist and form no cycle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Definition {
     pub name: String,
     /// Grows with every change of meaning; a job pins it.
@@ -25,7 +27,6 @@ pub struct Definition {
 
 /// One phase: planned into tasks by its executor, run in batches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Phase {
     pub id: PhaseId,
     pub name: String,
@@ -58,7 +59,7 @@ pub struct Phase {
 
 /// How many failed tasks a phase bears. Both given: the larger one counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Tolerance {
     /// Tasks.
     pub count: u32,
@@ -84,6 +85,9 @@ pub enum Cleanup {
     #[default]
     Nothing,
     DeleteCreated,
+    /// Of a later version. Nothing is deleted for it; declared text may not say it.
+    #[serde(other)]
+    Unknown,
 }
 
 fn yes() -> bool {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Definition, expression};
+use serde_json::Value;
+
+use super::{Cleanup, Definition, expression};
 use crate::id::PhaseId;
 
 /// What is wrong with a definition. All of it.
@@ -15,13 +17,64 @@ pub const PHASES_MAX: usize = 64;
 /// Tasks of one batch, at most: a batch's blob and its checkpoints stay small enough for one script call.
 pub const BATCH_SIZE_MAX: u32 = 500;
 
+/// Fields that may be declared. A stored definition may have more: it may come from a later version.
+const DEFINITION: [&str; 4] = ["name", "version", "title", "phases"];
+const PHASE: [&str; 11] = [
+    "id",
+    "name",
+    "dependencies",
+    "parallelizable",
+    "critical",
+    "skip_condition",
+    "executor",
+    "batch_size",
+    "retry",
+    "tolerated",
+    "cleanup",
+];
+const RETRY: [&str; 2] = ["max_retries", "backoff_seconds"];
+const TOLERATED: [&str; 2] = ["count", "percent"];
+
 /// Reads YAML or JSON (which is YAML). Syntax faults name line and column.
 pub fn parse(text: &str) -> Result<Definition, DefinitionFaults> {
     let de = serde_norway::Deserializer::from_str(text);
-    let definition: Definition = serde_path_to_error::deserialize(de)
-        .map_err(|e| DefinitionFaults(vec![format!("{}: {}", e.path(), e.inner())]))?;
-    check(&definition)?;
-    Ok(definition)
+    let read: Result<Definition, _> = serde_path_to_error::deserialize(de);
+    let mut faults = unknown_fields(text);
+    match read {
+        Ok(definition) => {
+            faults.extend(check(&definition).err().into_iter().flat_map(|e| e.0));
+            if faults.is_empty() {
+                return Ok(definition);
+            }
+        }
+        Err(e) => faults.push(format!("{}: {}", e.path(), e.inner())),
+    }
+    Err(DefinitionFaults(faults))
+}
+
+/// A misspelt field would be a default nobody asked for.
+fn unknown_fields(text: &str) -> Vec<String> {
+    // what is no such document is told by the reading itself
+    let Ok(document) = serde_norway::from_str::<Value>(text) else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let mut hold = |at: &str, value: &Value, known: &[&str]| {
+        let names = value.as_object().into_iter().flat_map(|o| o.keys());
+        for name in names.filter(|n| !known.contains(&n.as_str())) {
+            faults.push(format!(
+                "{at}: unknown field `{name}`, expected one of {}",
+                known.join(", ")
+            ));
+        }
+    };
+    hold(".", &document, &DEFINITION);
+    for (i, phase) in document["phases"].as_array().into_iter().flatten().enumerate() {
+        hold(&format!("phases[{i}]"), phase, &PHASE);
+        hold(&format!("phases[{i}].retry"), &phase["retry"], &RETRY);
+        hold(&format!("phases[{i}].tolerated"), &phase["tolerated"], &TOLERATED);
+    }
+    faults
 }
 
 /// Ids, references, cycles, ranges, expressions.
@@ -64,6 +117,9 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
                 "phase `{}`: tolerated.percent {} is not in 0..=100",
                 p.id, p.tolerated.percent
             ));
+        }
+        if p.cleanup == Cleanup::Unknown {
+            faults.push(format!("phase `{}`: cleanup takes nothing or delete_created", p.id));
         }
         if let Some(r) = &p.retry
             && (r.max_retries > 20 || !(0.0..=300.0).contains(&r.backoff_seconds))
@@ -165,5 +221,44 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(e.contains("phases[0]") && e.contains("bach_size"), "{e}");
+    }
+
+    #[test]
+    fn every_unknown_word_of_declared_text_is_refused() {
+        let text = "name: t\nversion: 1\nlater: 1\nphases:\n  - {id: a, name: A, executor: x, retry: {max_retries: 1, backoff_seconds: 1, slowly: 1}, tolerated: {count: 1, promille: 2}, cleanup: burn}\n";
+        let all = parse(text).unwrap_err().to_string();
+        for part in ["`later`", "phases[0].retry", "`slowly`", "`promille`", "cleanup takes"] {
+            assert!(all.contains(part), "{part} missing in {all}");
+        }
+    }
+
+    /// An API of the next version stores; a worker of this one has to go on.
+    #[test]
+    fn a_stored_definition_of_a_later_version_is_read() {
+        let stored = r#"{"name":"t","version":2,"labels":{"a":1},"phases":[{"id":"a","name":"A","executor":"x","priority":9,
+            "tolerated":{"count":3,"of":"batch"},"retry":{"max_retries":1,"backoff_seconds":2,"jitter":"none"},"cleanup":"archive"}]}"#;
+        let d: Definition = serde_json::from_str(stored).unwrap();
+        let phase = &d.phases[0];
+        assert_eq!((phase.tolerated.count, phase.retry.unwrap().max_retries), (3, 1));
+        assert_eq!(
+            phase.cleanup,
+            Cleanup::Unknown,
+            "what is not understood deletes nothing"
+        );
+    }
+
+    #[test]
+    fn the_known_fields_are_those_of_the_model() {
+        let text = "name: t\nversion: 1\ntitle: T\nphases:\n  - {id: a, name: A, executor: x, skip_condition: 'true', retry: {max_retries: 1, backoff_seconds: 1}, tolerated: {count: 1, percent: 2}}\n";
+        let stored = serde_json::to_value(parse(text).unwrap()).unwrap();
+        let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let same = |v: &Value, known: &[&str]| {
+            assert_eq!(keys(v), known.iter().map(|k| (*k).to_owned()).collect());
+        };
+        let phase = &stored["phases"][0];
+        same(&stored, &DEFINITION);
+        same(phase, &PHASE);
+        same(&phase["retry"], &RETRY);
+        same(&phase["tolerated"], &TOLERATED);
     }
 }

@@ -223,6 +223,11 @@ impl Fleet {
         self.held(worker)
     }
 
+    /// One of our programs with the fleet's settings. Not started yet.
+    pub fn command(&self, program: &str) -> anyhow::Result<Command> {
+        Ok(self.environment.command(&binaries::find(program)?))
+    }
+
     /// `phaseline`, the client command, talking to this API. Not started yet.
     pub fn client(&self) -> anyhow::Result<Command> {
         let mut command = environment::bare(&binaries::find("phaseline")?);

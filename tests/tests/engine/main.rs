@@ -5,6 +5,7 @@
 mod toy;
 mod world;
 
+mod numbers;
 mod runs;
 mod steering;
 mod trouble;

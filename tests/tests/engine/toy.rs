@@ -238,7 +238,12 @@ impl Executor for Create {
             })
             .await?;
         }
-        Ok(Some(json!({ "planned": n })))
+        let facts = &cx.spec.options["facts"];
+        Ok(Some(if facts.is_null() {
+            json!({ "planned": n })
+        } else {
+            facts.clone()
+        }))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -11,11 +11,10 @@ use shared::store::model::{BatchResult, Completed, ErrorView};
 use super::batch::Mode;
 use super::core::{now_ms, persist};
 use super::executor::{Aborted, Run};
+use super::facts;
 
 /// Errors of one batch that are kept with the job; all are in the task list.
 const ERRORS_SAMPLE: usize = 5;
-/// Facts of a batch, bytes of JSON.
-const FACTS_BYTES_MAX: usize = 4096;
 /// The failure budget is judged from so many settled tasks on: one failure of two is no trend.
 const BUDGET_FROM_SETTLED: u64 = 20;
 
@@ -37,7 +36,7 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
             .collect(),
     );
     result.blob = blob::pack(&outcomes).map_err(StoreError::from)?;
-    result.facts = run.facts.take().filter(|f| f.to_string().len() <= FACTS_BYTES_MAX);
+    result.facts = facts::bounded(run.facts.take(), &run.held.unit);
     if matches!(run.mode(), Mode::Poison | Mode::Bury) {
         result.dead_letter = Some("workers kept crashing on it".to_owned());
     }

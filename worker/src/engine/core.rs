@@ -152,7 +152,12 @@ impl Core {
                 t.clone()
             }
             None => {
-                let t = Throttle::start(self.store.clone(), self.worker.clone(), limits.clone());
+                let t = Throttle::start(
+                    self.store.clone(),
+                    self.worker.clone(),
+                    limits.clone(),
+                    self.metrics.calls.clone(),
+                );
                 all.insert(limits.limiter, t.clone());
                 t
             }

@@ -186,6 +186,9 @@ impl Run {
         }
         let mut values = Vec::with_capacity(at.len());
         for (i, c) in &at {
+            if let Checkpoint::Retry { .. } = c {
+                self.core.metrics.task_retries.inc();
+            }
             values.push((
                 self.batch.tasks[*i].input.index,
                 serde_json::to_string(c).map_err(StoreError::from)?,

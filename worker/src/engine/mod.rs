@@ -9,6 +9,7 @@ pub mod batch;
 pub mod core;
 pub mod lease;
 pub mod metrics;
+mod facts;
 pub mod remotes;
 pub mod throttle;
 pub mod jobgate;

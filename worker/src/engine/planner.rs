@@ -14,6 +14,7 @@ use shared::workflow::{Phase, expression};
 use super::active::Held;
 use super::core::{CRASHES_MAX, Core, persist};
 use super::executor::Aborted;
+use super::facts;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
@@ -25,8 +26,6 @@ const PUT_BYTES_MAX: usize = 512 << 10;
 const PUT_BATCHES_MAX: usize = 50;
 /// Tasks of a job's phase, at most.
 const TASKS_MAX: u64 = 100_000;
-/// Facts of a phase, bytes of JSON.
-const FACTS_BYTES_MAX: usize = 4096;
 /// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
 const EXTRA_PLANS: u32 = 3;
 
@@ -89,6 +88,7 @@ pub async fn run(
     match planner.plan(&claim).await {
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
+        Err(PlanError::Elsewhere(why)) => Err(Aborted::Unreadable(why)),
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
         Err(PlanError::Store(e)) => {
             planner
@@ -156,7 +156,7 @@ impl Planner {
                 () = self.held.lost.cancelled() => return Err(PlanError::Lost),
                 () = core.give_back.cancelled() => return Err(GateClosed::Stopped.into()),
             };
-            let facts = facts.filter(|f| f.to_string().len() <= FACTS_BYTES_MAX);
+            let facts = facts::bounded(facts, self.unit());
             sink.close_batch().await?;
             sink.flush().await?;
             let (batches, tasks) = (sink.batches, sink.tasks);
@@ -173,10 +173,7 @@ impl Planner {
     fn executor(&self) -> Result<Arc<dyn Executor>, PlanError> {
         self.core.catalogue.find(&self.phase.executor).ok_or_else(|| {
             // another build of the worker may have it: the job is held, not failed
-            PlanError::Store(StoreError::Corrupt(format!(
-                "this worker has no executor `{}`",
-                self.phase.executor
-            )))
+            PlanError::Elsewhere(format!("this worker has no executor `{}`", self.phase.executor))
         })
     }
 

@@ -53,6 +53,16 @@ pub enum Ended {
     },
 }
 
+impl Ended {
+    /// As it was stored; what a later version wrote and this one can't read says nothing but that it has ended.
+    pub fn from_stored(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| Ended::Unclear {
+            code: "UNREADABLE".to_owned(),
+            message: "ended in a way this version does not know".to_owned(),
+        })
+    }
+}
+
 /// Where activities are asked after, many with one call.
 #[async_trait]
 pub trait Activities: Send + Sync {

@@ -111,9 +111,6 @@ impl Run {
         let now = now_ms();
         let (mut checkpoints, mut effects) = (Vec::new(), Vec::new());
         for (at, sent) in ended {
-            if let Sent::Failed(CallError::RateLimited { .. }) = &sent {
-                self.core.metrics.calls_throttled.inc();
-            }
             let (checkpoint, effect) = self.batch.sent(at, sent, now, rand::random());
             checkpoints.extend(checkpoint.map(|c| (at, c)));
             effects.push(effect);

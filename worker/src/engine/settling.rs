@@ -61,7 +61,7 @@ impl Run {
         let now = now_ms();
         let mut checkpoints = Vec::new();
         for ((at, ..), known) in pending.into_iter().zip(known) {
-            let Some(ended) = known.and_then(|k| serde_json::from_str::<Ended>(&k).ok()) else {
+            let Some(ended) = known.map(|k| Ended::from_stored(&k)) else {
                 continue;
             };
             let (executor, cx) = (self.executor.clone(), self.cx.clone());

@@ -64,6 +64,9 @@ pub enum PlanError {
     /// The phase can't be done as asked: it ends `FAILED` with this.
     #[error("{}: {}", .0.code, .0.message)]
     Refused(TaskError),
+    /// This build can't plan it, another may: the job is held with this reason.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Somebody else plans it now.
     #[error("the plan was taken over")]
     Lost,

@@ -20,6 +20,7 @@ local function emit(job, kind, data, ms)
   local since = string.format('%.0f', ms - 3600000)
   local id = call('XADD', J(job)..':ev', 'MINID', '~', since, '*', 't', kind, 'd', data)
   call('XADD', P..'ev:t:'..t, 'MINID', '~', since, '*', 'j', job, 't', kind, 'd', data)
+  call('EXPIRE', P..'ev:t:'..t, 3600)                               -- a tenant that is silent for so long has no event left to show
   call('XADD', P..'feed', 'MAXLEN', '~', 10000, '*', 'j', job, 'e', id, 't', kind, 'n', t)
 end
 local function job_event(job, status, ms, reason)
@@ -170,10 +171,19 @@ local function job_keys(job)
   end
   return keys
 end
+-- Counters for metrics, by workflow, since the database was set up. A job's duration is counted in the first bucket it fits.
+local DURATIONS = { 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400 }
+local function tally_end(wf, st, took_ms)
+  call('HINCRBY', P..'stats', 'ended|'..wf..'|'..st, 1)
+  if not took_ms then return end
+  local i = 1
+  while DURATIONS[i] and took_ms > DURATIONS[i] * 1000 do i = i + 1 end
+  call('HINCRBY', P..'stats', 'took|'..wf..'|'..i, 1); call('HINCRBY', P..'stats', 'took_ms|'..wf, took_ms)
+end
 -- The job has ended: its state is final and its keys begin to age. The input is not needed any more.
 local function finish_job(job, ms)
   local j = J(job)
-  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl')
+  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started')
   local st = f[1] == 'CANCEL' and 'CANCELLED' or f[1] and 'FAILED'
     or ((num(f[2]) > 0 or num(f[3]) > 0 or f[4]) and 'PARTIAL') or 'COMPLETED'
   call('HSET', j, 'status', st, 'completed', ms, 'updated', ms)
@@ -181,6 +191,7 @@ local function finish_job(job, ms)
   for _, z in ipairs({ 'dirty', 'deadlines', 'active' }) do call('ZREM', P..z, job) end
   call('UNLINK', j..':input', j..':inputsec', j..':pk')
   job_event(job, st, ms, f[1])
+  tally_end(f[6] or '', st, f[7] and math.max(0, ms - num(f[7])))
   for _, k in ipairs(job_keys(job)) do call('EXPIRE', k, num(f[5])) end
 end
 -- How a planned phase whose batches are all done has ended.

@@ -42,6 +42,7 @@ if f[1] == 'PENDING' then
   call('HSET', j, 'status', 'RUNNING', 'started', ms, 'updated', ms, 'deadline', ms + num(f[4]) * 1000)
   call('ZADD', P..'deadlines', ms + num(f[4]) * 1000, job)
   job_event(job, 'RUNNING', ms)
+  call('HINCRBY', P..'stats', 'started|'..(call('HGET', j, 'wf') or ''), 1)
 end
 return { 'OK', job, ph, b, lane, r.claims, r.crashes, f[3] or (f[2] and 'HELD') or '',
   b == '-1' and '' or call('HGET', j..':in:'..ph, b) or '', b == '-1' and '' or call('HGET', j..':sec:'..ph, b) or '',

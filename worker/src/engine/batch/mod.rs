@@ -85,7 +85,7 @@ impl Batch {
     ) -> Self {
         let known: BTreeMap<u32, Checkpoint> = checkpoints
             .iter()
-            .filter_map(|(i, c)| serde_json::from_str(c).ok().map(|c| (*i, c)))
+            .map(|(i, c)| (*i, Checkpoint::from_stored(c)))
             .collect();
         let state = |t: &Task| match (known.get(&t.input.index), &t.input.preset) {
             (Some(c), _) => from_checkpoint(c.clone(), flight_over_ms),

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use self::book::Book;
 use self::turns::Turns;
+use super::metrics::Calls;
 use super::remotes::RemoteLimits;
 use crate::gate::{GateClosed, Permit, Verdict};
 
@@ -62,6 +63,7 @@ pub struct Throttle {
     store: Store,
     worker: WorkerId,
     limits: Mutex<RemoteLimits>,
+    calls: Calls,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -72,11 +74,13 @@ fn locked<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Throttle {
-    pub fn start(store: Store, worker: WorkerId, limits: RemoteLimits) -> Arc<Self> {
+    pub fn start(store: Store, worker: WorkerId, limits: RemoteLimits, calls: Calls) -> Arc<Self> {
+        calls.know(&limits.name);
         let t = Arc::new(Throttle {
             store,
             worker,
             limits: Mutex::new(limits),
+            calls,
             state: Mutex::new(State {
                 turns: Turns::default(),
                 book: Book::new(),
@@ -293,6 +297,7 @@ impl Throttle {
     }
 
     fn ended(&self, verdict: Verdict, latency: Duration) {
+        self.calls.ended(&locked(&self.limits).name, verdict);
         {
             let mut s = locked(&self.state);
             s.in_flight = s.in_flight.saturating_sub(1);

@@ -1,0 +1,232 @@
+//! The fleet in numbers, as Redis has them: one read-only script per partition, `INFO memory`, and the limiters that are asked for.
+//!
+//! Bounded: a partition's script looks at [`LOOK_MAX`] jobs and workers. Whoever asks often keeps the answer for a while.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::scripts::{self, Args};
+use super::{Store, StoreError, keys};
+use crate::job::{JOB_STATUSES, JobStatus};
+
+/// Jobs and workers a partition's script looks at: about a millisecond of the server's time.
+const LOOK_MAX: u32 = 1_000;
+/// Upper bounds of the buckets of job durations, seconds. `tally` in the scripts' prelude has the same; one more bucket has the rest.
+pub const DURATION_BOUNDS: [u32; 11] = [10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
+
+/// Sums over all partitions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// Tasks of unfinished jobs (paused ones not included) that have not ended, planned or foreseen.
+    pub backlog_tasks: u64,
+    /// Unfinished jobs by state; a paused job is not among them.
+    pub jobs: BTreeMap<&'static str, u64>,
+    /// Entries of the work stream, delivered or not.
+    pub stream_entries: u64,
+    /// Entries no worker has been given yet: the group's lag.
+    pub waiting_entries: u64,
+    /// Since the oldest of them was queued.
+    pub waiting_age_ms: Option<u64>,
+    /// Entries in workers' hands.
+    pub in_flight_entries: u64,
+    pub in_flight_age_ms: Option<u64>,
+    /// Tasks the entries of the stream stand for.
+    pub tasks_in_stream: u64,
+    /// Units put aside until an activity ends or a retry is due.
+    pub parked: u64,
+    pub lanes_cooling: u64,
+    pub dead_letters: u64,
+    pub workers: u64,
+    pub slots: u64,
+    pub slots_busy: u64,
+    pub memory_used_bytes: u64,
+    /// `maxmemory`; 0: none.
+    pub memory_max_bytes: u64,
+    pub workflows: BTreeMap<String, WorkflowFigures>,
+}
+
+/// What became of a workflow's jobs since the database was set up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkflowFigures {
+    /// First claims.
+    pub started: u64,
+    /// By the state they ended in.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// From the first claim to the end: jobs by bucket, in the order of [`DURATION_BOUNDS`], the rest last.
+    pub durations: [u64; DURATION_BOUNDS.len() + 1],
+    pub duration_sum_ms: u64,
+}
+
+/// A limiter, as the fleet shares it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LimiterFigures {
+    /// Calls per second now; none: not used for a day, so as configured.
+    pub rate: Option<f64>,
+    /// Calls at once now.
+    pub concurrency: Option<u32>,
+    /// Of these, leased to workers.
+    pub concurrency_leased: u64,
+    /// The controller is left alone for so long.
+    pub cool_ms: u64,
+    /// Accepted requests whose activity has not ended.
+    pub activities_pending: u64,
+}
+
+impl Store {
+    pub async fn figures(&self) -> Result<Figures, StoreError> {
+        let mut all = Figures::default();
+        for p in self.partitions() {
+            let flat: Vec<String> =
+                scripts::on_partition(&self.redis, p, &scripts::FIGURES, Args::new().with(LOOK_MAX)).await?;
+            for pair in flat.chunks_exact(2) {
+                all.add(&pair[0], &pair[1]);
+            }
+        }
+        let info: String = self
+            .redis
+            .run(|mut c| async move { redis::cmd("INFO").arg("memory").query_async(&mut c).await })
+            .await?;
+        all.memory_used_bytes = info_number(&info, "used_memory");
+        all.memory_max_bytes = info_number(&info, "maxmemory");
+        Ok(all)
+    }
+
+    /// One answer per limiter, in order.
+    pub async fn limiter_figures(&self, limiters: &[String]) -> Result<Vec<LimiterFigures>, StoreError> {
+        if limiters.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = super::inspect::now_ms();
+        let mut pipe = redis::pipe();
+        for limiter in limiters {
+            let l = keys::limiter(limiter);
+            pipe.hmget(format!("{l}lim"), &["rate", "cmax", "cool"]);
+            pipe.hlen(format!("{l}pending"));
+            pipe.hgetall(format!("{l}concn"));
+            // a dead worker's share is off the books only when the next one asks
+            pipe.zrangebyscore(format!("{l}conc"), now, "+inf");
+        }
+        let replies: Vec<redis::Value> = self
+            .redis
+            .run(|mut c| async move { pipe.query_async(&mut c).await })
+            .await?;
+        replies.chunks_exact(4).map(|r| limiter_figures(r, now)).collect()
+    }
+}
+
+fn limiter_figures(replies: &[redis::Value], now_ms: u64) -> Result<LimiterFigures, StoreError> {
+    let corrupt = |e: redis::ParsingError| StoreError::Corrupt(format!("a limiter: {e}"));
+    let lim: Vec<Option<f64>> = redis::from_redis_value_ref(&replies[0]).map_err(corrupt)?;
+    let shares: HashMap<String, u64> = redis::from_redis_value_ref(&replies[2]).map_err(corrupt)?;
+    let alive: Vec<String> = redis::from_redis_value_ref(&replies[3]).map_err(corrupt)?;
+    let field = |i: usize| lim.get(i).copied().flatten();
+    Ok(LimiterFigures {
+        rate: field(0),
+        concurrency: field(1).map(|n| n as u32),
+        concurrency_leased: alive.iter().filter_map(|worker| shares.get(worker)).sum(),
+        cool_ms: (field(2).unwrap_or(0.0) as u64).saturating_sub(now_ms),
+        activities_pending: redis::from_redis_value_ref(&replies[1]).map_err(corrupt)?,
+    })
+}
+
+fn info_number(info: &str, name: &str) -> u64 {
+    info.lines()
+        .find_map(|l| l.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+fn known(status: &str) -> &'static str {
+    JobStatus::parse(status).map_or("OTHER", JobStatus::as_str)
+}
+
+impl Figures {
+    fn add(&mut self, name: &str, value: &str) {
+        let n = value.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
+        let count = n.unwrap_or(0);
+        let older = |age: &mut Option<u64>| *age = (*age).max(n);
+        match name {
+            "backlog" => self.backlog_tasks += count,
+            "stream" => self.stream_entries += count,
+            "waiting" => self.waiting_entries += count,
+            "waiting_age" => older(&mut self.waiting_age_ms),
+            "in_flight" => self.in_flight_entries += count,
+            "in_flight_age" => older(&mut self.in_flight_age_ms),
+            "tasks_in_stream" => self.tasks_in_stream += count,
+            "parked" => self.parked += count,
+            "cooling" => self.lanes_cooling += count,
+            "dead" => self.dead_letters += count,
+            // every worker is known to every partition
+            "workers" => self.workers = self.workers.max(count),
+            "slots" => self.slots = self.slots.max(count),
+            "busy" => self.slots_busy += count,
+            other => match other.split_once('|') {
+                Some(("jobs", status)) => *self.jobs.entry(known(status)).or_default() += count,
+                Some(("stats", field)) => self.tally(field, count),
+                // of a later version
+                _ => {}
+            },
+        }
+    }
+
+    /// `started|<workflow>`, `ended|<workflow>|<status>`, `took|<workflow>|<bucket>`, `took_ms|<workflow>`.
+    fn tally(&mut self, field: &str, n: u64) {
+        let mut parts = field.split('|');
+        let (Some(what), Some(workflow), detail) = (parts.next(), parts.next(), parts.next()) else {
+            return;
+        };
+        let w = self.workflows.entry(workflow.to_owned()).or_default();
+        match (what, detail) {
+            ("started", None) => w.started += n,
+            ("ended", Some(status)) => *w.ended.entry(known(status)).or_default() += n,
+            ("took", Some(bucket)) => {
+                // Lua counts from 1
+                let at = bucket.parse::<usize>().unwrap_or(usize::MAX).wrapping_sub(1);
+                if let Some(b) = w.durations.get_mut(at) {
+                    *b += n;
+                }
+            }
+            ("took_ms", None) => w.duration_sum_ms += n,
+            _ => {}
+        }
+    }
+
+    /// Jobs that have ended, by state, with 0 for those that never occurred: a series that is there from the start can be alerted on.
+    pub fn ended(&self, workflow: &str, status: JobStatus) -> u64 {
+        self.workflows
+            .get(workflow)
+            .and_then(|w| w.ended.get(status.as_str()))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The states a job may be counted in while it is unfinished and not paused.
+    pub fn states() -> impl Iterator<Item = JobStatus> {
+        JOB_STATUSES
+            .into_iter()
+            .filter(|s| !s.is_terminal() && *s != JobStatus::Paused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_have_the_same_buckets() {
+        let prelude = include_str!("lua/_prelude.lua");
+        let bounds: Vec<String> = DURATION_BOUNDS.iter().map(u32::to_string).collect();
+        assert!(prelude.contains(&format!("{{ {} }}", bounds.join(", "))));
+    }
+
+    #[test]
+    fn partitions_add_up_but_workers_are_the_same_everywhere() {
+        let mut f = Figures::default();
+        for (name, value) in [("workers", "3"), ("stream", "5"), ("waiting_age", "-1"), ("later", "1")] {
+            f.add(name, value);
+            f.add(name, value);
+        }
+        assert_eq!((f.workers, f.stream_entries, f.waiting_age_ms), (3, 10, None));
+        f.add("waiting_age", "70");
+        f.add("waiting_age", "40");
+        assert_eq!(f.waiting_age_ms, Some(70));
+    }
+}
