@@ -5,6 +5,7 @@
 mod toy;
 mod world;
 
+mod losses;
 mod runs;
 mod steering;
 mod trouble;
