@@ -10,6 +10,9 @@ use super::{CLIENT_SECRET, TENANT};
 /// Handed on from our own environment; everything else would make a run depend on who runs it.
 const HANDED_ON: [&str; 4] = ["PATH", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
 
+/// What goes wrong and is tried again is told at `debug`; a failing test must be explained from its logs alone.
+const LOG: &str = "info,api=debug,shared=debug,worker=debug";
+
 /// What API and workers have in common.
 pub struct Environment {
     variables: Vec<(String, String)>,
@@ -25,7 +28,7 @@ impl Environment {
             ("WORKER_BIND".into(), "127.0.0.1:0".into()),
             (
                 "RUST_LOG".into(),
-                std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()),
+                std::env::var("RUST_LOG").unwrap_or_else(|_| LOG.into()),
             ),
         ];
         if let Some(seconds) = plan.lock_ttl_seconds {

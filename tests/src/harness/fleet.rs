@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::api::Api;
+use super::autopsy;
 use super::binaries;
 use super::environment::{self, Environment};
 use super::guard::Guard;
@@ -103,6 +104,11 @@ impl Worker {
     pub async fn status(&self, path: &str) -> anyhow::Result<u16> {
         Ok(self.http.text(reqwest::Method::GET, path, None).await?.0)
     }
+
+    /// `http://address` of its own port.
+    pub fn base(&self) -> &str {
+        &self.http.base
+    }
 }
 
 /// Everything of it ends with it.
@@ -113,6 +119,7 @@ pub struct Fleet {
     api_process: Process,
     pub simulators: Vec<Simulator>,
     pub redis: RedisServer,
+    pub controllers: Vec<Controller>,
     pub folder: PathBuf,
     environment: Environment,
     started: usize,
@@ -143,6 +150,7 @@ impl Fleet {
             api_process,
             simulators,
             redis,
+            controllers: plan.controllers,
             folder: plan.folder,
             environment,
             started: 0,
@@ -255,6 +263,12 @@ impl Fleet {
             std::fs::read(self.redis.dir().join("log"))?,
         ));
         Ok(logs)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        autopsy::perform(self);
     }
 }
 

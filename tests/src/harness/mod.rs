@@ -1,10 +1,12 @@
 //! Real processes on loopback: a private Redis, RUCKUS One simulators, the API, workers.
 //!
 //! [`Fleet::start`] starts them with free ports, each with a log file of its own, and [`Fleet`] ends them when it is dropped, also
-//! after a panic; a process that dies without dropping anything (SIGKILL) is cleaned up after by its [`guard::Guard`].
+//! after a panic, when it first tells what they were doing ([`dump`]) and keeps their logs; a process that dies without dropping anything (SIGKILL) is cleaned up after by its [`guard::Guard`].
 
 pub mod api;
+mod autopsy;
 pub mod binaries;
+pub mod dump;
 mod environment;
 pub mod fleet;
 pub mod guard;

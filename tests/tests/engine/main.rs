@@ -5,6 +5,7 @@
 mod toy;
 mod world;
 
+mod losses;
 mod numbers;
 mod runs;
 mod steering;

@@ -31,7 +31,7 @@ pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphore
                 core.metrics.batches_reclaimed.inc();
                 tracing::info!(unit = %claim.unit, crashes = claim.crashes, "taken over from a silent worker");
             }
-            run(core.clone(), p, claim).await;
+            run(core.clone(), p, claim, reclaimed).await;
         }
     });
 }
@@ -58,7 +58,7 @@ async fn claim(core: &Arc<Core>, p: Partition, entry: &str) -> Option<Claim> {
     }
 }
 
-async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
+async fn run(core: Arc<Core>, p: Partition, claim: Claim, reclaimed: bool) {
     let held = Held::new(p, claim.unit.clone(), claim.token.clone(), claim.flag);
     if core.stopping.is_cancelled() {
         // delivered while we were stopping: somebody else's
@@ -72,7 +72,7 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
     let spec = persist!(core, "spec", held.lost, core.spec(p, unit.job));
     let result = match spec {
         Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, claim, held.clone(), spec).await,
-        Ok(Some(spec)) => executor::run(core.clone(), p, claim, held.clone(), spec).await,
+        Ok(Some(spec)) => executor::run(core.clone(), p, claim, held.clone(), spec, reclaimed).await,
         Ok(None) => Ok(()),
         Err(e) => Err(Aborted::Store(e)),
     };

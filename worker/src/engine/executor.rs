@@ -48,9 +48,16 @@ pub struct Run {
     crashes: u32,
 }
 
-/// Runs it to its commit, or puts it aside.
-pub async fn run(core: Arc<Core>, p: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
-    Run::new(core, p, claim, held, spec)?.go().await
+/// Runs it to its commit, or puts it aside. `reclaimed`: its last owner has been silent for the take-over time.
+pub async fn run(
+    core: Arc<Core>,
+    p: Partition,
+    claim: Claim,
+    held: Held,
+    spec: Arc<JobSpec>,
+    reclaimed: bool,
+) -> Result<(), Aborted> {
+    Run::new(core, p, claim, held, spec, reclaimed)?.go().await
 }
 
 impl Run {
@@ -60,6 +67,7 @@ impl Run {
         claim: Claim,
         held: Held,
         spec: Arc<JobSpec>,
+        reclaimed: bool,
     ) -> Result<Self, Aborted> {
         let bad = |e: String| Aborted::Unreadable(e);
         let phase = spec
@@ -109,11 +117,12 @@ impl Run {
             }),
         };
         let one_by_one = !phase.parallelizable || claim.crashes >= 2;
-        // taken over by idle time: the old owner's calls are over. By any other way (somebody mended the stream): perhaps not
-        let flight = if claim.crashes > 0 {
+        // taken over by idle time: the old owner's calls are over. By any other way (Redis has forgotten a request id, somebody mended
+        // the stream) perhaps not, nor their activities: they get the time a takeover would have given them
+        let flight = if reclaimed {
             Duration::ZERO
         } else {
-            core.settings.http_timeout()
+            core.settings.lock_ttl
         };
         let batch = Batch::new(
             tasks,
@@ -148,6 +157,7 @@ impl Run {
         self.collect_settled().await?;
         // after a takeover: what is still pending is polled for again
         self.add_pending().await?;
+        self.remember(self.batch.intents_found()).await?;
         loop {
             let mode = self.mode();
             self.collect_settled().await?;

@@ -1,10 +1,11 @@
 //! Where the tasks of a claimed batch stand, and what follows from each thing that happens. Pure: time and chance are arguments.
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
-//! do to a task. `cut`: what happens to tasks when the job is held, cut short, or poison.
+//! do to a task. `cut`: what happens to tasks when the job is held, cut short, or poison. `known`: all of it as checkpoints.
 
 mod advance;
 mod cut;
+mod known;
 #[cfg(test)]
 mod tests;
 

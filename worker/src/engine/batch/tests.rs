@@ -369,3 +369,49 @@ fn the_mode_follows_from_flag_and_crashes() {
     assert_eq!(Mode::of(Flag::Held, 0, 4), Mode::Hold);
     assert_eq!(Mode::of(Flag::Cancelled, 9, 4), Mode::Bury);
 }
+
+/// Found at a claim that was no takeover, it is not looked up at once. The time until then runs on, however often the batch is put
+/// aside and claimed again.
+#[test]
+fn a_found_intent_waits_once() {
+    let intent = Checkpoint::Sent {
+        attempt: 1,
+        started_ms: 5,
+    };
+    let claimed = |c: &Checkpoint, flight_over_ms| {
+        Batch::new(
+            task(),
+            &[(7, serde_json::to_string(c).unwrap())],
+            POLICY,
+            GIVE_UP_MS,
+            flight_over_ms,
+        )
+    };
+    let first = claimed(&intent, 15_000);
+    let [(0, stored)] = &first.intents_found()[..] else {
+        panic!("its time is not stored: {:?}", first.states)
+    };
+    let mut again = claimed(stored, 14_000 + 15_000);
+    assert_eq!(again.states, first.states);
+    again.wake(15_000);
+    assert!(again.is_ours(0), "to be read back now: {:?}", again.states);
+    // counted as the attempt it may have been
+    again.found(0, Found::Absent, 15_000, 0.5);
+    assert_eq!(again.todo(), [0]);
+    assert!(matches!(again.states[0], State::Todo(super::Tries { attempt: 2, .. })));
+}
+
+/// Stored again, everything known of a task is what it was.
+#[test]
+fn what_is_known_can_be_stored_again() {
+    let accepted = Sent::Accepted {
+        request_id: "r".into(),
+        resource_id: None,
+    };
+    for sent in [accepted, lost()] {
+        let mut b = fresh();
+        let (stored, _) = send(&mut b, sent, 100);
+        assert_eq!(b.all_known(), [(0, stored.unwrap())]);
+    }
+    assert_eq!(fresh().all_known(), [], "nothing was sent");
+}
