@@ -226,11 +226,12 @@ fn view(
                 request_id,
                 attempt,
                 started_ms,
+                polls,
                 ..
             }),
         ) => {
             (v.status, v.retry_count, v.started_ms) = (TaskStatus::Polling, attempt, Some(started_ms));
-            v.request_id = Some(request_id);
+            (v.request_id, v.poll_count) = (Some(request_id), polls);
         }
         (
             None,
@@ -238,10 +239,13 @@ fn view(
                 attempt,
                 last,
                 started_ms,
+                request_id,
+                polls,
                 ..
             }),
         ) => {
             (v.status, v.retry_count, v.started_ms) = (TaskStatus::InProgress, attempt, Some(started_ms));
+            (v.request_id, v.poll_count) = (request_id, polls);
             (v.error_code, v.error_message) = (Some(last.code), Some(last.message));
         }
         (None, None) => {}

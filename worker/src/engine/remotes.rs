@@ -53,6 +53,24 @@ pub enum Ended {
     },
 }
 
+/// What is stored of an activity that is not asked after any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// None: it was given up.
+    #[serde(flatten)]
+    pub ended: Option<Ended>,
+    /// Rounds of polling that asked after it: by the worker that polled last, so at least that many.
+    #[serde(rename = "p", default)]
+    pub polls: u32,
+}
+
+impl Told {
+    /// Text that no version wrote tells nothing.
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+}
+
 /// Where activities are asked after, many with one call.
 #[async_trait]
 pub trait Activities: Send + Sync {
