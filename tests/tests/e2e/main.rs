@@ -6,4 +6,5 @@ mod death;
 mod imports;
 mod search;
 mod secrets;
+mod status;
 mod steering;
