@@ -18,8 +18,14 @@ pub const BATCH_SIZE_MAX: u32 = 500;
 /// Reads YAML or JSON (which is YAML). Syntax faults name line and column.
 pub fn parse(text: &str) -> Result<Definition, DefinitionFaults> {
     let de = serde_norway::Deserializer::from_str(text);
-    let definition: Definition = serde_path_to_error::deserialize(de)
-        .map_err(|e| DefinitionFaults(vec![format!("{}: {}", e.path(), e.inner())]))?;
+    let definition: Definition = serde_path_to_error::deserialize(de).map_err(|e| {
+        let fault = match e.path().to_string().as_str() {
+            // the document as a whole
+            "." => e.inner().to_string(),
+            path => format!("{path}: {}", e.inner()),
+        };
+        DefinitionFaults(vec![fault])
+    })?;
     check(&definition)?;
     Ok(definition)
 }
@@ -55,13 +61,13 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
         }
         if !(1..=BATCH_SIZE_MAX).contains(&p.batch_size) {
             faults.push(format!(
-                "phase `{}`: batch_size {} is not in 1..={BATCH_SIZE_MAX}",
+                "phase `{}`: batch_size {} is not 1 to {BATCH_SIZE_MAX}",
                 p.id, p.batch_size
             ));
         }
         if !(0.0..=100.0).contains(&p.tolerated.percent) {
             faults.push(format!(
-                "phase `{}`: tolerated.percent {} is not in 0..=100",
+                "phase `{}`: tolerated.percent {} is not 0 to 100",
                 p.id, p.tolerated.percent
             ));
         }
@@ -69,7 +75,7 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
             && (r.max_retries > 20 || !(0.0..=300.0).contains(&r.backoff_seconds))
         {
             faults.push(format!(
-                "phase `{}`: retry takes max_retries 0..=20 and backoff_seconds 0..=300",
+                "phase `{}`: retry takes max_retries 0 to 20 and backoff_seconds 0 to 300",
                 p.id
             ));
         }
