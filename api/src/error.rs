@@ -279,7 +279,7 @@ impl Problem {
     pub fn unavailable() -> Self {
         Self::new(
             Kind::Unavailable,
-            "the store cannot be reached right now; nothing was changed, try again",
+            "Redis cannot be reached right now; nothing was changed, try again",
         )
     }
 

@@ -225,7 +225,7 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
                 Some(pause) => tokio::time::sleep(pause).await,
                 // It may have been accepted: what was staged is left alone, and goes by itself if it was not.
                 None => {
-                    let unknown = "the store did not answer; send it again with the same Idempotency-Key to make sure that it becomes one job";
+                    let unknown = "Redis did not answer; send it again with the same Idempotency-Key to make sure that it becomes one job";
                     tracing::warn!(job = %new.id, %error, "a submission was not answered");
                     return Err(Problem::new(Kind::Unavailable, unknown));
                 }

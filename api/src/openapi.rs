@@ -73,7 +73,7 @@ fn errors(path: &str, operation: &mut Operation) {
         common.push(("400", "The input has faults: each is listed in errors"));
         common.push(("401", "No token, or one that is not accepted"));
         common.push(("403", "The token's roles do not allow it"));
-        common.push(("503", "The store is away or full; Retry-After says when to come back"));
+        common.push(("503", "Redis is away or full; Retry-After says when to come back"));
     }
     if path.contains('{') {
         common.push(("404", "There is no such thing, or it is another tenant's"));

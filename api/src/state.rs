@@ -86,18 +86,18 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::OutOfMemory => {
-                tracing::warn!("the store is full; nothing new is taken");
+                tracing::warn!("Redis is full (maxmemory); nothing new is taken");
                 Problem::new(
                     Kind::Unavailable,
-                    "the store is full; nothing was changed, try again later",
+                    "Redis is full (maxmemory); nothing was changed, try again later",
                 )
             }
             error if error.is_transient() => {
-                tracing::warn!(%error, "the store did not answer");
+                tracing::warn!(%error, "Redis did not answer");
                 Problem::unavailable()
             }
             error => {
-                tracing::error!(%error, "the store failed");
+                tracing::error!(%error, "Redis failed");
                 Problem::internal()
             }
         }

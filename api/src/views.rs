@@ -1,17 +1,21 @@
 //! What jobs and tasks look like to a caller. The only place where the store's types become JSON.
 
 mod status;
+mod task;
+mod words;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use shared::job::{JobStatus, PhaseStatus, TaskStatus};
+use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model::{self, Counts, ErrorView, ResourceView};
 use utoipa::ToSchema;
 
 pub use status::{CurrentPhase, StatusView};
+pub use task::{Context as TaskContext, TaskBody};
+use words::{sentence, warnings, what};
 
 /// Milliseconds since the epoch as RFC 3339.
 fn time(ms: u64) -> String {
@@ -152,7 +156,7 @@ impl PhaseView {
             completed_at: phase.completed_ms.map(time),
             tasks: phase.counts.into(),
             facts: phase.facts,
-            error: phase.error.as_ref().map(sentence),
+            error: phase.error.as_ref().map(what),
         }
     }
 }
@@ -162,7 +166,9 @@ impl PhaseView {
 pub struct ErrorDetailView {
     pub code: String,
     pub message: String,
+    /// Id of the phase.
     pub phase: Option<String>,
+    /// Index of the task in its phase.
     pub task: Option<String>,
     /// Of the controller, when it had accepted the write.
     pub request_id: Option<String>,
@@ -177,15 +183,6 @@ impl From<ErrorView> for ErrorDetailView {
             task: e.task,
             request_id: e.request_id,
         }
-    }
-}
-
-/// The same for people: where, what, and the code to look up.
-fn sentence(e: &ErrorView) -> String {
-    let place: Vec<&str> = [&e.phase, &e.task].into_iter().flatten().map(String::as_str).collect();
-    match place.as_slice() {
-        [] => format!("{} [{}]", e.message, e.code),
-        place => format!("{}: {} [{}]", place.join(", "), e.message, e.code),
     }
 }
 
@@ -289,6 +286,9 @@ pub struct JobBody {
     pub errors: Vec<String>,
     pub error_details: Vec<ErrorDetailView>,
     pub errors_total: u64,
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer. Empty in fair weather.
+    pub warnings: Vec<String>,
+    /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
     #[schema(example = "controller_rate")]
@@ -302,7 +302,8 @@ pub struct JobBody {
 
 impl JobBody {
     pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
-        let summary = summary(&job);
+        let (summary, warnings) = (summary(&job), warnings(&job));
+        let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
         JobBody {
             id: job.id.to_string(),
             workflow_name: job.workflow,
@@ -322,68 +323,16 @@ impl JobBody {
             phases: job.phases.into_iter().map(|p| PhaseView::of(p, now_ms)).collect(),
             created_resources,
             summary,
-            errors: job.errors.iter().map(sentence).collect(),
+            errors,
             error_details: job.errors.into_iter().map(Into::into).collect(),
             errors_total: job.errors_total,
+            warnings,
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,
             truncation: job.truncation,
             resume_of: job.resume_of.as_ref().map(ToString::to_string),
             retried_by: job.retried_by.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
-/// A task.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Task)]
-pub struct TaskBody {
-    /// `job:phase:index`.
-    pub id: String,
-    pub phase: String,
-    /// Row of the input, from 0.
-    pub index: u32,
-    pub name: String,
-    #[schema(value_type = String, example = "COMPLETED")]
-    pub status: TaskStatus,
-    /// Of the controller, when it accepted the write for later.
-    pub request_id: Option<String>,
-    pub poll_count: u32,
-    pub max_polls: u32,
-    pub retry_count: u32,
-    pub max_retries: u32,
-    /// What the task was given, secrets left out.
-    #[schema(value_type = Object)]
-    pub input_data: Value,
-    /// What it made or found.
-    #[schema(value_type = Object)]
-    pub output_data: Value,
-    pub error_code: Option<String>,
-    pub error_message: Option<String>,
-    pub started_at: Option<String>,
-    pub completed_at: Option<String>,
-}
-
-impl TaskBody {
-    pub fn of(task: model::TaskView, max_polls: u32, max_retries: u32) -> Self {
-        TaskBody {
-            id: task.id,
-            phase: task.phase.to_string(),
-            index: task.index,
-            name: task.name,
-            status: task.status,
-            request_id: task.request_id,
-            poll_count: task.poll_count,
-            max_polls,
-            retry_count: task.retry_count,
-            max_retries,
-            input_data: task.input_data,
-            output_data: task.output_data,
-            error_code: task.error_code,
-            error_message: task.error_message,
-            started_at: task.started_ms.map(time),
-            completed_at: task.completed_ms.map(time),
         }
     }
 }
@@ -399,19 +348,5 @@ mod tests {
             (plural("dpsk_pool"), plural("policy")),
             ("dpsk_pools".to_owned(), "policies".to_owned())
         );
-    }
-
-    #[test]
-    fn an_error_says_where_and_what() {
-        let mut error = ErrorView {
-            code: "HTTP_400".to_owned(),
-            message: "refused".to_owned(),
-            phase: Some("create_passphrases".to_owned()),
-            task: Some("user99".to_owned()),
-            request_id: None,
-        };
-        assert_eq!(sentence(&error), "create_passphrases, user99: refused [HTTP_400]");
-        (error.phase, error.task) = (None, None);
-        assert_eq!(sentence(&error), "refused [HTTP_400]");
     }
 }

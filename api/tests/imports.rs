@@ -310,6 +310,37 @@ async fn another_tenants_job_is_as_absent_as_none() {
 }
 
 #[actix_web::test]
+async fn tasks_of_a_phase_that_is_none_are_refused_and_not_an_empty_page() {
+    let w = world(BodyLimits::default()).await;
+    let app = init_service(app(w.parts.clone())).await;
+    let (_, _, accepted) = send!(app, post("acme", body(1, 1)));
+    let path = format!("/api/v1/jobs/{}/tasks", accepted["job_id"].as_str().unwrap());
+    let asked = |query: &str| get(Some("acme"), &["viewer"], &format!("{path}?{query}"));
+    assert_eq!(send!(app, asked("phase=create_passphrases&cursor=5.0.7")).0, 200);
+    let (status, _, problem) = send!(app, asked("phase=foo"));
+    assert_eq!(
+        (status, &problem["errors"][0]["code"]),
+        (400, &json!("UNKNOWN_PHASE")),
+        "{problem}"
+    );
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`foo`") && detail.contains("create_passphrases, activate_networks"),
+        "{detail}"
+    );
+    for cursor in ["8.0.0", "99.0.0", "1.2", "x", "0.0.0.0"] {
+        let (status, _, problem) = send!(app, asked(&format!("cursor={cursor}")));
+        assert_eq!(
+            (status, &problem["errors"][0]["parameter"]),
+            (400, &json!("cursor")),
+            "{cursor}: {problem}"
+        );
+    }
+    let (_, _, problem) = send!(app, asked("phase=foo&cursor=99.0.0"));
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "{problem}");
+}
+
+#[actix_web::test]
 async fn steering_says_what_it_did_and_names_the_state_when_it_cannot() {
     let w = world(BodyLimits::default()).await;
     let app = init_service(app(w.parts.clone())).await;

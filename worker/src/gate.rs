@@ -20,6 +20,8 @@ pub enum Verdict {
     Unreachable,
     /// Sent, but no (whole) answer came in time.
     NoReply,
+    /// The permit was not used: the login that has to come before could not be made, as the token endpoint is away.
+    NoLogin,
     /// The permit was not used: no request was made.
     Unused,
 }
@@ -29,15 +31,21 @@ pub enum Verdict {
 /// A right to call is not yet a right to send: between the permit and the request may stand a login, and a process that was
 /// frozen there wakes with its lease gone. So the client asks [`Permit::may_send`] immediately before each request it sends.
 pub struct Permit {
-    on_end: Option<Box<dyn FnOnce(Verdict, Duration) + Send>>,
+    on_end: Option<OnEnd>,
     may_send: Option<MaySend>,
 }
 
+type OnEnd = Box<dyn FnOnce(Verdict, Duration, &str) + Send>;
 type MaySend = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Permit {
     /// `on_end` gets the verdict and the call's latency, exactly once.
     pub fn new(on_end: impl FnOnce(Verdict, Duration) + Send + 'static) -> Self {
+        Self::telling_why(move |verdict, latency, _| on_end(verdict, latency))
+    }
+
+    /// As [`Permit::new`]; `on_end` gets the reason of a failure, too, in words (empty: none was given).
+    pub fn telling_why(on_end: impl FnOnce(Verdict, Duration, &str) + Send + 'static) -> Self {
         Permit {
             on_end: Some(Box::new(on_end)),
             may_send: None,
@@ -63,9 +71,14 @@ impl Permit {
         }
     }
 
-    pub fn report(mut self, verdict: Verdict, latency: Duration) {
+    pub fn report(self, verdict: Verdict, latency: Duration) {
+        self.report_why(verdict, latency, "");
+    }
+
+    /// With the reason of a failure, for people; never a secret.
+    pub fn report_why(mut self, verdict: Verdict, latency: Duration, why: &str) {
         if let Some(f) = self.on_end.take() {
-            f(verdict, latency);
+            f(verdict, latency, why);
         }
     }
 }
@@ -73,7 +86,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(f) = self.on_end.take() {
-            f(Verdict::Unused, Duration::ZERO);
+            f(Verdict::Unused, Duration::ZERO, "");
         }
     }
 }

@@ -169,7 +169,10 @@ fn each_end_of_a_job_has_its_exit_code() {
         let output = api.run(&["status", JOB, "--watch"]);
         assert_eq!(code(&output), watched, "{status}: {}", err(&output));
         let text = out(&output);
-        assert!(text.contains("limited by the controller's rate limit"), "{text}");
+        assert!(
+            text.contains("(40 %), as many calls a minute as the controller allows"),
+            "{text}"
+        );
         assert!(
             text.contains("Create passphrases: RUNNING") && text.contains(&format!("job {status}")),
             "{text}"
@@ -183,6 +186,41 @@ fn each_end_of_a_job_has_its_exit_code() {
         assert_eq!(code(&api.run(&["status", JOB])), asked, "{status}");
         assert_eq!(api.seen()[0].header("authorization"), Some("Bearer t0ken"));
     }
+}
+
+#[test]
+fn a_controller_that_is_down_is_told_once_and_no_end_is_promised() {
+    let down = || {
+        let Reply::Answer(_, mut job) = job("RUNNING", 4) else {
+            unreachable!()
+        };
+        job["warnings"] = json!(["controller 1 has not answered since 10:21"]);
+        Reply::Answer(200, job)
+    };
+    let api = Api::with(vec![down(), down(), job("RUNNING", 5), job("COMPLETED", 10)]);
+    let text = out(&api.run(&["status", JOB, "--watch"]));
+    assert_eq!(text.matches("warning: controller 1 has not").count(), 1, "{text}");
+    assert!(
+        text.contains("waiting for the controller, which does not answer") && !text.contains(" left"),
+        "{text}"
+    );
+    assert!(text.contains("it goes on"), "{text}");
+    let text = out(&Api::with(vec![down()]).run(&["status", JOB]));
+    assert!(text.contains("  warning: controller 1 has not"), "{text}");
+}
+
+#[test]
+fn a_single_fault_is_told_once() {
+    let fault = json!({"parameter": "phase", "code": "UNKNOWN_PHASE", "detail": "the job has no such phase"});
+    let problem = json!({"status": 400, "title": "T", "detail": "the job has no such phase", "errors": [fault]});
+    let api = Api::with(vec![Reply::Answer(400, problem)]);
+    let output = api.run(&["tasks", JOB, "--phase", "foo"]);
+    assert_eq!(
+        (code(&output), err(&output).matches("no such phase").count()),
+        (5, 1),
+        "{}",
+        err(&output)
+    );
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! Looking at jobs and their tasks.
 
+use std::collections::{BTreeSet, HashMap};
+
 use actix_web::{HttpRequest, web};
+use shared::cloudpath::shown::named_by;
 use shared::id::{JobId, PhaseId};
 use shared::job::{JobStatus, TaskStatus};
-use shared::store::model::{JobFilter, Scope, TaskFilter};
+use shared::store::model::{JobFilter, Scope, TaskFilter, TaskView};
+use shared::workflow::Definition;
 
 use super::{Access, Endpoint};
 use crate::auth::Reader;
-use crate::error::Problem;
+use crate::error::{Fault, Problem};
 use crate::params::Params;
 use crate::state::State;
-use crate::views::{CreatedView, JobBody, PageView, TaskBody};
+use crate::views::{CreatedView, JobBody, PageView, TaskBody, TaskContext};
 
 /// Resources of each kind shown with a job: enough to look at, not so many that watching a job gets slow.
 const CREATED_SHOWN: usize = 20;
@@ -79,9 +83,36 @@ fn is_job_cursor(cursor: &str) -> bool {
         .is_some_and(|(ms, id)| ms.parse::<u64>().is_ok() && id.parse::<JobId>().is_ok())
 }
 
-fn is_task_cursor(cursor: &str) -> bool {
-    let parts: Vec<_> = cursor.split('.').collect();
-    parts.len() == 3 && parts.iter().all(|n| n.parse::<u32>().is_ok())
+/// The number of the phase a cursor is in; none: it is no cursor.
+fn phase_of_cursor(cursor: &str) -> Option<usize> {
+    let numbers: Result<Vec<u32>, _> = cursor.split('.').map(str::parse).collect();
+    match numbers.ok()?.as_slice() {
+        [phase, _batch, _position] => usize::try_from(*phase).ok(),
+        _ => None,
+    }
+}
+
+/// What only the job can tell of a question for its tasks: a phase it does not have, a cursor that is none of its own. They must not
+/// answer an empty page: "no failed tasks" would be believed.
+fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>) -> Result<(), Problem> {
+    let mut faults = Vec::new();
+    if let Some(phase) = filter.phase.as_ref().filter(|p| definition.phase(p).is_none()) {
+        let known: Vec<_> = definition.phases.iter().map(|p| p.id.as_str()).collect();
+        let detail = format!("the job has no phase `{phase}`; it has {}", known.join(", "));
+        faults.push(Fault::parameter("phase", "UNKNOWN_PHASE", detail));
+    }
+    if cursor
+        .and_then(phase_of_cursor)
+        .is_some_and(|p| p >= definition.phases.len())
+    {
+        let detail = "takes next_cursor of the page before, of the same job";
+        faults.push(Fault::parameter("cursor", "BAD_VALUE", detail));
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Problem::invalid(faults))
+    }
 }
 
 /// One job.
@@ -119,10 +150,12 @@ async fn one(
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/tasks", tag = "jobs", params(
     ("id", description = "Id of the job"),
     ("status" = Option<String>, Query, description = "State of the task, e.g. FAILED"),
-    ("phase" = Option<String>, Query, description = "Id of the phase"),
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+    ("phase" = Option<String>, Query, description = "Id of the phase; one that the job does not have is refused, and the known ones are told"),
+    ("cursor" = Option<String>, Query, description = "next_cursor of the page before, of the same job"),
     ("limit" = Option<u32>, Query, description = "Tasks of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<TaskBody>), (status = 404, description = "No such job of this tenant")))]
+    responses((status = 200, body = PageView<TaskBody>),
+        (status = 400, description = "A parameter that is not known or takes something else, a phase the job does not have, a cursor of another job: each is listed in errors"),
+        (status = 404, description = "No such job of this tenant")))]
 async fn tasks(
     caller: Reader,
     id: web::Path<String>,
@@ -136,18 +169,40 @@ async fn tasks(
         phase: params.parsed::<PhaseId>("phase", "the id of a phase"),
     };
     let cursor = params.read("cursor", "next_cursor of the page before", |c| {
-        is_task_cursor(c).then(|| c.to_owned())
+        phase_of_cursor(c).map(|_| c.to_owned())
     });
     let limit = params.limit();
     params.finish()?;
     let tenant = state.tenant_for(&caller.0, id).await?;
-    let page = state
-        .store()?
-        .tasks(&tenant, id, &filter, cursor.as_deref(), limit)
-        .await?;
-    let page = page.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
-    let (polls, retries) = (state.engine.poll_attempts_max, state.engine.retry_max);
-    Ok(web::Json(PageView::of(page, |task| TaskBody::of(task, polls, retries))))
+    let store = state.store()?;
+    let gone = || Problem::no_such_job(&id.to_string());
+    let definition = store.definition(&tenant, id).await?.ok_or_else(gone)?;
+    check(&definition, &filter, cursor.as_deref())?;
+    let page = store.tasks(&tenant, id, &filter, cursor.as_deref(), limit).await?;
+    let page = page.ok_or_else(gone)?;
+    let mut context = TaskContext {
+        max_polls: state.engine.poll_attempts_max,
+        max_retries: state.engine.retry_max,
+        executors: definition
+            .phases
+            .iter()
+            .map(|p| (p.id.to_string(), p.executor.clone()))
+            .collect(),
+        names: HashMap::new(),
+    };
+    for phase in named_phases(&page.items, &context.executors) {
+        let names = store.names_of(&tenant, id, &phase).await?;
+        context.names.extend(names);
+    }
+    Ok(web::Json(PageView::of(page, |task| TaskBody::of(task, &context))))
+}
+
+/// Phases whose resources the tasks of a page name.
+fn named_phases(tasks: &[TaskView], executors: &HashMap<String, String>) -> BTreeSet<PhaseId> {
+    let phases: BTreeSet<&str> = tasks.iter().map(|t| t.phase.as_str()).collect();
+    let executors = phases.into_iter().filter_map(|p| executors.get(p));
+    let named = executors.flat_map(|e| named_by(e).iter().copied());
+    named.filter_map(|p| p.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -157,9 +212,9 @@ mod tests {
     #[test]
     fn cursors_of_ours_are_told_from_nonsense() {
         assert!(is_job_cursor("1763800000000.0197a1b2-0000-7000-8000-000000000000"));
-        assert!(is_task_cursor("5.17.99"));
+        assert_eq!(phase_of_cursor("5.17.99"), Some(5));
         for bad in ["", "x", "1.2", "5.17.-1", "1763800000000.x"] {
-            assert!(!is_job_cursor(bad) && !is_task_cursor(bad), "{bad}");
+            assert!(!is_job_cursor(bad) && phase_of_cursor(bad).is_none(), "{bad}");
         }
     }
 }

@@ -5,14 +5,13 @@ use actix_web::{HttpRequest, http::header};
 use serde::Serialize;
 use serde_json::Value;
 use shared::job::JobStatus;
-use shared::store::StoreError;
 use shared::store::model::Steered;
 use utoipa::ToSchema;
 
 use super::jobs::job_id;
 use super::{Access, Endpoint};
 use crate::auth::{Caller, Steerer};
-use crate::error::{Fault, Kind, Problem};
+use crate::error::{Fault, Problem};
 use crate::state::State;
 
 /// Characters of a reason.
@@ -35,6 +34,26 @@ pub struct SteerBody {
     reason: Option<String>,
 }
 
+/// What is asked of a job.
+#[derive(Clone, Copy)]
+enum Call {
+    Pause,
+    Resume,
+    Cancel,
+}
+
+impl Call {
+    fn past(self) -> &'static str {
+        match self {
+            Call::Pause => "paused",
+            Call::Resume => "resumed",
+            Call::Cancel => "cancelled",
+        }
+    }
+}
+
+type Answer = Result<web::Json<SteeredView>, Problem>;
+
 /// A job's state after the call.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SteeredView {
@@ -56,27 +75,23 @@ async fn pause(
     req: HttpRequest,
     body: Bytes,
     state: web::Data<State>,
-) -> Result<web::Json<SteeredView>, Problem> {
-    let job = job_id(&id)?;
-    let reason = reason(&req, &body, &caller.0)?;
-    let tenant = state.owner_for(&caller.0, job).await?;
-    let answer = state.store()?.pause(&tenant, job, &reason).await;
-    steered(&id, "pause", answer)
+) -> Answer {
+    steer(Call::Pause, &caller.0, &id, &req, &body, &state).await
 }
 
 /// Continues a paused job.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", params(("id", description = "Id of the job")),
+    request_body(content = SteerBody, description = "May be left out; a reason is not kept"),
     responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
         (status = 409, description = "Not from the job's state, which `state` names")))]
 async fn resume(
     caller: Steerer,
     id: web::Path<String>,
+    req: HttpRequest,
+    body: Bytes,
     state: web::Data<State>,
-) -> Result<web::Json<SteeredView>, Problem> {
-    let job = job_id(&id)?;
-    let tenant = state.owner_for(&caller.0, job).await?;
-    let answer = state.store()?.resume(&tenant, job).await;
-    steered(&id, "resume", answer)
+) -> Answer {
+    steer(Call::Resume, &caller.0, &id, &req, &body, &state).await
 }
 
 /// Ends a job for good; what it created stays. Repeating it changes nothing.
@@ -90,12 +105,36 @@ async fn cancel(
     req: HttpRequest,
     body: Bytes,
     state: web::Data<State>,
-) -> Result<web::Json<SteeredView>, Problem> {
-    let job = job_id(&id)?;
-    let reason = reason(&req, &body, &caller.0)?;
-    let tenant = state.owner_for(&caller.0, job).await?;
-    let answer = state.store()?.cancel(&tenant, job, &reason).await;
-    steered(&id, "cancel", answer)
+) -> Answer {
+    steer(Call::Cancel, &caller.0, &id, &req, &body, &state).await
+}
+
+/// The one way of all three: authorise, read the reason, one call, view.
+async fn steer(call: Call, caller: &Caller, id: &str, req: &HttpRequest, body: &[u8], state: &State) -> Answer {
+    let job = job_id(id)?;
+    let reason = reason(req, body, caller)?;
+    let tenant = state.owner_for(caller, job).await?;
+    let store = state.store()?;
+    let answer = match call {
+        Call::Pause => store.pause(&tenant, job, &reason).await,
+        // why it was paused is what is kept with a job; nothing is kept of why it goes on
+        Call::Resume => store.resume(&tenant, job).await,
+        Call::Cancel => store.cancel(&tenant, job, &reason).await,
+    };
+    let (status, changed) = match answer? {
+        Steered::Done(status) => (status, true),
+        Steered::Already(status) => (status, false),
+        Steered::Refused(status) => {
+            let detail = format!("a job that is {} cannot be {}", status.as_str(), call.past());
+            return Err(Problem::conflict(status, detail));
+        }
+        Steered::NotFound => return Err(Problem::no_such_job(id)),
+    };
+    Ok(web::Json(SteeredView {
+        id: id.to_owned(),
+        status,
+        changed,
+    }))
 }
 
 /// The reason given, or who asked. Most callers send no body at all, with whatever content type.
@@ -127,30 +166,5 @@ fn reason(req: &HttpRequest, body: &[u8], caller: &Caller) -> Result<String, Pro
         (false, _) => Err(Problem::invalid(faults)),
         (true, "") => Ok(by),
         (true, text) => Ok(format!("{text} ({by})")),
-    }
-}
-
-fn steered(id: &str, call: &str, answer: Result<Steered, StoreError>) -> Result<web::Json<SteeredView>, Problem> {
-    let (status, changed) = match answer? {
-        Steered::Done(status) => (status, true),
-        Steered::Already(status) => (status, false),
-        Steered::Refused(status) => {
-            let detail = format!("a job that is {} cannot be {}", status.as_str(), past(call));
-            return Err(Problem::conflict(status, detail));
-        }
-        Steered::NotFound => return Err(Problem::new(Kind::NotFound, format!("there is no job `{id}`"))),
-    };
-    Ok(web::Json(SteeredView {
-        id: id.to_owned(),
-        status,
-        changed,
-    }))
-}
-
-fn past(call: &str) -> &'static str {
-    match call {
-        "pause" => "paused",
-        "resume" => "resumed",
-        _ => "cancelled",
     }
 }

@@ -5,7 +5,8 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model;
 use utoipa::ToSchema;
 
-use super::{CreatedView, PhaseView, SummaryView, sentence, summary};
+use super::words::{sentence, warnings};
+use super::{CreatedView, PhaseView, SummaryView, summary};
 
 /// Status of an import.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +25,9 @@ pub struct StatusView {
     pub errors_total: u64,
     /// The tasks that failed, by page.
     pub errors_link: String,
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer. Empty in fair weather.
+    pub warnings: Vec<String>,
+    /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
     #[schema(example = "controller_rate")]
@@ -57,9 +61,10 @@ impl StatusView {
                 tasks_total: p.counts.total(),
             }),
             created_resources,
-            errors: job.errors.iter().map(sentence).collect(),
+            errors: job.errors.iter().map(|e| sentence(e, &job.phases)).collect(),
             errors_total: job.errors_total,
             errors_link: format!("/api/v1/jobs/{}/tasks?status=FAILED", job.id),
+            warnings: warnings(&job),
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,

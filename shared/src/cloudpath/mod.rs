@@ -60,6 +60,7 @@ mod names;
 mod options;
 mod pool;
 mod request;
+pub mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ pub struct Outcome {
     /// Attempts beyond the first.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub retries: u32,
+    /// Rounds of polling that asked after its activities, as far as known.
     #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
     pub polls: u32,
     /// Milliseconds since the epoch.
@@ -170,6 +171,9 @@ pub enum Checkpoint {
         /// A write before this one may have been applied.
         #[serde(rename = "o", default)]
         ours: bool,
+        /// Of the activities before this one.
+        #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+        polls: u32,
     },
     /// Failed in a way worth trying again, not before the time given.
     #[serde(rename = "R")]
@@ -192,6 +196,8 @@ pub enum Checkpoint {
         ours: bool,
         #[serde(rename = "b", default)]
         started_ms: u64,
+        #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+        polls: u32,
     },
     #[serde(rename = "D")]
     Done {

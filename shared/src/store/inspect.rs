@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value as Json;
 
 use super::keys::Partition;
-use super::model::{Counts, ErrorView, JobFilter, JobView, Page, PhaseView, ResourceCounts, ResourceView, Scope};
+use super::model::{
+    Counts, ErrorView, JobFilter, JobView, Outage, Page, PhaseView, ResourceCounts, ResourceView, Scope,
+};
 use super::{Store, StoreError};
 use crate::blob;
 use crate::id::{JobId, PhaseId, TenantId};
@@ -18,6 +20,8 @@ type Fields = HashMap<String, String>;
 
 /// Jobs looked at for one page of a filtered list: a filter that matches nothing must not walk the whole index in one call.
 const SCAN_MAX: usize = 1_000;
+/// Batches read for the names of what a phase made: 2,000 pools.
+const NAMES_BATCHES_MAX: i64 = 40;
 /// A worker's word on what limits a job counts for so long, milliseconds.
 const LIMITED_FRESH_MS: u64 = 5_000;
 
@@ -110,6 +114,7 @@ impl Store {
         }
         pipe.scard(p.job_part(job, "pk"));
         pipe.hexists(p.key("cool"), f.get("lane").map_or("", String::as_str));
+        pipe.hget(p.key("down"), f.get("lane").map_or("", String::as_str));
         pipe.lrange(p.job_part(job, "err"), 0, 99);
         let replies: Vec<redis::Value> = self
             .redis
@@ -143,6 +148,9 @@ impl Store {
             number(definition.phases.len()) > 0,
             number(definition.phases.len() + 1) > 0,
         );
+        let down: Option<String> = replies
+            .get(definition.phases.len() + 2)
+            .and_then(|v| redis::from_redis_value_ref(v).ok());
         let errors: Vec<String> = replies
             .last()
             .and_then(|v| redis::from_redis_value_ref(v).ok())
@@ -165,6 +173,11 @@ impl Store {
             let now = counts.settled() * 1000 / counts.total().max(1);
             now.max(num(&f, "mark")).min(999) as f64 / 10.0
         };
+        let goes_on = matches!(status, JobStatus::Pending | JobStatus::Running | JobStatus::Cancelling);
+        let outage = down
+            .filter(|_| goes_on)
+            .and_then(|text| serde_json::from_str::<Outage>(&text).ok())
+            .filter(|o| o.until_ms > now_ms());
         let current = phases
             .iter()
             .find(|ph| ph.status == PhaseStatus::Running)
@@ -188,8 +201,16 @@ impl Store {
             deadline_ms: get(&f, "deadline"),
             counts,
             percent,
-            eta_seconds: eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
-            limited_by: limited_by(status, &f, parked, cooling),
+            eta_seconds: match outage {
+                // nobody knows when it is back
+                Some(_) => None,
+                None => eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
+            },
+            limited_by: match outage {
+                Some(_) => "cool_down",
+                None => limited_by(status, &f, parked, cooling),
+            },
+            outage,
             phases,
             current_phase: current,
             resources: resources(&f),
@@ -322,13 +343,7 @@ impl Store {
         cap: usize,
     ) -> Result<Vec<ResourceView>, StoreError> {
         let p = self.partition_of(tenant);
-        let def: Option<String> = {
-            let key = p.job(job);
-            self.redis
-                .run(|mut c| async move { redis::cmd("HGET").arg(key).arg("def").query_async(&mut c).await })
-                .await?
-        };
-        let Some(definition) = def.and_then(|d| serde_json::from_str::<Definition>(&d).ok()) else {
+        let Some(definition) = self.definition(tenant, job).await? else {
             return Ok(Vec::new());
         };
         let mut given: BTreeMap<String, usize> = BTreeMap::new();
@@ -356,6 +371,44 @@ impl Store {
             }
         }
         Ok(out)
+    }
+
+    /// The definition a job was started with. None: no such job of this tenant.
+    pub async fn definition(&self, tenant: &TenantId, job: JobId) -> Result<Option<Definition>, StoreError> {
+        let key = self.partition_of(tenant).job(job);
+        let (owner, def): (Option<String>, Option<String>) = self
+            .redis
+            .run(|mut c| async move {
+                redis::cmd("HMGET")
+                    .arg(key)
+                    .arg("t")
+                    .arg("def")
+                    .query_async(&mut c)
+                    .await
+            })
+            .await?;
+        let def = def.filter(|_| owner.as_deref() == Some(tenant.as_str()));
+        def.map(|d| serde_json::from_str(&d))
+            .transpose()
+            .map_err(StoreError::from)
+    }
+
+    /// Id → name of what a phase made or found, as far as its first batches tell.
+    pub async fn names_of(
+        &self,
+        tenant: &TenantId,
+        job: JobId,
+        phase: &PhaseId,
+    ) -> Result<HashMap<String, String>, StoreError> {
+        let p = self.partition_of(tenant);
+        let mut names = HashMap::new();
+        for batch in 0..NAMES_BATCHES_MAX {
+            let Some(outcomes) = self.batch_outcomes(p, job, phase, batch).await? else {
+                break;
+            };
+            names.extend(outcomes.into_iter().filter_map(|o| o.resource).map(|r| (r.id, r.name)));
+        }
+        Ok(names)
     }
 
     pub(super) async fn batch_outcomes(

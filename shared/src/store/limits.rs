@@ -1,8 +1,10 @@
 //! The fleet's share of each controller's limits.
 
+use super::keys::Partition;
+use super::model::Outage;
 use super::scripts::{self, Args};
 use super::{Store, StoreError, keys};
-use crate::id::WorkerId;
+use crate::id::{Lane, WorkerId};
 
 /// What a worker asks of a limiter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +69,28 @@ impl Store {
             workers: (n(6) as u32).max(1),
             cool_ms: n(7),
         })
+    }
+
+    /// The lane's controller does not answer, or does (none). Read with the lane's jobs.
+    pub async fn note_outage(&self, p: Partition, lane: &Lane, outage: Option<&Outage>) -> Result<(), StoreError> {
+        let (key, lane) = (p.key("down"), lane.as_str().to_owned());
+        let Some(outage) = outage else {
+            return self
+                .redis
+                .run(|mut c| async move { redis::cmd("HDEL").arg(key).arg(lane).query_async::<()>(&mut c).await })
+                .await;
+        };
+        let text = serde_json::to_string(outage)?;
+        self.redis
+            .run(|mut c| async move {
+                redis::cmd("HSET")
+                    .arg(key)
+                    .arg(lane)
+                    .arg(text)
+                    .query_async::<()>(&mut c)
+                    .await
+            })
+            .await
     }
 
     /// A new limit, accepted only if nobody changed it since `generation`. The cool-down counts in any case.

@@ -117,6 +117,33 @@ pub struct ResourceCounts {
     pub updated: u64,
 }
 
+/// A controller that does not answer, as a worker saw it last. Persisted for a minute or so: fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Outage {
+    /// First failure after the last answer, milliseconds since the epoch.
+    pub since_ms: u64,
+    /// In words.
+    pub reason: String,
+    /// It is tried again at least so often, seconds.
+    pub every_s: u64,
+    /// Forgotten when nobody has said it again by then: whoever saw it may be gone.
+    pub until_ms: u64,
+}
+
+impl Outage {
+    /// Good until half as long again as the next try may take.
+    pub fn new(since_ms: u64, reason: String, every: std::time::Duration) -> Self {
+        let every_s = every.as_secs().max(1);
+        let until_ms = super::inspect::now_ms() + every_s * 1500;
+        Outage {
+            since_ms,
+            reason,
+            every_s,
+            until_ms,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct JobView {
     pub id: JobId,
@@ -145,6 +172,8 @@ pub struct JobView {
     pub truncation: Option<String>,
     pub eta_seconds: Option<u64>,
     pub limited_by: &'static str,
+    /// Its controller does not answer; only of a job that would go on otherwise.
+    pub outage: Option<Outage>,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
     pub submitted_by: String,

@@ -12,7 +12,6 @@ use crate::id::{JobId, PhaseId, TaskId, TenantId};
 use crate::job::outcome::{Checkpoint, Origin, Outcome};
 use crate::job::task::TaskInput;
 use crate::job::{PhaseStatus, TaskStatus};
-use crate::workflow::Definition;
 
 /// Batches read for one page: a filter that matches nothing answers an empty page with a cursor instead of reading all.
 const BATCHES_MAX: usize = 60;
@@ -50,25 +49,9 @@ impl Store {
         limit: usize,
     ) -> Result<Option<Page<TaskView>>, StoreError> {
         let p = self.partition_of(tenant);
-        let key = p.job(job);
-        let (owner, def): (Option<String>, Option<String>) = self
-            .redis
-            .run(|mut c| async move {
-                redis::cmd("HMGET")
-                    .arg(key)
-                    .arg("t")
-                    .arg("def")
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        let (Some(owner), Some(def)) = (owner, def) else {
+        let Some(definition) = self.definition(tenant, job).await? else {
             return Ok(None);
         };
-        if owner != tenant.as_str() {
-            return Ok(None);
-        }
-        let definition: Definition = serde_json::from_str(&def)?;
         let mut at = cursor.and_then(At::parse).unwrap_or_default();
         let (mut items, mut read) = (Vec::new(), 0);
         while let Some(phase) = definition.phases.get(at.phase) {
@@ -224,11 +207,12 @@ fn view(
                 request_id,
                 attempt,
                 started_ms,
+                polls,
                 ..
             }),
         ) => {
             (v.status, v.retry_count, v.started_ms) = (TaskStatus::Polling, attempt, Some(started_ms));
-            v.request_id = Some(request_id);
+            (v.request_id, v.poll_count) = (Some(request_id), polls);
         }
         (
             None,
@@ -236,10 +220,13 @@ fn view(
                 attempt,
                 last,
                 started_ms,
+                request_id,
+                polls,
                 ..
             }),
         ) => {
             (v.status, v.retry_count, v.started_ms) = (TaskStatus::InProgress, attempt, Some(started_ms));
+            (v.request_id, v.poll_count) = (request_id, polls);
             (v.error_code, v.error_message) = (Some(last.code), Some(last.message));
         }
         (None, None) => {}

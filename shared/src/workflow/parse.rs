@@ -47,7 +47,11 @@ pub fn parse(text: &str) -> Result<Definition, DefinitionFaults> {
                 return Ok(definition);
             }
         }
-        Err(e) => faults.push(format!("{}: {}", e.path(), e.inner())),
+        Err(e) => faults.push(match e.path().to_string().as_str() {
+            // the document as a whole
+            "." => e.inner().to_string(),
+            path => format!("{path}: {}", e.inner()),
+        }),
     }
     Err(DefinitionFaults(faults))
 }
@@ -108,13 +112,13 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
         }
         if !(1..=BATCH_SIZE_MAX).contains(&p.batch_size) {
             faults.push(format!(
-                "phase `{}`: batch_size {} is not in 1..={BATCH_SIZE_MAX}",
+                "phase `{}`: batch_size {} is not 1 to {BATCH_SIZE_MAX}",
                 p.id, p.batch_size
             ));
         }
         if !(0.0..=100.0).contains(&p.tolerated.percent) {
             faults.push(format!(
-                "phase `{}`: tolerated.percent {} is not in 0..=100",
+                "phase `{}`: tolerated.percent {} is not 0 to 100",
                 p.id, p.tolerated.percent
             ));
         }
@@ -125,7 +129,7 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
             && (r.max_retries > 20 || !(0.0..=300.0).contains(&r.backoff_seconds))
         {
             faults.push(format!(
-                "phase `{}`: retry takes max_retries 0..=20 and backoff_seconds 0..=300",
+                "phase `{}`: retry takes max_retries 0 to 20 and backoff_seconds 0 to 300",
                 p.id
             ));
         }

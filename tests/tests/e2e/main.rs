@@ -7,4 +7,5 @@ mod imports;
 mod search;
 mod secrets;
 mod starts;
+mod status;
 mod steering;

@@ -37,6 +37,7 @@ pub enum Command {
     /// Stop sending anything new; what is under way is still brought to its end
     Pause {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: Uuid,
         /// Kept with the job, for whoever finds it paused
         #[arg(long)]
@@ -45,11 +46,13 @@ pub enum Command {
     /// Continue a paused job
     Resume {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: Uuid,
     },
     /// End a job; what it has created stays
     Cancel {
         /// The job's id
+        #[arg(value_parser = job_id)]
         job: Uuid,
     },
 }
@@ -58,6 +61,21 @@ pub enum Command {
 #[command(after_help = "\
 FILE is either an export as Cloudpath makes it (then --controller and --venue say where to), or a whole
 request body {\"controller_id\", \"venue_id\", \"dpsk_data\", \"options\"}.
+
+What is made in RUCKUS One, for a Cloudpath pool `Lobby`:
+  identity group `Lobby-IDG`, DPSK pool `Lobby-DPSK`
+  a bare array of DPSKs:     group `Cloudpath Import`, pool `Cloudpath DPSKs`
+  group_by_vlan, one pool:   group `VLAN 44` (or `No VLAN`), pool `VLAN 44 - Cloudpath DPSKs`
+  group_by_vlan, several:    group `VLAN 44 - Lobby`, pool `VLAN 44 - Lobby-DPSK`
+Longer names (pool 32, group 255 characters) are cut and end in a hash.
+
+Options (NAME=VALUE; the first value is the default):
+  group_by_vlan=false|true       one group and one pool per VLAN
+  name_conflict=fail|adopt|update  an object of that name is there and differs
+  invalid_rows=fail|skip         a bad row refuses the whole export, or is skipped
+  expired=import|skip|renew      keys whose time is over: without expiry, not at all, or by whole years
+  failure_budget_percent=N       pause the job when more than N % have failed
+  timeout_seconds=N              end the job FAILED when it takes longer
 
 Examples:
   phaseline import export.json --controller 1 --venue 7f3c… --watch
@@ -92,6 +110,7 @@ pub struct Import {
 #[derive(Debug, ClapArgs)]
 pub struct Status {
     /// The job's id
+    #[arg(value_parser = job_id)]
     pub job: Uuid,
     /// Show the progress until the job has ended
     #[arg(long)]
@@ -115,6 +134,7 @@ pub struct Jobs {
 #[derive(Debug, ClapArgs)]
 pub struct Tasks {
     /// The job's id
+    #[arg(value_parser = job_id)]
     pub job: Uuid,
     /// Only tasks that failed, or whose fate is unknown
     #[arg(long, conflicts_with = "status")]
@@ -129,6 +149,11 @@ pub struct Tasks {
     /// At most this many
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub limit: u64,
+}
+
+fn job_id(text: &str) -> Result<Uuid, String> {
+    let id = "the id of a job looks like 0197a1b2-3c4d-7000-8000-1234567890ab; `phaseline jobs` lists them";
+    text.trim().parse().map_err(|_| id.to_owned())
 }
 
 /// `name=value`: the value is JSON where it is (`true`, `5`, `{"a":"b"}`), else text.
@@ -157,5 +182,18 @@ mod tests {
         assert_eq!(option_pair("a=renew").unwrap().1, serde_json::json!("renew"));
         assert_eq!(option_pair("a=x=y").unwrap().1, serde_json::json!("x=y"));
         assert!(option_pair("a").is_err() && option_pair("=a").is_err());
+    }
+
+    #[test]
+    fn what_is_no_job_id_is_told_what_one_looks_like() {
+        for command in ["status", "tasks", "pause", "resume", "cancel"] {
+            let said = Args::try_parse_from(["phaseline", command, "42"])
+                .unwrap_err()
+                .to_string();
+            assert!(
+                said.contains("`phaseline jobs` lists them") && !said.contains("length"),
+                "{said}"
+            );
+        }
     }
 }

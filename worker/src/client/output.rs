@@ -37,6 +37,14 @@ impl Output {
             self.document(&failure.as_json());
             return;
         }
+        if let Failure::Answered(problem) = failure
+            && let [one] = problem.errors.as_slice()
+            && one.detail == problem.detail
+        {
+            // a single fault is the whole story: once is enough
+            eprintln!("phaseline: {}: {} [{}]", one.place(), one.detail, one.code);
+            return;
+        }
         eprintln!("phaseline: {failure}");
         if let Failure::Answered(problem) = failure {
             for fault in problem.errors.iter().take(FAULTS_SHOWN) {

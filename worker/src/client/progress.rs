@@ -22,6 +22,7 @@ pub struct Progress {
     phases: BTreeMap<String, String>,
     samples: VecDeque<(Instant, u64)>,
     last_line: Option<Instant>,
+    warned: bool,
 }
 
 impl Progress {
@@ -38,6 +39,7 @@ impl Progress {
             phases: BTreeMap::new(),
             samples: VecDeque::new(),
             last_line: None,
+            warned: false,
         }
     }
 
@@ -67,6 +69,16 @@ impl Progress {
         if job.status != self.status {
             self.status.clone_from(&job.status);
             self.note(&format!("job {}", job.status));
+        }
+        // once when it begins and once when it is over: its words may change on the way
+        if self.warned == job.warnings.is_empty() {
+            self.warned = !self.warned;
+            for warning in &job.warnings {
+                self.note(&format!("warning: {warning}"));
+            }
+            if !self.warned {
+                self.note("what it was waiting for is over: it goes on");
+            }
         }
         let settled = job.summary.settled();
         self.samples.push_back((now, settled));
@@ -143,35 +155,43 @@ pub fn phase_line(phase: &Phase) -> String {
     line
 }
 
-/// Percent, rate, time left, and what limits it.
+/// Percent of the very tasks counted beside it, rate, time left, and what holds it back.
 fn pace(job: &Job, per_second: Option<f64>) -> String {
-    let mut line = format!("({:.0} %)", job.summary.percent.floor());
+    let percent = job.summary.settled() * 100 / job.summary.total_tasks.max(1);
+    let mut line = format!("({} %)", percent.min(100));
     if job.status != "RUNNING" {
         return line;
     }
     if let Some(rate) = per_second.filter(|r| *r > 0.0) {
         line += &format!(", {rate:.1}/s");
     }
-    let left = job.summary.total_tasks.saturating_sub(job.summary.settled());
-    let own_guess = per_second.filter(|r| *r > 0.0).map(|r| (left as f64 / r).ceil() as u64);
-    if let Some(eta) = job.eta_seconds.or(own_guess) {
-        line += &format!(", {} left", duration(eta));
-    }
-    if let Some(words) = job.limited_by.as_deref().and_then(limit_words) {
-        line += &format!(", limited by {words}");
+    for words in outlook(job, per_second) {
+        line += ", ";
+        line += &words;
     }
     line
 }
 
+/// Time left, where somebody can tell, and what holds a running job back.
+pub fn outlook(job: &Job, per_second: Option<f64>) -> Vec<String> {
+    if !job.warnings.is_empty() {
+        return vec!["waiting for the controller, which does not answer".to_owned()];
+    }
+    let left = job.summary.total_tasks.saturating_sub(job.summary.settled());
+    let own_guess = per_second.filter(|r| *r > 0.0).map(|r| (left as f64 / r).ceil() as u64);
+    let eta = job.eta_seconds.or(own_guess).map(|s| format!("{} left", duration(s)));
+    let limit = job.limited_by.as_deref().and_then(limit_words).map(str::to_owned);
+    eta.into_iter().chain(limit).collect()
+}
+
 fn limit_words(limited_by: &str) -> Option<&'static str> {
     Some(match limited_by {
-        "controller_rate" => "the controller's rate limit",
-        "controller_concurrency" => "the calls the controller takes at once",
-        "cool_down" => "the controller, which asked us to wait",
+        "controller_rate" => "as many calls a minute as the controller allows",
+        "controller_concurrency" => "as many calls at once as the controller allows",
+        "cool_down" => "the controller has asked for a pause",
         "polling" => "waiting for the controller to finish what it accepted",
-        "own_cap" => "a limit set for this installation",
-        "workers" => "too few workers",
-        "paused" => "a pause",
+        "own_cap" => "at the limit set for this installation",
+        "workers" => "waiting for a worker (is phaseline-worker running?)",
         _ => return None,
     })
 }
@@ -247,12 +267,19 @@ mod tests {
         job.summary.percent = 60.0;
         assert_eq!(
             pace(&job, Some(2.0)),
-            "(60 %), 2.0/s, 20 s left, limited by the controller's rate limit"
+            "(60 %), 2.0/s, 20 s left, as many calls a minute as the controller allows"
         );
         job.eta_seconds = Some(65);
         assert_eq!(
             pace(&job, None),
-            "(60 %), 1 min 05 s left, limited by the controller's rate limit"
+            "(60 %), 1 min 05 s left, as many calls a minute as the controller allows"
+        );
+        // of the tasks counted beside it, whatever the API's own figure
+        job.summary.percent = 75.0;
+        job.warnings = vec!["controller 1 has not answered since …".to_owned()];
+        assert_eq!(
+            pace(&job, Some(2.0)),
+            "(60 %), 2.0/s, waiting for the controller, which does not answer"
         );
     }
 

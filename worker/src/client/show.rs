@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::args;
 use crate::exit::{self, Failure};
 use crate::output::Output;
-use crate::progress::{duration, phase_line};
+use crate::progress::{duration, outlook, phase_line};
 use crate::watch;
 use crate::wire::{Job, Page, Task};
 
@@ -27,7 +27,10 @@ pub async fn status(api: &Api, args: args::Status, output: Output) -> Result<u8,
     if output.json {
         output.document(&raw);
     } else {
-        output.line(&format!("job {} ({}): {}", job.id, job.workflow_name, job.status));
+        let to = job
+            .controller_id
+            .map_or_else(String::new, |c| format!(" to controller {c}"));
+        output.line(&format!("job {} ({}{to}): {}", job.id, job.workflow_name, job.status));
         for phase in &job.phases {
             output.line(&format!("  {}", phase_line(phase)));
         }
@@ -56,6 +59,13 @@ pub fn summary(job: &Job) -> Vec<String> {
         counts += &format!(", in {}", duration(seconds));
     }
     let mut lines = vec![counts];
+    if job.status == "RUNNING" {
+        lines.extend(
+            Some(outlook(job, None).join(", "))
+                .filter(|l| !l.is_empty())
+                .map(|l| format!("  {l}")),
+        );
+    }
     for (kind, n) in &s.resources {
         let updated = if n.updated > 0 {
             format!(", {} updated", n.updated)
@@ -72,6 +82,7 @@ pub fn summary(job: &Job) -> Vec<String> {
     if let Some(reason) = job.pause_reason.as_deref().filter(|_| job.status == "PAUSED") {
         lines.push(format!("  paused: {reason}"));
     }
+    lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
     for error in job.errors.iter().take(ERRORS_SHOWN) {
         lines.push(format!("  error: {error}"));
     }

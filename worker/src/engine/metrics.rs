@@ -44,6 +44,7 @@ impl Calls {
             Verdict::ServerError { .. } => "server_error",
             Verdict::Unreachable => "unreachable",
             Verdict::NoReply => "no_reply",
+            Verdict::NoLogin => "no_login",
         };
         if result == "throttled" {
             self.throttled.get_or_create(&label(controller)).inc();

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::core::{Core, now_ms};
 use super::jobgate::SharedGate;
+use super::remotes::Told;
 use super::settling::WAKE_PARTLY_MS;
 
 /// How often the list of controllers with something pending is looked at.
@@ -35,6 +36,8 @@ struct Pace {
     earliest: Instant,
     /// Nothing new had come for a while when it was last polled.
     quiet: bool,
+    /// Rounds in which each pending id was asked after, since this worker polls.
+    rounds: HashMap<String, u32>,
 }
 
 /// Until the worker stops. Each controller is looked at in a task of its own: one that is slow holds up no other.
@@ -97,6 +100,7 @@ async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace
         next: first,
         earliest: first,
         quiet: false,
+        rounds: HashMap::new(),
     });
     // no more 202s come: what is left is asked after soon, for a phase may end with it
     let quiet = newest_ms + QUIET.as_millis() as u64 <= now_ms();
@@ -130,6 +134,10 @@ async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace
         pace.next = Instant::now() + FRESH;
         return Ok(Some(pace));
     }
+    pace.rounds.retain(|id, _| live.contains_key(id));
+    for id in ids.keys() {
+        *pace.rounds.entry(id.clone()).or_default() += 1;
+    }
     let (ended, calls) = match activities.poll(&ids, &gate).await {
         Ok(r) => r,
         Err(e) => {
@@ -139,18 +147,20 @@ async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace
         }
     };
     core.metrics.polls.inc_by(u64::from(calls));
+    let told = |id: &String, ended| {
+        let polls = pace.rounds.get(id).copied().unwrap_or(0);
+        serde_json::to_string(&Told { ended, polls })
+    };
     let mut settled = Vec::with_capacity(ended.len());
     for (id, e) in &ended {
-        settled.push((id.clone(), Some(serde_json::to_string(e)?)));
+        settled.push((id.clone(), Some(told(id, Some(e.clone()))?)));
     }
     // given up, after this last look: their batches read back by themselves
     let is_ended: std::collections::HashSet<&String> = ended.iter().map(|(id, _)| id).collect();
     let too_old = |a: &PendingActivity| a.since_ms.saturating_add(give_up) <= now;
-    settled.extend(
-        live.iter()
-            .filter(|(id, a)| too_old(a) && !is_ended.contains(id))
-            .map(|(id, _)| (id.clone(), None)),
-    );
+    for (id, _) in live.iter().filter(|(id, a)| too_old(a) && !is_ended.contains(id)) {
+        settled.push((id.clone(), Some(told(id, None)?)));
+    }
     core.store.settle(limiter, &settled).await?;
     wake(core, &live, ended.iter().map(|(id, _)| id)).await?;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::gate::Gate;
 use crate::remote::CallError;
@@ -53,13 +54,32 @@ pub enum Ended {
     },
 }
 
-impl Ended {
-    /// As it was stored; what a later version wrote and this one can't read says nothing but that it has ended.
-    pub fn from_stored(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_else(|_| Ended::Unclear {
-            code: "UNREADABLE".to_owned(),
-            message: "ended in a way this version does not know".to_owned(),
-        })
+/// What is stored of an activity that is not asked after any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// None: it was given up.
+    #[serde(flatten)]
+    pub ended: Option<Ended>,
+    /// Rounds of polling that asked after it: by the worker that polled last, so at least that many.
+    #[serde(rename = "p", default)]
+    pub polls: u32,
+}
+
+impl Told {
+    /// What a later version wrote and this one can't read says nothing but that it has ended.
+    pub fn read(text: &str) -> Self {
+        let told: Option<Told> = serde_json::from_str(text).ok();
+        let has_ended = || serde_json::from_str::<Value>(text).map_or(true, |v| v.get("s").is_some());
+        match told {
+            Some(told) if told.ended.is_some() || !has_ended() => told,
+            told => Told {
+                ended: Some(Ended::Unclear {
+                    code: "UNREADABLE".to_owned(),
+                    message: "ended in a way this version does not know".to_owned(),
+                }),
+                ..told.unwrap_or_default()
+            },
+        }
     }
 }
 

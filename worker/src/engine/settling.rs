@@ -7,7 +7,7 @@ use shared::store::PendingActivity;
 use super::batch::{Mode, State};
 use super::core::{now_ms, persist};
 use super::executor::{Aborted, Run};
-use super::remotes::Ended;
+use super::remotes::Told;
 
 /// A parked batch looks after itself this often, in case the word that wakes it was lost with the limiter's keys.
 const PARK_MAX: Duration = Duration::from_secs(15);
@@ -61,9 +61,9 @@ impl Run {
         let now = now_ms();
         let mut checkpoints = Vec::new();
         for ((at, ..), known) in pending.into_iter().zip(known) {
-            let Some(ended) = known.map(|k| Ended::from_stored(&k)) else {
-                continue;
-            };
+            let told = known.as_deref().map(Told::read).unwrap_or_default();
+            self.batch.polled(at, told.polls, told.ended.is_some());
+            let Some(ended) = told.ended else { continue };
             let (executor, cx) = (self.executor.clone(), self.cx.clone());
             let c = self
                 .batch
@@ -152,7 +152,7 @@ impl Run {
         let Ok(known) = self.core.store.settled(&self.limiter, &ids).await else {
             return;
         };
-        let ended = known.iter().flatten().count();
+        let ended = known.iter().flatten().filter(|k| Told::read(k).ended.is_some()).count();
         if ended == 0 {
             return;
         }

@@ -175,12 +175,20 @@ impl Wire {
     /// process frozen in it longer than its lease has lost the work to another.
     pub async fn call(&self, permit: Permit, request: Request) -> Result<Answer, CallError> {
         let url = self.url(&request)?;
-        let mut token = self.tokens.get().await?;
+        let mut token = match self.tokens.get().await {
+            Ok(token) => token,
+            Err(e) => {
+                if let CallError::NotSent(_) = &e {
+                    permit.report_why(Verdict::NoLogin, Duration::ZERO, &e.to_message());
+                }
+                return Err(e);
+            }
+        };
         let mut in_flight = InFlight::new(permit);
         loop {
             if !in_flight.may_send() {
                 // of a first request the permit is unused; of a repeated one, the 401 before it was an answer
-                in_flight.end(Verdict::Answered);
+                in_flight.end(Verdict::Answered, "");
                 return Err(GateClosed::LeaseLost.into());
             }
             let repeated = in_flight.restart();
@@ -193,7 +201,7 @@ impl Wire {
                         continue;
                     }
                     Err(e) => {
-                        in_flight.end(Verdict::Answered);
+                        in_flight.end(Verdict::Answered, "");
                         return Err(e);
                     }
                 }
@@ -202,7 +210,10 @@ impl Wire {
                 self.tokens.prove(token.number);
             }
             let (verdict, result) = self.judge(&request, result);
-            in_flight.end(verdict);
+            in_flight.end(
+                verdict,
+                &result.as_ref().err().map_or_else(String::new, CallError::to_message),
+            );
             return result;
         }
     }
@@ -364,20 +375,20 @@ impl InFlight {
         self.since.replace(Instant::now()).is_some()
     }
 
-    fn end(mut self, verdict: Verdict) {
-        self.report(verdict);
+    fn end(mut self, verdict: Verdict, why: &str) {
+        self.report(verdict, why);
     }
 
-    fn report(&mut self, verdict: Verdict) {
+    fn report(&mut self, verdict: Verdict, why: &str) {
         if let (Some(permit), Some(since)) = (self.permit.take(), self.since) {
             let latency: Duration = since.elapsed();
-            permit.report(verdict, latency);
+            permit.report_why(verdict, latency, why);
         }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.report(Verdict::NoReply);
+        self.report(Verdict::NoReply, "no answer came in time");
     }
 }

@@ -95,6 +95,7 @@ impl Batch {
                     attempt: tries.attempt,
                     started_ms: tries.started_ms,
                     ours: tries.ours,
+                    polls: tries.polls,
                 };
                 self.states[at] = State::Pending {
                     tries,
@@ -192,6 +193,7 @@ impl Batch {
             request_id: request_id.clone(),
             ours: tries.ours,
             started_ms: tries.started_ms,
+            polls: tries.polls,
         };
         self.states[at] = State::Waiting {
             tries,
@@ -205,6 +207,7 @@ impl Batch {
 
     fn done(&mut self, at: usize, mut o: Outcome, tries: Tries, request_id: Option<String>, now_ms: u64) -> Checkpoint {
         (o.retries, o.started_ms, o.ended_ms) = (tries.attempt, Some(tries.started_ms), Some(now_ms));
+        o.polls = o.polls.max(tries.polls);
         o.request_id = request_id.or(o.request_id);
         self.states[at] = State::Done(Box::new(o.clone()));
         Checkpoint::Done { outcome: Box::new(o) }

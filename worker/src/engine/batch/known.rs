@@ -44,6 +44,7 @@ fn checkpoint(s: &State) -> Option<Checkpoint> {
             request_id: request_id.clone(),
             ours: tries.ours,
             started_ms: tries.started_ms,
+            polls: tries.polls,
         }),
         State::Pending {
             tries,
@@ -57,6 +58,7 @@ fn checkpoint(s: &State) -> Option<Checkpoint> {
             attempt: tries.attempt,
             started_ms: tries.started_ms,
             ours: tries.ours,
+            polls: tries.polls,
         }),
         State::InFlight(tries) => Some(Checkpoint::Sent {
             attempt: tries.attempt,

@@ -27,6 +27,8 @@ pub struct Tries {
     pub ours: bool,
     /// Begin of the first attempt known, ms since the epoch.
     pub started_ms: u64,
+    /// Rounds of polling that asked after its activities, as far as known.
+    pub polls: u32,
 }
 
 /// State of one task in the hands of a worker.
@@ -134,6 +136,17 @@ impl Batch {
         self.states.iter().enumerate().filter_map(pending).collect()
     }
 
+    /// So many rounds of polling asked after the activity it waits for. Told once with its end, and any number of times when it
+    /// is given up.
+    pub fn polled(&mut self, at: usize, rounds: u32, has_ended: bool) {
+        if let State::Pending { tries, .. } = &mut self.states[at] {
+            tries.polls = match has_ended {
+                true => tries.polls.saturating_add(rounds),
+                false => tries.polls.max(rounds),
+            };
+        }
+    }
+
     pub fn all_done(&self) -> bool {
         self.states.iter().all(|s| matches!(s, State::Done(_)))
     }
@@ -182,6 +195,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 attempt,
                 ours: true,
                 started_ms,
+                polls: 0,
             },
             not_before_ms: flight_over_ms,
             last: intent_found(),
@@ -195,11 +209,13 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
             attempt,
             started_ms,
             ours,
+            polls,
         } => State::Pending {
             tries: Tries {
                 attempt,
                 ours,
                 started_ms,
+                polls,
             },
             request_id,
             since_ms,
@@ -213,11 +229,13 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
             request_id,
             ours,
             started_ms,
+            polls,
         } => State::Waiting {
             tries: Tries {
                 attempt,
                 ours,
                 started_ms,
+                polls,
             },
             not_before_ms,
             last,

@@ -10,7 +10,7 @@ use shared::job::task::TaskInput;
 use shared::store::model::Flag;
 
 use super::{Batch, Effect, Mode, State};
-use crate::engine::remotes::Ended;
+use crate::engine::remotes::{Ended, Told};
 use crate::executors::{Found, Sent, Settle, Task};
 use crate::gate::GateClosed;
 use crate::remote::CallError;
@@ -414,4 +414,57 @@ fn what_is_known_can_be_stored_again() {
         assert_eq!(b.all_known(), [(0, stored.unwrap())]);
     }
     assert_eq!(fresh().all_known(), [], "nothing was sent");
+}
+
+#[test]
+fn rounds_of_polling_are_counted_over_all_activities_of_a_task_and_survive_a_takeover() {
+    let accepted = |id: &str| Sent::Accepted {
+        request_id: id.into(),
+        resource_id: None,
+    };
+    let mut b = fresh();
+    send(&mut b, accepted("r1"), 0);
+    b.polled(0, 3, true);
+    let conflict = Ended::Failed {
+        code: "X".into(),
+        message: String::new(),
+        uniqueness: true,
+    };
+    assert_eq!(b.ended(0, conflict, |_, _| Settle::ReadBack, 10), None);
+    let looked = b.found(0, Found::Absent, 10, 0.5).unwrap();
+    let mut b = taken_over(&looked);
+    b.wake(u64::MAX);
+    let Some(Checkpoint::Done { outcome }) = b.found(0, Found::Present(Outcome::completed(7, None)), 20, 0.5) else {
+        panic!("it was found");
+    };
+    assert_eq!(outcome.polls, 3);
+
+    // given up: told again with each look until its time has come
+    let mut b = fresh();
+    send(&mut b, accepted("r2"), 0);
+    b.polled(0, 60, false);
+    b.polled(0, 60, false);
+    b.wake(GIVE_UP_MS);
+    let Some(Checkpoint::Done { outcome }) = b.found(0, Found::Absent, GIVE_UP_MS, 0.5) else {
+        panic!("it is UNKNOWN");
+    };
+    assert_eq!((outcome.status, outcome.polls), (TaskStatus::Unknown, 60));
+}
+
+#[test]
+fn what_older_workers_stored_of_an_activity_is_read_and_what_we_store_is_read_by_them() {
+    let old = r#"{"s":"ok","d":["p-1"]}"#;
+    let ended: Ended = serde_json::from_str(old).unwrap();
+    assert_eq!(Told::read(old).ended, Some(ended.clone()));
+    let new = serde_json::to_string(&Told {
+        ended: Some(ended.clone()),
+        polls: 4,
+    });
+    assert_eq!(serde_json::from_str::<Ended>(&new.unwrap()).unwrap(), ended);
+    let given_up = serde_json::to_string(&Told { ended: None, polls: 60 }).unwrap();
+    assert!(serde_json::from_str::<Ended>(&given_up).is_err());
+    assert_eq!(Told::read(&given_up).polls, 60);
+    for later in [r#"{"s":"half","x":1,"p":2}"#, "?"] {
+        assert!(matches!(Told::read(later).ended, Some(Ended::Unclear { .. })), "{later}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::gate::Verdict;
 /// Calls without any answer in a row after which the controller is taken for down.
 const SILENT_MAX: u32 = 5;
 /// Longest pause between two tries of a controller that is down.
-const DOWN_PAUSE_MAX: Duration = Duration::from_secs(30);
+pub(super) const DOWN_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Longest pause taken from an answer. `Retry-After` may name any number, even one no clock can add; after five minutes one
 /// more call is cheap, and who asked for more says so again. The scripts have the same bound.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
@@ -90,7 +90,7 @@ impl Book {
     pub fn ended(&mut self, verdict: Verdict, latency: Duration, now: Instant) {
         let mut pause = None;
         match verdict {
-            Verdict::Unused => return,
+            Verdict::Unused | Verdict::NoLogin => return,
             Verdict::Answered => {
                 self.silent = 0;
                 self.counts.answered += 1;

@@ -4,6 +4,7 @@
 //! the verdict of each call back, from which the shared limit is moved (`shared::limit::aimd`).
 
 mod book;
+mod reach;
 mod turns;
 
 use std::collections::HashMap;
@@ -12,11 +13,14 @@ use std::time::{Duration, Instant};
 
 use shared::id::{Lane, WorkerId};
 use shared::limit::aimd::{Ceiling, Limit};
+use shared::store::model::Outage;
 use shared::store::{LimitGrant, LimitRequest, Partition, Store, StoreError};
 use tokio::sync::{Notify, oneshot};
 
-use self::book::Book;
+use self::book::{Book, DOWN_PAUSE_MAX};
+use self::reach::{News, Reach};
 use self::turns::Turns;
+use super::core::now_ms;
 use super::metrics::Calls;
 use super::remotes::RemoteLimits;
 use crate::gate::{GateClosed, Permit, Verdict};
@@ -45,6 +49,7 @@ type Answer = Result<Vec<Permit>, GateClosed>;
 struct State {
     turns: Turns<Answer>,
     book: Book,
+    reach: Reach,
     tokens: u32,
     /// When the store gave them.
     tokens_at: Option<Instant>,
@@ -84,6 +89,7 @@ impl Throttle {
             state: Mutex::new(State {
                 turns: Turns::default(),
                 book: Book::new(),
+                reach: Reach::default(),
                 tokens: 0,
                 tokens_at: None,
                 stale: 0,
@@ -141,6 +147,7 @@ impl Throttle {
     /// One step: lease what is wanted, hand out what is there. Answers how long nothing will change by itself.
     async fn drive(self: &Arc<Self>) -> Duration {
         self.report().await;
+        self.tell_reach().await;
         let limits = locked(&self.limits).clone();
         let pause = self.step(&limits).await;
         // what the grant told may have to be passed on
@@ -293,18 +300,19 @@ impl Throttle {
 
     fn permit(self: &Arc<Self>) -> Permit {
         let t = self.clone();
-        Permit::new(move |verdict, latency| t.ended(verdict, latency))
+        Permit::telling_why(move |verdict, latency, why| t.ended(verdict, latency, why))
     }
 
-    fn ended(&self, verdict: Verdict, latency: Duration) {
+    fn ended(&self, verdict: Verdict, latency: Duration, why: &str) {
         self.calls.ended(&locked(&self.limits).name, verdict);
         {
             let mut s = locked(&self.state);
             s.in_flight = s.in_flight.saturating_sub(1);
-            if verdict == Verdict::Unused {
+            if matches!(verdict, Verdict::Unused | Verdict::NoLogin) {
                 s.tokens += 1;
             }
             s.book.ended(verdict, latency, Instant::now());
+            s.reach.ended(verdict, why, Instant::now());
         }
         self.changed.notify_one();
     }
@@ -357,6 +365,40 @@ impl Throttle {
         if let Err(e) = told {
             tracing::debug!(error = %e, "limit not reported");
             locked(&self.state).book.untold(&r);
+        }
+    }
+}
+
+impl Throttle {
+    /// Tells the log, and the jobs of the lanes served here, that the controller is down, or answers (again).
+    async fn tell_reach(&self) {
+        let name = locked(&self.limits).name.clone();
+        let now = Instant::now();
+        let (news, every, lanes) = {
+            let mut s = locked(&self.state);
+            let Some(news) = s.reach.news(now) else { return };
+            let every = s.book.pause(now).unwrap_or_default().max(DOWN_PAUSE_MAX);
+            (news, every, s.lanes.keys().cloned().collect::<Vec<_>>())
+        };
+        let outage = match news {
+            News::Down { since, reason, first } => {
+                if first {
+                    tracing::warn!(controller = %name, reason, "the controller does not answer; its jobs wait and go on by themselves");
+                }
+                let since_ms = now_ms().saturating_sub(since.elapsed().as_millis() as u64);
+                Some(Outage::new(since_ms, reason, every))
+            }
+            News::Answers { after } => {
+                if let Some(after) = after {
+                    tracing::warn!(controller = %name, after_s = after.as_secs(), "the controller answers again");
+                }
+                None
+            }
+        };
+        for (p, lane) in lanes {
+            if let Err(e) = self.store.note_outage(p, &lane, outage.as_ref()).await {
+                tracing::debug!(error = %e, "jobs are not told of the controller's state");
+            }
         }
     }
 }

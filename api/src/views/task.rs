@@ -1,0 +1,80 @@
+//! What a task looks like to a caller.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::cloudpath::shown::shown;
+use shared::job::TaskStatus;
+use shared::store::model;
+use utoipa::ToSchema;
+
+use super::time;
+
+/// A task.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Task)]
+pub struct TaskBody {
+    /// `job:phase:index`.
+    pub id: String,
+    pub phase: String,
+    /// Row of the input, from 0.
+    pub index: u32,
+    pub name: String,
+    #[schema(value_type = String, example = "COMPLETED")]
+    pub status: TaskStatus,
+    /// Of the controller, when it accepted the write for later.
+    pub request_id: Option<String>,
+    /// Rounds of polling that asked what became of its requests; one call asks for those of many tasks. Known when the waiting for a
+    /// request is over, 0 before. At least that many: when another worker takes the polling over, it counts from 0.
+    pub poll_count: u32,
+    /// Times the longest time between two polls: how long a request is waited for.
+    pub max_polls: u32,
+    pub retry_count: u32,
+    pub max_retries: u32,
+    /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never), and
+    /// in `changes` what could not be taken over as it was, with the reason. Secrets are shown as `***`.
+    #[schema(value_type = Object)]
+    pub input_data: Value,
+    /// What it made or found.
+    #[schema(value_type = Object)]
+    pub output_data: Value,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+}
+
+/// What the tasks of a page have in common.
+pub struct Context {
+    pub max_polls: u32,
+    pub max_retries: u32,
+    /// Phase → its executor.
+    pub executors: HashMap<String, String>,
+    /// Id → name of resources that tasks name by id.
+    pub names: HashMap<String, String>,
+}
+
+impl TaskBody {
+    pub fn of(task: model::TaskView, context: &Context) -> Self {
+        let executor = context.executors.get(task.phase.as_str()).map_or("", String::as_str);
+        TaskBody {
+            id: task.id,
+            phase: task.phase.to_string(),
+            index: task.index,
+            input_data: shown(executor, &task.name, &task.input_data, &context.names),
+            name: task.name,
+            status: task.status,
+            request_id: task.request_id,
+            poll_count: task.poll_count,
+            max_polls: context.max_polls,
+            retry_count: task.retry_count,
+            max_retries: context.max_retries,
+            output_data: task.output_data,
+            error_code: task.error_code,
+            error_message: task.error_message,
+            started_at: task.started_ms.map(time),
+            completed_at: task.completed_ms.map(time),
+        }
+    }
+}

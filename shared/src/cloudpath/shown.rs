@@ -1,0 +1,177 @@
+//! What a task was given, in words for people. Tasks are stored by the executors under short names (100,000 of them are kept per
+//! job), and with the ids the controller gave; here both are spelled out, secrets masked. Pure.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+/// Stands for a value that is there and never shown.
+const MASKED: &str = "***";
+
+/// Phases whose resources a task of this executor names by id.
+pub fn named_by(executor: &str) -> &'static [&'static str] {
+    match executor {
+        "cloudpath.create_dpsk_pools" => &["create_identity_groups"],
+        "cloudpath.create_passphrases" => &["create_identity_groups", "create_dpsk_pools"],
+        "cloudpath.audit_results" => &["create_dpsk_pools"],
+        _ => &[],
+    }
+}
+
+/// `data` of the task `name` of an executor. `names`: of the resources that [`named_by`] asks for, by id. Data of an executor that is
+/// not known here is shown as it is.
+pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, String>) -> Value {
+    let shown = Shown { out: Map::new(), names };
+    match executor {
+        "cloudpath.create_identity_groups" => shown.group(name, data),
+        "cloudpath.create_dpsk_pools" => shown.pool(name, data),
+        "cloudpath.create_passphrases" => shown.key(name, data),
+        "cloudpath.audit_results" => shown.with("pool", name.into()).with_id("pool_id", &data["p"]).out(),
+        _ => data.clone(),
+    }
+}
+
+struct Shown<'a> {
+    out: Map<String, Value>,
+    names: &'a HashMap<String, String>,
+}
+
+impl Shown<'_> {
+    fn with(mut self, field: &str, value: Value) -> Self {
+        self.out.insert(field.to_owned(), value);
+        self
+    }
+
+    /// An id, where there is one.
+    fn with_id(self, field: &str, id: &Value) -> Self {
+        if id.is_null() {
+            self
+        } else {
+            self.with(field, id.clone())
+        }
+    }
+
+    /// An id, and before it the name of what has it, where that is known.
+    fn with_named(self, field: &str, id: &Value) -> Self {
+        let name = id.as_str().and_then(|id| self.names.get(id)).cloned();
+        let named = match name {
+            Some(name) => self.with(field, name.into()),
+            None => self,
+        };
+        named.with_id(&format!("{field}_id"), id)
+    }
+
+    fn out(self) -> Value {
+        Value::Object(self.out)
+    }
+
+    fn group(self, name: &str, data: &Value) -> Value {
+        self.with("name", name.into())
+            .with("description", data["d"].clone())
+            .out()
+    }
+
+    fn pool(mut self, name: &str, data: &Value) -> Value {
+        self = self.with("name", name.into());
+        // found as wanted, or refused, when it was planned: nothing was left to be done
+        if data.is_null() {
+            return self.out();
+        }
+        self = self.with_named("identity_group", &data["g"]);
+        for (field, value) in data["b"].as_object().into_iter().flatten() {
+            self = self.with(&snake_case(field), value.clone());
+        }
+        self.with_id("updates_pool_id", &data["u"]).out()
+    }
+
+    fn key(mut self, username: &str, data: &Value) -> Value {
+        self = self.with("username", username.into());
+        if data.get("p").is_some() {
+            let fields = [("vlan", "v"), ("device_limit", "d"), ("expires_at", "e")];
+            self = self.with_named("pool", &data["p"]).with("passphrase", MASKED.into());
+            for (field, short) in fields {
+                self = self.with(field, data[short].clone());
+            }
+        }
+        let op = &data["o"];
+        self = match op["t"].as_str() {
+            Some("u") => {
+                let there = json!({"id": op["k"], "username": op["n"], "email": op["em"], "phone": op["ph"]});
+                self.with("updates_passphrase", there)
+            }
+            Some("i") => {
+                let there = json!({"id": op["k"], "name": op["n"]});
+                self.with_named("identity_group", &op["g"]).with("of_identity", there)
+            }
+            _ => self,
+        };
+        match data.get("changes") {
+            Some(changes) => self.with("changes", changes.clone()),
+            None => self,
+        }
+        .out()
+    }
+}
+
+/// `passphraseFormat` → `passphrase_format`.
+fn snake_case(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> HashMap<String, String> {
+        HashMap::from([
+            ("p-1".to_owned(), "Lobby-DPSK".to_owned()),
+            ("g-1".to_owned(), "Lobby-IDG".to_owned()),
+        ])
+    }
+
+    #[test]
+    fn a_key_is_told_in_words_and_without_its_passphrase() {
+        let data = json!({"p": "p-1", "v": 44, "changes": ["device limit 600 → 512"]});
+        let shown = shown("cloudpath.create_passphrases", "anna", &data, &names());
+        let wanted = json!({"username": "anna", "pool": "Lobby-DPSK", "pool_id": "p-1", "passphrase": "***", "vlan": 44,
+            "device_limit": null, "expires_at": null, "changes": ["device limit 600 → 512"]});
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn what_exists_already_and_is_changed_is_named() {
+        let update = json!({"p": "p-2", "o": {"t": "u", "k": "key-1", "em": "a@b.cd"}});
+        let update = shown("cloudpath.create_passphrases", "anna", &update, &names());
+        assert_eq!(update["updates_passphrase"]["email"], "a@b.cd");
+        assert_eq!((&update["pool_id"], update.get("pool")), (&json!("p-2"), None));
+        let identity = json!({"p": "p-1", "o": {"t": "i", "g": "g-1", "k": "identity-1", "n": "anna"}});
+        let identity = shown("cloudpath.create_passphrases", "anna", &identity, &names());
+        assert_eq!(identity["identity_group"], "Lobby-IDG");
+    }
+
+    #[test]
+    fn pools_and_groups_have_the_names_of_their_fields() {
+        let data =
+            json!({"g": "g-1", "b": {"name": "Lobby-DPSK", "passphraseFormat": "NUMBERS_ONLY", "passphraseLength": 8}});
+        let pool = shown("cloudpath.create_dpsk_pools", "Lobby-DPSK", &data, &names());
+        let wanted = json!({"name": "Lobby-DPSK", "identity_group": "Lobby-IDG", "identity_group_id": "g-1",
+            "passphrase_format": "NUMBERS_ONLY", "passphrase_length": 8});
+        assert_eq!(pool, wanted);
+        let found = shown("cloudpath.create_dpsk_pools", "Lobby-DPSK", &Value::Null, &names());
+        assert_eq!(found, json!({"name": "Lobby-DPSK"}));
+        let group = shown(
+            "cloudpath.create_identity_groups",
+            "Lobby-IDG",
+            &json!({"d": "x"}),
+            &names(),
+        );
+        assert_eq!(group, json!({"name": "Lobby-IDG", "description": "x"}));
+    }
+}
