@@ -8,8 +8,8 @@
 //! been replaced (dozens of calls that time out one by one) does not replace its successor.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -18,6 +18,7 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisEr
 use tokio::sync::RwLock;
 
 use super::StoreError;
+use super::durable::Life;
 use crate::config::RedisSettings;
 
 /// Answer of a script or command. Scripts take well under a millisecond; two seconds is a server in trouble.
@@ -51,6 +52,7 @@ struct Inner {
     last_ok_ms: AtomicU64,
     last_failure_ms: AtomicU64,
     oom_until_ms: AtomicU64,
+    life: Mutex<Life>,
 }
 
 fn manager_config() -> ConnectionManagerConfig {
@@ -97,6 +99,7 @@ impl Redis {
             last_ok_ms: AtomicU64::new(0),
             last_failure_ms: AtomicU64::new(0),
             oom_until_ms: AtomicU64::new(0),
+            life: Mutex::default(),
         })))
     }
 
@@ -184,6 +187,16 @@ impl Redis {
             .get_multiplexed_async_connection_with_config(&config)
             .await
             .map_err(StoreError::from)
+    }
+
+    /// The server's life as last told.
+    pub fn life(&self) -> Life {
+        self.0.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It told which life it is.
+    pub fn met(&self, life: Life) {
+        *self.0.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
     }
 
     fn now_ms(&self) -> u64 {

@@ -4,6 +4,7 @@
 
 mod check;
 mod connection;
+mod durable;
 mod error;
 mod inspect;
 mod jobs;
@@ -20,6 +21,7 @@ mod stored;
 mod tasks;
 
 pub use check::check_server;
+pub use durable::Life;
 pub use error::StoreError;
 pub use keys::Partition;
 pub use limits::{LimitGrant, LimitRequest};
@@ -49,6 +51,7 @@ impl Store {
     /// Checks the server, fixes the number of partitions, makes the streams and loads the scripts. Safe to repeat.
     pub async fn prepare(&self, settings: &RedisSettings) -> Result<(), StoreError> {
         check_server(&self.redis, settings).await?;
+        self.present_life().await?;
         self.fix_partitions().await?;
         for (_, script) in scripts::all() {
             self.redis

@@ -169,7 +169,7 @@ fn an_ipv6_host_is_understood_by_the_client() {
     assert_eq!(*info.addr(), redis::ConnectionAddr::Tcp("::1".into(), 6379));
 }
 
-fn job() -> NewJob {
+pub fn job() -> NewJob {
     let text = "name: toy\nversion: 1\nphases:\n  - {id: first, name: First, executor: toy.first}\n";
     let workflow: &'static Definition = Box::leak(Box::new(parse::parse(text).unwrap()));
     NewJob {
