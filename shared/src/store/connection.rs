@@ -8,8 +8,8 @@
 //! been replaced (dozens of calls that time out one by one) does not replace its successor.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
@@ -18,6 +18,7 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisEr
 use tokio::sync::RwLock;
 
 use super::StoreError;
+use super::durable::Life;
 use super::script_times::{self, ScriptTimes};
 use crate::config::RedisSettings;
 
@@ -53,6 +54,7 @@ struct Inner {
     last_failure_ms: AtomicU64,
     oom_until_ms: AtomicU64,
     script_times: ScriptTimes,
+    life: Mutex<Life>,
 }
 
 fn manager_config() -> ConnectionManagerConfig {
@@ -100,6 +102,7 @@ impl Redis {
             last_failure_ms: AtomicU64::new(0),
             oom_until_ms: AtomicU64::new(0),
             script_times: script_times::new(),
+            life: Mutex::default(),
         })))
     }
 
@@ -191,6 +194,16 @@ impl Redis {
 
     pub fn script_times(&self) -> &ScriptTimes {
         &self.0.script_times
+    }
+
+    /// The server's life as last told.
+    pub fn life(&self) -> Life {
+        self.0.life.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It told which life it is.
+    pub fn met(&self, life: Life) {
+        *self.0.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
     }
 
     fn now_ms(&self) -> u64 {

@@ -54,8 +54,16 @@ impl Store {
             .await
     }
 
-    /// Accepts the job: from here on it survives every process of ours. Safe to repeat after a lost reply.
+    /// Accepts the job: from here on it survives every process, ours and that of Redis. Safe to repeat after a lost reply.
     pub async fn submit(&self, new: &NewJob) -> Result<Submitted, StoreError> {
+        let life = self.life();
+        let answer = self.submit_once(new).await?;
+        // also a replay: whoever was to hear of the first acceptance may never have
+        self.secured(&life).await?;
+        Ok(answer)
+    }
+
+    async fn submit_once(&self, new: &NewJob) -> Result<Submitted, StoreError> {
         let p = self.partition_of(&new.tenant);
         let lane = Lane::new(&new.tenant, new.controller);
         let phases: Vec<_> = new
@@ -146,7 +154,28 @@ impl Store {
         self.steer(tenant, job, "cancel", reason).await
     }
 
+    /// Answers when it can't be forgotten any more: a person who was told "cancelled" goes home.
     async fn steer(&self, tenant: &TenantId, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
+        let mut done = None;
+        loop {
+            let life = self.life();
+            let answer = self.steer_once(tenant, job, call, reason).await?;
+            let answer = match (done, answer) {
+                // it has kept the first call after all
+                (Some(first), Steered::Already(_) | Steered::Refused(_)) => Steered::Done(first),
+                (_, answer) => answer,
+            };
+            match (self.secured(&life).await, &answer) {
+                (Ok(()), _) => return Ok(answer),
+                // another life answered: one more look whether it knows
+                (Err(_), Steered::Done(status)) if done.is_none() => done = Some(*status),
+                (Err(e), Steered::Done(_)) => return Err(e),
+                (Err(_), _) => return Ok(answer),
+            }
+        }
+    }
+
+    async fn steer_once(&self, tenant: &TenantId, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
         let p = self.partition_of(tenant);
         let args = Args::new()
             .with(job.to_string())

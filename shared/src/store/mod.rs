@@ -4,6 +4,7 @@
 
 mod check;
 mod connection;
+mod durable;
 mod error;
 mod figures;
 mod fit;
@@ -23,6 +24,7 @@ mod stored;
 mod tasks;
 
 pub use check::check_server;
+pub use durable::Life;
 pub use error::StoreError;
 pub use figures::{DURATION_BOUNDS, Figures, LimiterFigures, WorkflowFigures};
 pub use keys::Partition;
@@ -55,6 +57,7 @@ impl Store {
     pub async fn prepare(&self, settings: &RedisSettings) -> Result<(), StoreError> {
         check_server(&self.redis, settings).await?;
         self.fix_meta().await?;
+        self.present_life().await?;
         for lua in scripts::all() {
             self.redis
                 .run(|mut c| async move { lua.script.load_async(&mut c).await })

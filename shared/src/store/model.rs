@@ -1,5 +1,6 @@
 //! What goes into the store and what comes out, in plain types.
 
+use super::durable::Life;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -260,6 +261,8 @@ impl Flag {
 pub struct Claim {
     pub unit: Unit,
     pub token: String,
+    /// Of the server, or an earlier one: what it has been told since is known here.
+    pub life: Life,
     pub lane: Lane,
     /// Times it was claimed, this one included.
     pub claims: u32,

@@ -84,6 +84,7 @@ impl Store {
         token: &str,
         entry: &str,
     ) -> Result<Claimed, StoreError> {
+        let life = self.life();
         let args = Args::new().with(worker.as_str()).with(token).with(entry);
         let reply: Vec<Value> = scripts::on_partition(&self.redis, p, &scripts::CLAIM, args).await?;
         let what = reply.first().map(text).unwrap_or_default();
@@ -117,6 +118,7 @@ impl Store {
         Ok(Claimed::Work(Box::new(Claim {
             unit,
             token: token.to_owned(),
+            life,
             lane: Lane::from(text(&reply[4])),
             claims: text(&reply[5]).parse().map_err(|_| corrupt())?,
             crashes: text(&reply[6]).parse().map_err(|_| corrupt())?,

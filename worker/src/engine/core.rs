@@ -61,6 +61,14 @@ impl Entries {
             .insert(entry.to_owned());
         new.then(|| Listed(self.clone(), entry.to_owned()))
     }
+
+    /// Whether it is in our hands.
+    pub fn holds(&self, entry: &str) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .contains(entry)
+    }
 }
 
 /// An entry on the list of [`Entries`].

@@ -1,5 +1,6 @@
 //! Runs a claimed batch: permits → intent → write → request id stored → settled, read back, retried → committed, or put aside.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use shared::job::outcome::Checkpoint;
 use shared::job::retry::RetryPolicy;
 use shared::job::task::TaskInput;
 use shared::store::model::{Claim, Fenced, Flag};
-use shared::store::{JobSpec, Partition, StoreError};
+use shared::store::{JobSpec, Life, Partition, StoreError};
 
 use super::active::Held;
 use super::batch::{Batch, Effect, Mode};
@@ -45,6 +46,10 @@ pub struct Run {
     pub(super) limiter: String,
     pub(super) batch: Batch,
     pub(super) facts: Option<Value>,
+    /// Positions whose intent is stored and whose write has not left.
+    pub(super) intended: BTreeSet<usize>,
+    /// What is known here, this life of Redis has been told.
+    pub(super) told: Life,
     crashes: u32,
 }
 
@@ -131,7 +136,7 @@ impl Run {
             core.settings.poll_give_up().as_millis() as u64,
             now_ms() + flight.as_millis() as u64,
         );
-        let crashes = claim.crashes;
+        let (crashes, told) = (claim.crashes, claim.life);
         Ok(Run {
             core,
             partition,
@@ -144,6 +149,8 @@ impl Run {
             limiter,
             batch,
             facts: None,
+            intended: BTreeSet::new(),
+            told,
             crashes,
         })
     }

@@ -1,12 +1,13 @@
 //! The sending half of a run: permits in blocks, the intent stored before the writes leave, request ids before anything else.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use shared::job::outcome::Checkpoint;
 use shared::store::model::Flag;
 use tokio::task::JoinSet;
 
 use super::batch::{Effect, Mode};
-use super::core::now_ms;
+use super::core::{Persist, now_ms};
 use super::executor::{Aborted, Run};
 use crate::executors::Sent;
 use crate::gate::{GateClosed, Permit};
@@ -14,6 +15,8 @@ use crate::remote::CallError;
 
 /// Writes begun with one intent checkpoint, at most: a crash leaves that many to be read back.
 const BLOCK_MAX: u32 = 16;
+/// Permits are spent within this of their grant: while Redis waits for its disk (up to two seconds), the controller's bucket does not.
+const PERMITS_KEEP: Duration = Duration::from_millis(250);
 
 impl Run {
     /// Sends everything that is to be sent, as permits come. Answers how long the gate is closed, if it is.
@@ -86,12 +89,22 @@ impl Run {
     ) -> Result<(), Aborted> {
         let now = now_ms();
         let block: Vec<(usize, Permit)> = todo.iter().copied().zip(permits).collect();
-        let intents = block
+        let intents: Vec<(usize, Checkpoint)> = block
             .iter()
             .map(|(at, _)| (*at, self.batch.mark_sent(*at, now)))
             .collect();
-        self.remember(intents).await?;
+        let new = intents.into_iter().filter(|(at, _)| !self.intended.contains(at));
+        let began = Instant::now();
+        self.intend(new.collect()).await?;
+        if began.elapsed() > PERMITS_KEEP {
+            // what was granted then would be a burst now; with these permits back, new ones are waited for, and nothing else
+            for (at, _) in block {
+                self.batch.put_back(at);
+            }
+            return Ok(());
+        }
         for (at, permit) in block {
+            self.intended.remove(&at);
             let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
             let (core, held) = (self.core.clone(), self.held.clone());
             core.metrics.tasks_sent.inc();
@@ -103,6 +116,28 @@ impl Run {
                 (at, executor.send(&cx, &task, permit).await)
             });
         }
+        Ok(())
+    }
+
+    /// Stores intents so that not even the death of Redis takes them back: without them a write would be sent again unseen.
+    async fn intend(&mut self, intents: Vec<(usize, Checkpoint)>) -> Result<(), Aborted> {
+        if intents.is_empty() {
+            return Ok(());
+        }
+        let core = self.core.clone();
+        let lost = self.held.lost.clone();
+        let mut pause = Persist::new(&core, "intents", &lost);
+        loop {
+            let life = core.store.life();
+            self.remember(intents.clone()).await?;
+            match core.store.secured(&life).await {
+                Ok(()) => break,
+                Err(e) if pause.again(&e).await => {}
+                Err(_) if lost.is_cancelled() => return Err(Aborted::Lost),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        self.intended.extend(intents.into_iter().map(|(at, _)| at));
         Ok(())
     }
 

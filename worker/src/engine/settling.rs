@@ -113,8 +113,21 @@ impl Run {
         Ok(self.see_to(effects).await)
     }
 
+    /// Whoever takes the batch next knows of it what Redis knows. Killed, Redis may have forgotten what it had acknowledged: then it
+    /// is told again.
+    async fn retell(&mut self) -> Result<(), Aborted> {
+        let (store, lost) = (&self.core.store, &self.held.lost);
+        let life = persist!(self.core, "present life", lost, store.present_life())?;
+        if life != self.told {
+            self.remember(self.batch.all_known()).await?;
+            self.told = life;
+        }
+        Ok(())
+    }
+
     /// Puts the batch aside until something of it is due; the poller wakes it earlier.
     pub(super) async fn park(&mut self, cool: Option<Duration>) -> Result<(), Aborted> {
+        self.retell().await?;
         let pending = self.batch.pending();
         let now = now_ms();
         let due = self
@@ -169,6 +182,7 @@ impl Run {
 
     /// Shutdown: somebody else goes on from the checkpoints, at once.
     pub(super) async fn release(&mut self) -> Result<(), Aborted> {
+        self.retell().await?;
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         let reply = persist!(
             self.core,

@@ -78,6 +78,13 @@ impl Batch {
         }
     }
 
+    /// Its write did not leave after all; its intent stays stored.
+    pub fn put_back(&mut self, at: usize) {
+        if let State::InFlight(tries) = self.states[at] {
+            self.states[at] = State::Todo(tries);
+        }
+    }
+
     /// What the write's attempt came to.
     pub fn sent(&mut self, at: usize, sent: Sent, now_ms: u64, random: f64) -> (Option<Checkpoint>, Effect) {
         let State::InFlight(tries) = self.states[at].clone() else {

@@ -465,6 +465,9 @@ fn what_older_workers_stored_of_an_activity_is_read_and_what_we_store_is_read_by
     assert!(serde_json::from_str::<Ended>(&given_up).is_err());
     assert_eq!(Told::read(&given_up).polls, 60);
     for later in [r#"{"s":"half","x":1,"p":2}"#, "?"] {
-        assert!(matches!(Told::read(later).ended, Some(Ended::Unclear { .. })), "{later}");
+        assert!(
+            matches!(Told::read(later).ended, Some(Ended::Unclear { .. })),
+            "{later}"
+        );
     }
 }
