@@ -438,7 +438,8 @@ fn the_plan_of_hundreds_of_pools_stays_small_and_survives_storage() {
 /// An API of the next version accepted the import; a worker of this one has to go on with what it knows.
 #[test]
 fn what_a_later_version_stored_is_read() {
-    let row = r#"{"i":1,"g":"g","u":"u","x":1,"s":{"c":"NOT_YET","d":"later"},"c":[{"f":"colour","a":"red","r":"faded"}]}"#;
+    let row =
+        r#"{"i":1,"g":"g","u":"u","x":1,"s":{"c":"NOT_YET","d":"later"},"c":[{"f":"colour","a":"red","r":"faded"}]}"#;
     let row: Row = serde_json::from_str(row).unwrap();
     assert_eq!(
         (row.skip.unwrap().code, row.changes[0].reason),
