@@ -76,6 +76,9 @@ pub enum Field {
     Policies,
     #[serde(rename = "on")]
     Enabled,
+    /// Stored by a later version.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl Field {
@@ -92,6 +95,7 @@ impl Field {
             Self::PoolExpiration => "expirationDateType",
             Self::Policies => "supportsPolicies",
             Self::Enabled => "enabled",
+            Self::Other => "another field",
         }
     }
 }
@@ -115,6 +119,9 @@ pub enum Reason {
     ExpirationPast,
     PoliciesNotImported,
     NothingDisabled,
+    /// Stored by a later version.
+    #[serde(other)]
+    Other,
 }
 
 impl Reason {
@@ -144,6 +151,7 @@ impl Reason {
             Self::NothingDisabled => {
                 "RUCKUS One has no disabled pools; the keys work once a network uses the pool, not before"
             }
+            Self::Other => "for a reason that this version does not know",
         }
     }
 }

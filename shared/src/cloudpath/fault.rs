@@ -43,6 +43,9 @@ pub enum Code {
     Expired,
     /// Skipped: the key's status in Cloudpath is not `ACTIVE`.
     NotActive,
+    /// Stored by a later version.
+    #[serde(other)]
+    Other,
 }
 
 /// One fault. `pointer` is relative to the request body, e.g. `/dpsk_data/dpsks/17/passphrase`.

@@ -157,8 +157,9 @@ impl Store {
             .unwrap_or_default();
         let status = f
             .get("status")
-            .and_then(|s| JobStatus::parse(s))
             .ok_or_else(|| StoreError::Corrupt(format!("job {job} has no status")))?;
+        // a state of a later version: as far as this one can tell it has not ended
+        let status = JobStatus::parse(status).unwrap_or(JobStatus::Running);
         let mut counts = counts(&f);
         if status.is_terminal() {
             // what was foreseen and never planned: the job ended before

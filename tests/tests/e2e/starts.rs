@@ -64,6 +64,8 @@ async fn running_work_goes_on_while_redis_is_full() {
     let world = World::new(300, 6000, 2).await;
     let job = world.import().await;
     world.written(60).await;
+    // accepted, and with most of its phases still to be planned: that has to wait, and must not hold up the others
+    let second = world.import().await;
     let mut redis = world.fleet.redis_connection().unwrap();
     redis.call(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
 
@@ -95,6 +97,7 @@ async fn running_work_goes_on_while_redis_is_full() {
         (api.get("/readyz").await.ok()?.0 == 200).then_some(())
     });
     ready.await.unwrap();
+    world.assert_done(&world.ended(&second).await).await;
     let ended = wait_until("the job to be counted", TIMEOUT, async || {
         let m = numbers().await;
         let of =
@@ -106,7 +109,7 @@ async fn running_work_goes_on_while_redis_is_full() {
             of("lifecycle_workflow_duration_seconds_bucket", r#"le="+Inf","#),
             of("lifecycle_workflow_duration_seconds_count", ""),
         );
-        (counted == (1.0, 1.0, 0.0, 1.0, 1.0)).then_some(m)
+        (counted == (2.0, 2.0, 0.0, 2.0, 2.0)).then_some(m)
     });
     let m = ended.await.unwrap();
     assert_eq!(

@@ -1,8 +1,11 @@
 //! What a worker tells of itself, what it says of facts that are too long, and what it leaves to another build.
 
+use std::time::Duration;
+
 use serde_json::json;
 use shared::job::JobStatus;
 use testkit::harness::metrics::Metrics;
+use testkit::harness::wait_until;
 
 use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, definition};
@@ -27,7 +30,12 @@ async fn throttled_calls_retries_and_scripts_are_counted() {
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
     let v = w.ended(job).await;
     assert_eq!(v.status, JobStatus::Completed, "{v:#?}");
-    let m = numbers(&w);
+    const COMPLETED: &str = r#"phaseline_worker_script_duration_seconds_count{script="complete"}"#;
+    // the job is seen to end before the worker has the answer to its last call
+    let ended = wait_until("two batches", Duration::from_secs(20), async || {
+        Some(numbers(&w)).filter(|m| m.get(COMPLETED) == 2.0)
+    });
+    let m = ended.await.unwrap();
     let calls = |result: &str| {
         m.get(&format!(
             r#"phaseline_worker_calls_total{{controller="c1",result="{result}"}}"#
@@ -44,8 +52,8 @@ async fn throttled_calls_retries_and_scripts_are_counted() {
             r#"phaseline_worker_script_duration_seconds_count{{script="{name}"}}"#
         ))
     };
-    // three plans, one of them of a phase that is skipped, and two batches, as often as they were put aside
-    assert_eq!((script("plan_commit"), script("complete")), (3.0, 2.0));
+    // one of the three plans is of a phase that is skipped
+    assert_eq!(script("plan_commit"), 3.0);
     assert_eq!(script("claim"), m.get("phaseline_worker_batches_claimed_total"));
     assert_eq!(m.get("phaseline_worker_slots"), 64.0);
 }
@@ -76,7 +84,7 @@ async fn a_phase_of_another_build_holds_the_job_with_the_reason() {
     );
     let job = w.submit(&w.job(later, 1, json!({ "n": 1 }))).await;
     let v = w
-        .wait(job, std::time::Duration::from_secs(20), |v| {
+        .wait(job, Duration::from_secs(20), |v| {
             v.status == JobStatus::Paused || v.status.is_terminal()
         })
         .await;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use shared::config::Settings;
+use shared::job::JobStatus;
 use shared::seal::Sealer;
-use shared::store::{Store, StoreError};
+use shared::store::{Partition, Store, StoreError};
 use testkit::redis_server::RedisServer;
 
 use crate::trouble::job;
@@ -111,4 +112,27 @@ async fn a_tenants_log_goes_an_hour_after_its_last_event() {
         left > Duration::from_secs(3_500),
         "an event begins the hour anew: {left:?}"
     );
+}
+
+/// While two versions run side by side, the older one shows what the newer one stored.
+#[tokio::test]
+async fn a_job_of_a_later_version_is_shown_as_far_as_it_is_understood() {
+    let server = server();
+    let s = settings(&server.url());
+    let store = store(&server.url());
+    store.prepare(&s.redis).await.unwrap();
+    let new = job();
+    store.submit(&new).await.unwrap();
+    let key = format!("workflow:{{p0}}:jobs:{}", new.id);
+    let def = r#"{"name":"toy","version":2,"owner":"x","phases":[{"id":"first","name":"First","executor":"toy.first","weight":3}]}"#;
+    tell(
+        &mut admin(&server).await,
+        &["HSET", &key, "status", "DEFERRED", "def", def, "later", "1"],
+    )
+    .await;
+    let view = store.job(&new.tenant, new.id).await.unwrap().unwrap();
+    assert_eq!(view.status, JobStatus::Running, "not known to have ended");
+    assert_eq!((view.workflow_version, view.phases.len()), (2, 1));
+    let spec = store.job_spec(Partition(0), new.id).await.unwrap().unwrap();
+    assert_eq!(spec.definition.version, 2);
 }

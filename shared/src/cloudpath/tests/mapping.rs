@@ -434,3 +434,20 @@ fn the_plan_of_hundreds_of_pools_stays_small_and_survives_storage() {
     assert!(stored.len() < 300 * 500, "{} bytes", stored.len());
     assert_eq!(serde_json::from_str::<ImportPlan>(&stored).unwrap(), plan);
 }
+
+/// An API of the next version accepted the import; a worker of this one has to go on with what it knows.
+#[test]
+fn what_a_later_version_stored_is_read() {
+    let row =
+        r#"{"i":1,"g":"g","u":"u","x":1,"s":{"c":"NOT_YET","d":"later"},"c":[{"f":"colour","a":"red","r":"faded"}]}"#;
+    let row: Row = serde_json::from_str(row).unwrap();
+    assert_eq!(
+        (row.skip.unwrap().code, row.changes[0].reason),
+        (Code::Other, Reason::Other)
+    );
+    let plan = r#"{"groups":[],"pools":[],"later":{},"totals":{"rows":3,"imports":1,"skips":2,"skips_by_code":{"NOT_YET":2},"changes_by_reason":{"faded":1}}}"#;
+    let plan: ImportPlan = serde_json::from_str(plan).unwrap();
+    assert_eq!((plan.totals.skips_by_code[&Code::Other], plan.totals.rows), (2, 3));
+    let options: ImportOptions = serde_json::from_str(r#"{"group_by_vlan":true,"colour":"red"}"#).unwrap();
+    assert!(options.group_by_vlan);
+}

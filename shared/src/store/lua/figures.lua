@@ -1,6 +1,6 @@
--- What a partition looks like now, for metrics. Reads only, and looks at no more than `max` jobs and `max` workers.
+-- What a partition looks like now, for metrics, without its jobs. Reads only, and looks at no more than `max` workers.
 -- KEYS[1] P   ARGV: max
--- -> {name value}*   ages in ms, -1 when there is nothing to have one; jobs|<status> and stats|<field> for each there is. No event.
+-- -> {name value}*   ages in ms, -1 when there is nothing to have one; stats|<field> for each there is. No event.
 local max, ms, out = ARGV[1], now(), {}
 local function put(name, value) out[#out + 1] = name; out[#out + 1] = tostring(value) end
 local function age(id) return id and math.max(0, ms - tonumber(string.match(id, '^(%d+)'))) or -1 end
@@ -25,16 +25,6 @@ local tasks = 0
 for _, n in ipairs(call('HVALS', P..'tin')) do tasks = tasks + n end
 put('tasks_in_stream', tasks)
 put('parked', call('ZCARD', P..'delayed')); put('cooling', call('HLEN', P..'cool')); put('dead', call('XLEN', P..'dlq'))
-local backlog, states = 0, {}
-for _, job in ipairs(call('ZRANGE', P..'active', 0, max - 1)) do
-  local f = call('HMGET', J(job), 'status', 'expected', 'tasks', 'done', 'failed', 'skipped', 'unknown', 'cancelled')
-  if f[1] then
-    states[f[1]] = (states[f[1]] or 0) + 1
-    backlog = backlog + math.max(0, math.max(num(f[2]), num(f[3])) - num(f[4]) - num(f[5]) - num(f[6]) - num(f[7]) - num(f[8]))
-  end
-end
-put('backlog', backlog)
-for st, n in pairs(states) do put('jobs|'..st, n) end
 local slots, busy = 0, 0
 local workers = call('ZRANGEBYSCORE', P..'workers', ms, '+inf', 'LIMIT', 0, max)
 for _, w in ipairs(workers) do

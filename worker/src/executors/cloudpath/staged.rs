@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::cloudpath::{ImportOptions, ImportPlan, NameConflict, Row};
 use shared::id::PhaseId;
 use shared::job::TaskStatus;
-use shared::job::outcome::{Outcome, Resource, TaskError};
+use shared::job::outcome::{Outcome, Resource};
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 
@@ -34,10 +34,10 @@ pub fn policy(spec: &JobSpec) -> NameConflict {
     options(spec).map(|o| o.name_conflict).unwrap_or_default()
 }
 
+/// Perhaps a later version accepted the job: another worker may read what this one can't.
 fn damaged(what: &str, e: &serde_json::Error) -> PlanError {
-    PlanError::Refused(TaskError::new(
-        "INPUT_DAMAGED",
-        format!("the job's {what} can't be read: {e}"),
+    PlanError::Elsewhere(format!(
+        "the job's {what} can't be read by this version of the worker: {e}"
     ))
 }
 
