@@ -224,6 +224,18 @@ fn a_single_fault_is_told_once() {
 }
 
 #[test]
+fn several_faults_are_counted_and_each_is_printed() {
+    let fault = |n: u32| json!({"pointer": format!("/dpsk_data/{n}"), "code": "X", "detail": "bad"});
+    let problem =
+        json!({"status": 400, "detail": "2 faults; each is listed in errors", "errors": [fault(1), fault(2)]});
+    let said = err(&Api::with(vec![Reply::Answer(400, problem)]).run(&["pause", JOB]));
+    assert!(
+        said.starts_with("phaseline: 2 faults; nothing was changed:\n  /dpsk_data/1: bad [X]\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn each_refusal_has_its_exit_code_and_every_fault_is_printed() {
     let problem = |status: u16| {
         let fault = json!({"pointer": "/dpsk_data/3/vlanid", "code": "BAD_VLAN", "detail": "no VLAN"});

@@ -61,7 +61,7 @@ pub fn warnings(job: &JobView) -> Vec<String> {
         let since = since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
         let reason = match o.reason.as_str() {
             "" => String::new(),
-            reason => format!(" ({reason})"),
+            reason => format!(": {reason}"),
         };
         format!(
             "controller {} has not answered since {since:.0}{reason}; it is tried again at least every {} s; the job waits and goes on by itself",

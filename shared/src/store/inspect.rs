@@ -486,5 +486,7 @@ fn eta(status: JobStatus, phases: &[PhaseView], counts: &Counts, predicted: u64,
         return Some((left as f64 / pace).ceil() as u64);
     }
     let gone = started.map_or(0, |s| now.saturating_sub(s) / 1000);
-    Some(predicted.saturating_sub(gone).max(1))
+    // time in which a controller was away brings the end no nearer
+    let share = predicted * left / counts.total().max(1);
+    Some(predicted.saturating_sub(gone).max(share).max(1))
 }

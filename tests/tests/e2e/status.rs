@@ -131,6 +131,6 @@ async fn a_controller_that_fails_in_the_middle_of_a_job_is_told() {
     let body = json!({"down": true, "mode": "503"});
     assert_eq!(simulator.post("/_sim/down", Some(&body)).await.unwrap().0, 200);
     let warning = told(&world, &job).await;
-    assert!(warning.contains("(the controller failed (503)"), "{warning}");
+    assert!(warning.contains(": the controller failed (503)"), "{warning}");
     assert!(logged(&world, "the controller does not answer") >= 1);
 }

@@ -45,7 +45,13 @@ impl Output {
             eprintln!("phaseline: {}: {} [{}]", one.place(), one.detail, one.code);
             return;
         }
-        eprintln!("phaseline: {failure}");
+        match failure {
+            // the API's words point to a list that is printed below
+            Failure::Answered(p) if p.errors.len() > 1 && p.detail.ends_with("listed in errors") => {
+                eprintln!("phaseline: {} faults; nothing was changed:", p.errors_total);
+            }
+            _ => eprintln!("phaseline: {failure}"),
+        }
         if let Failure::Answered(problem) = failure {
             for fault in problem.errors.iter().take(FAULTS_SHOWN) {
                 eprintln!("  {}: {} [{}]", fault.place(), fault.detail, fault.code);

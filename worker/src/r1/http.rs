@@ -156,7 +156,8 @@ pub fn causes(error: reqwest::Error) -> String {
     let (mut parts, mut source) = (Vec::new(), error.source());
     while let Some(cause) = source {
         let text = cause.to_string();
-        if !parts.contains(&text) {
+        // the kind of error the client gives to all of them tells nothing
+        if !parts.contains(&text) && !text.starts_with("client error (") {
             parts.push(text);
         }
         source = cause.source();

@@ -86,7 +86,7 @@ impl Executor for ParseValidate {
         sink.push(Task {
             input: TaskInput {
                 index: 0,
-                name: format!("venue {} and stored input", cx.spec.venue_id),
+                name: "venue and input".into(),
                 data: Value::Null,
                 preset: Some(outcome),
             },
