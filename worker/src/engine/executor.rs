@@ -150,7 +150,6 @@ impl Run {
         self.add_pending().await?;
         loop {
             let mode = self.mode();
-            self.collect_settled().await?;
             self.batch.wake(now_ms());
             self.batch.settle(mode, now_ms());
             let mut cool = self.read_back().await?;
@@ -173,6 +172,7 @@ impl Run {
             }
             let news = self.mode() != mode;
             if news || (cool.is_none() && !self.batch.uncertain().is_empty()) {
+                self.collect_settled().await?;
                 continue;
             }
             return self.park(cool).await;
