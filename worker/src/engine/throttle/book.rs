@@ -13,6 +13,8 @@ const DOWN_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Longest pause taken from an answer. `Retry-After` may name any number, even one no clock can add; after five minutes one
 /// more call is cheap, and who asked for more says so again. The scripts have the same bound.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Before somebody who could not be told of a pause is told again; for as long as the pause lasts.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// A pause that ends later than the known one by less than this is the same one, told over the network.
 const SAME_PAUSE: Duration = Duration::from_millis(250);
 
@@ -158,10 +160,12 @@ impl Book {
         Some(left)
     }
 
-    /// When the sample may be used, if it is worth waking up for.
+    /// When the sample may be used, or a pause told again, if there is anything worth waking up for.
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
         let worth = self.counts.throttled > 0 && self.known.is_some() && !self.outdated;
-        worth.then(|| aimd::STEP.saturating_sub(since(self.changed, now)))
+        let sample = worth.then(|| aimd::STEP.saturating_sub(since(self.changed, now)));
+        let untold = (self.tell_fleet || self.tell_lanes).then_some(TELL_AGAIN);
+        sample.into_iter().chain(untold).min()
     }
 
     /// What is to be told now, if anything. Uses up the sample only if the limit may be moved now.
@@ -221,6 +225,11 @@ impl Book {
     pub fn refused(&mut self, r: &Report) {
         self.counts.add(r.counts);
         self.outdated = true;
+    }
+
+    /// A lane could not be told of the pause: all of them are told again, which changes nothing for those that know.
+    pub fn lanes_untold(&mut self) {
+        self.tell_lanes = true;
     }
 
     /// Nobody could be told.

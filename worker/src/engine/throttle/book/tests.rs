@@ -146,3 +146,23 @@ fn a_raise_seen_is_a_raise_made() {
     assert!(b.report(CEILING, t + ms(1400)).is_none());
     assert!(b.report(CEILING, t + ms(1500)).is_some_and(|r| r.new.is_some()));
 }
+
+#[test]
+fn a_lane_that_could_not_be_told_is_told_again_while_the_pause_lasts() {
+    let asked = Verdict::Throttled {
+        retry_after: Some(ms(4000)),
+    };
+    for (at, told) in [(500, true), (3900, true), (4100, false)] {
+        let (mut b, t) = (Book::new(), Instant::now());
+        b.ended(asked, ms(5), t);
+        let r = b.report(CEILING, t).unwrap();
+        assert!(!r.lane_pause.is_zero());
+        assert_eq!(b.due_in(t), None);
+        b.lanes_untold();
+        assert_eq!(b.due_in(t), Some(TELL_AGAIN));
+        let again = b.report(CEILING, t + ms(at));
+        let left = told.then(|| (Duration::ZERO, ms(4000 - at)));
+        assert_eq!(again.map(|r| (r.fleet_pause, r.lane_pause)), left, "after {at} ms");
+        assert_eq!(b.due_in(t + ms(at)), None);
+    }
+}
