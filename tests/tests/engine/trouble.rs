@@ -131,6 +131,28 @@ async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_worker_hands_polling_on() {
+    let (t, toys) = toy(500.0);
+    for i in 0..5 {
+        t.fault(&format!("a{i}"), 0, Fault::NeverEnds);
+    }
+    let mut w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
+    w.wait(job, Duration::from_secs(30), |_| t.ledger.lock().unwrap().polls > 0)
+        .await;
+    let store = w.store.clone();
+    let asks = async |worker: &shared::id::WorkerId| store.poll_lease("c1", worker, 5000).await.unwrap();
+    let polls_now = asks(&w.workers[0].core.worker).await.1;
+    let leaving = w.workers.remove(usize::from(!polls_now));
+    worker::engine::drain::run(&leaving.core).await;
+    let (pending, ours) = asks(&w.workers[0].core.worker).await;
+    assert!(
+        pending > 0 && ours,
+        "the one that stays has to wait for the lease to run out"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_controllers_trouble_is_not_anothers() {
     for down in [false, true] {
         let (busy, idle) = (Toy::new("busy", 20.0), Toy::new("idle", 50.0));
