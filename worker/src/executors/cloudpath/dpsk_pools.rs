@@ -163,6 +163,8 @@ fn judge(index: u32, data: &Data, found: &[Pool], policy: NameConflict, ours: bo
     let differences = compare::pool(&data.body, &data.group, pool);
     let origin = match (differences.is_empty(), &data.update, policy) {
         (true, _, _) if !ours => Origin::Adopted,
+        // one that fits and is not what we sent was made by somebody else
+        (true, None, _) if !compare::is_as_sent(&data.body, pool) => Origin::Adopted,
         (true, None, _) => Origin::Created,
         (true, Some(_), _) => Origin::Updated,
         // The change has not been made (yet).
@@ -309,7 +311,7 @@ mod tests {
         assert_eq!(decided(vec![pool("q", "Other", "h", 11)], NameConflict::Fail), made);
         let adopted = Decision::Settled(Outcome::completed(2, Some(resource("p", "Lobby", Origin::Adopted))));
         assert_eq!(decided(vec![pool("p", "Lobby", "g", 11)], NameConflict::Fail), adopted);
-        let differs = || vec![pool("p", "Lobby", "g", 8)];
+        let differs = || vec![pool("p", "Lobby", "g", 20)];
         assert_eq!(code(decided(differs(), NameConflict::Fail)), "NAME_CONFLICT");
         assert_eq!(decided(differs(), NameConflict::Adopt), adopted);
         let Decision::Write(change) = decided(differs(), NameConflict::Update) else {
@@ -358,7 +360,8 @@ mod tests {
             Found::Absent => None,
             Found::Present(o) => Some((o.status, o.resource.map(|r| r.origin))),
         };
-        let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 8)]);
+        let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 20)]);
+        let fits = [pool("p", "Lobby", "g", 8)];
         assert_eq!(judged(&data(None), &[], true), None);
         assert_eq!(
             judged(&data(None), &equal, true),
@@ -369,6 +372,11 @@ mod tests {
             Some((TaskStatus::Completed, Some(Origin::Adopted)))
         );
         assert_eq!(judged(&data(None), &other, true), Some((TaskStatus::Failed, None)));
+        assert_eq!(
+            judged(&data(None), &fits, true),
+            Some((TaskStatus::Completed, Some(Origin::Adopted))),
+            "not what we sent"
+        );
         assert_eq!(
             judged(&data(Some("p")), &equal, true),
             Some((TaskStatus::Completed, Some(Origin::Updated)))
