@@ -114,20 +114,27 @@ async fn a_killed_redis_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
-    let (t, toys) = toy(40.0);
+    let (t, toys) = toy(60.0);
     let mut w = World::with(toys, 2, |e| e.shutdown_grace = Duration::from_secs(2)).await;
-    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 100 }))).await;
+    // in flight is what takes six seconds: far more than can be finished in time
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }))).await;
     w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
     let leaving = w.workers.remove(0);
     worker::engine::drain::run(&leaving.core).await;
     assert!(leaving.core.active.is_empty(), "it still holds something");
+    assert!(
+        leaving.core.metrics.batches_released.get() > 0,
+        "nothing was handed back"
+    );
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
     assert_eq!(
         (v.status, l.things.len(), l.refused_doubles),
-        (JobStatus::Completed, 200, 0)
+        (JobStatus::Completed, 600, 0)
     );
+    let taken_over = w.workers[0].core.metrics.batches_reclaimed.get();
+    assert_eq!(taken_over, 0, "what was handed back was waited for");
 }
 
 #[tokio::test(flavor = "multi_thread")]
