@@ -49,7 +49,7 @@ pub struct Run {
 }
 
 /// Runs it to its commit, or puts it aside.
-pub async fn run(core: Arc<Core>, p: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
+pub async fn run(core: Arc<Core>, p: Partition, claim: &Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
     Run::new(core, p, claim, held, spec)?.go().await
 }
 
@@ -57,7 +57,7 @@ impl Run {
     fn new(
         core: Arc<Core>,
         partition: Partition,
-        claim: Claim,
+        claim: &Claim,
         held: Held,
         spec: Arc<JobSpec>,
     ) -> Result<Self, Aborted> {

@@ -64,7 +64,7 @@ struct Sink<'a> {
 pub async fn run(
     core: Arc<Core>,
     partition: Partition,
-    claim: Claim,
+    claim: &Claim,
     held: Held,
     spec: Arc<JobSpec>,
 ) -> Result<(), Aborted> {
@@ -86,16 +86,16 @@ pub async fn run(
             .fail("POISON", "workers kept crashing while they planned this phase", true)
             .await;
     }
-    match planner.plan(&claim).await {
+    match planner.plan(claim).await {
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
         Err(PlanError::Store(e)) => {
             planner
-                .again_or_fail(&claim, "STORE", &e.to_string(), e.is_transient(), None)
+                .again_or_fail(claim, "STORE", &e.to_string(), e.is_transient(), None)
                 .await
         }
-        Err(PlanError::Call(e)) => planner.call_failed(&claim, e).await,
+        Err(PlanError::Call(e)) => planner.call_failed(claim, e).await,
     }
 }
 
