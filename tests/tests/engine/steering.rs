@@ -20,7 +20,8 @@ fn slow_toy() -> (Toy, Toys) {
 async fn a_paused_job_sends_nothing_and_goes_on_where_it_was() {
     let (toy, toys) = slow_toy();
     let w = World::start(toys, 2).await;
-    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    // all of a phase is in flight: five seconds of the rate, of which nothing may leave
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
     w.wait(job, SOON, |v| v.counts.completed >= 10).await;
     let t = World::tenant();
     assert_eq!(
@@ -54,7 +55,7 @@ async fn a_paused_job_sends_nothing_and_goes_on_where_it_was() {
     let l = toy.ledger.lock().unwrap();
     assert_eq!(
         (v.status, l.things.len(), l.refused_doubles),
-        (JobStatus::Completed, 120, 0)
+        (JobStatus::Completed, 400, 0)
     );
 }
 
