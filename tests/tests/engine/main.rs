@@ -8,3 +8,4 @@ mod world;
 mod runs;
 mod steering;
 mod trouble;
+mod twice;

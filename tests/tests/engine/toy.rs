@@ -40,6 +40,8 @@ pub struct Ledger {
     pub reads: u32,
     /// Connections are refused.
     pub down: bool,
+    /// Times a thing could not be asked for because of that.
+    pub unreached: HashMap<String, u32>,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
     faults: HashMap<(String, u32), Fault>,
     tries: HashMap<String, u32>,
@@ -221,9 +223,12 @@ impl Executor for Create {
             return Err(PlanError::Refused(TaskError::new(code, "refused by the test")));
         }
         let n = cx.spec.options["n"].as_u64().unwrap_or(0) as u32;
+        let tag = cx.spec.options["tag"].as_str().unwrap_or("");
+        let name = |index| format!("{}{tag}{index}", self.prefix);
+        sink.claim((0..n).map(|index| format!("thing|{}", name(index))).collect())
+            .await?;
         for index in 0..n {
-            let tag = cx.spec.options["tag"].as_str().unwrap_or("");
-            let name = format!("{}{tag}{index}", self.prefix);
+            let name = name(index);
             let there = self.toy(cx).ledger.lock().unwrap().things.contains_key(&name);
             let preset = there.then(|| Self::outcome(index, &name, Origin::Adopted));
             let input = TaskInput {
@@ -241,13 +246,25 @@ impl Executor for Create {
         Ok(Some(json!({ "planned": n })))
     }
 
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(format!("thing|{}", task.input.name))
+    }
+
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
         assert_eq!(
             task.secret.as_ref().unwrap().expose(),
             format!("secret-of-{}", task.input.index)
         );
         let began = Instant::now();
-        if self.toy(cx).ledger.lock().unwrap().down {
+        let is_down = {
+            let toy = self.toy(cx);
+            let mut l = toy.ledger.lock().unwrap();
+            if l.down {
+                *l.unreached.entry(task.input.name.clone()).or_default() += 1;
+            }
+            l.down
+        };
+        if is_down {
             permit.report(Verdict::Unreachable, began.elapsed());
             return Sent::Failed(CallError::NotSent(NotSent::Unreachable {
                 detail: "refused".into(),

@@ -33,6 +33,9 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
         held.lost,
         store.complete(p, &held.unit, &held.token, &result)
     )?;
+    if !matches!(done, Completed::Lost) {
+        run.release_names().await;
+    }
     match done {
         Completed::Ok {
             failed,

@@ -1,7 +1,7 @@
 //! Runs a claimed batch: permits → intent → write → request id stored → settled, read back, retried → committed, or put aside.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shared::blob;
@@ -45,6 +45,10 @@ pub struct Run {
     pub(super) limiter: String,
     pub(super) batch: Batch,
     pub(super) facts: Option<Value>,
+    /// Writes may begin until then: the names are claimed. None: not yet.
+    pub(super) names_until: Option<Instant>,
+    /// From a worker that never finished.
+    pub(super) is_taken_over: bool,
     crashes: u32,
 }
 
@@ -135,6 +139,8 @@ impl Run {
             limiter,
             batch,
             facts: None,
+            names_until: None,
+            is_taken_over: crashes > 0,
             crashes,
         })
     }
@@ -150,9 +156,10 @@ impl Run {
         self.add_pending().await?;
         loop {
             let mode = self.mode();
+            let taken = self.claim_names().await?;
             self.batch.wake(now_ms());
             self.batch.settle(mode, now_ms());
-            let mut cool = self.read_back().await?;
+            let mut cool = self.read_back().await?.max(taken);
             if mode == Mode::Run && cool.is_none() {
                 cool = if self.executor.writes() {
                     self.send_all().await?
@@ -171,7 +178,7 @@ impl Run {
                 return self.release().await;
             }
             let news = self.mode() != mode;
-            if news || (cool.is_none() && !self.batch.uncertain().is_empty()) {
+            if news || (cool.is_none() && (!self.batch.uncertain().is_empty() || !self.may_write())) {
                 self.collect_settled().await?;
                 continue;
             }

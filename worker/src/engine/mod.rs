@@ -19,6 +19,7 @@ pub mod executor;
 mod sending;
 mod settling;
 mod committer;
+mod names;
 mod unreadable;
 pub mod reader;
 pub mod heartbeat;

@@ -32,6 +32,7 @@ impl Run {
                 && !stopped
                 && cool.is_none()
                 && self.mode() == Mode::Run
+                && self.may_write()
                 && (!self.one_by_one || (flying.is_empty() && self.batch.pending().is_empty()));
             if !more && flying.is_empty() {
                 return Ok(cool);
@@ -47,7 +48,9 @@ impl Run {
                 permits = async { waiting.as_mut().expect("guarded by the condition").await }, if more && waiting.is_some() => {
                     waiting = None;
                     match permits {
-                        Ok(permits) => self.begin(&todo, permits, &mut flying).await?,
+                        Ok(permits) if self.may_write() => self.begin(&todo, permits, &mut flying).await?,
+                        // the wait was long: the names are claimed anew first
+                        Ok(_unused) => {}
                         Err(GateClosed::CoolDown(d)) => cool = Some(d),
                         Err(GateClosed::LeaseLost) if lost.is_cancelled() => return Err(Aborted::Lost),
                         // heartbeats do not get through: nothing is sent until they do

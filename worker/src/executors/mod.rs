@@ -52,6 +52,12 @@ pub trait JobData: Send + Sync {
 #[async_trait]
 pub trait TaskSink: Send {
     async fn push(&mut self, task: Task) -> Result<(), PlanError>;
+
+    /// Names the phase may write ([`Executor::writes_name`]), before it looks what is there: no other job writes them until their
+    /// tasks have ended. [`PlanError::NamesTaken`] when another job does now.
+    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
+        Ok(())
+    }
 }
 
 /// Why a phase could not be planned.
@@ -64,6 +70,9 @@ pub enum PlanError {
     /// The phase can't be done as asked: it ends `FAILED` with this.
     #[error("{}: {}", .0.code, .0.message)]
     Refused(TaskError),
+    /// Another job writes what this phase would: planned again when that has ended.
+    #[error("another job writes the same names")]
+    NamesTaken,
     /// Somebody else plans it now.
     #[error("the plan was taken over")]
     Lost,
@@ -117,6 +126,12 @@ pub trait Executor: Send + Sync {
     /// False: its tasks only read; [`Executor::read`] runs them, without intents and polling.
     fn writes(&self) -> bool {
         true
+    }
+
+    /// What the task's write makes, changes or takes, by a name that is the same in every job and unlike that of anything else on the
+    /// controller. Planned only after it was claimed with [`TaskSink::claim`].
+    fn writes_name(&self, _task: &Task) -> Option<String> {
+        None
     }
 
     /// One task of a phase that only reads. Facts (≤ 4 KiB) are kept with the batch.

@@ -133,6 +133,12 @@ impl Batch {
         self.states.iter().enumerate().filter_map(pending).collect()
     }
 
+    /// Tasks that are not done.
+    pub fn open(&self) -> impl Iterator<Item = &Task> {
+        let open = |(task, state): (_, &State)| (!matches!(state, State::Done(_))).then_some(task);
+        self.tasks.iter().zip(&self.states).filter_map(open)
+    }
+
     pub fn all_done(&self) -> bool {
         self.states.iter().all(|s| matches!(s, State::Done(_)))
     }

@@ -83,6 +83,11 @@ fn resource(id: &str, name: &str, origin: Origin) -> Resource {
     }
 }
 
+/// What is claimed of a pool, against other jobs.
+fn claimed(name: &str) -> String {
+    format!("{KIND}|{name}")
+}
+
 fn object(name: &str) -> String {
     format!("DPSK pool {}", quoted(name))
 }
@@ -190,6 +195,8 @@ impl Executor for CreateDpskPools {
         if plan.pools.is_empty() {
             return Ok(None);
         }
+        sink.claim(plan.pools.iter().map(|p| claimed(&p.name)).collect())
+            .await?;
         let groups = made_by(cx, "create_identity_groups").await?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let there = There::sweep(&r1, cx).await?;
@@ -219,6 +226,10 @@ impl Executor for CreateDpskPools {
         Ok(Some(
             json!({"dpsk_pools": plan.pools.len(), "to_create": writes - updates, "to_update": updates}),
         ))
+    }
+
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(claimed(&task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
