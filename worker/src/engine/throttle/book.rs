@@ -49,6 +49,8 @@ pub struct Book {
     outdated: bool,
     /// This worker changed the limit, or saw that another one had cut it.
     changed: Option<Instant>,
+    /// The limit was cut because of 429s, here or elsewhere: those of calls begun before that are of the same signal.
+    cut: Option<Instant>,
     /// The limit moved, whoever did it, or a sample asked for no change.
     looked: Option<Instant>,
 }
@@ -84,6 +86,7 @@ impl Book {
             known: None,
             outdated: false,
             changed: None,
+            cut: None,
             looked: None,
         }
     }
@@ -102,7 +105,8 @@ impl Book {
             }
             Verdict::Throttled { retry_after } => {
                 self.silent = 0;
-                self.counts.throttled += 1;
+                let began = now.checked_sub(latency).unwrap_or(now);
+                self.counts.throttled += u32::from(self.cut.is_none_or(|cut| began >= cut));
                 pause = retry_after;
             }
             Verdict::ServerError { retry_after } => {
@@ -132,10 +136,12 @@ impl Book {
     pub fn granted(&mut self, generation: u64, limit: Limit, pause: Duration, now: Instant) {
         if let Some((_, old)) = self.known.filter(|(g, _)| *g != generation) {
             self.looked = Some(now);
-            if limit.rate < old.rate {
+            // at the lowest rate a cut shows in the concurrency alone
+            let is_cut = limit.rate < old.rate || limit.rate <= aimd::RATE_MIN && limit.concurrency < old.concurrency;
+            if is_cut {
                 // one signal, one change for the fleet: the 429s seen here so far are from before that cut
                 self.counts = Counts::default();
-                self.changed = Some(now);
+                (self.changed, self.cut) = (Some(now), Some(now));
             }
         }
         self.outdated &= self.known.is_some_and(|(g, _)| g == generation);
@@ -218,6 +224,9 @@ impl Book {
             // the store counts generations up by one
             self.known = Some((r.generation + 1, new));
             self.changed = Some(now);
+            if r.throttled() {
+                self.cut = Some(now);
+            }
         }
     }
 
