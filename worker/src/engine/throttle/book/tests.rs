@@ -168,7 +168,7 @@ fn a_lane_that_could_not_be_told_is_told_again_while_the_pause_lasts() {
 }
 
 /// Eight workers and the store's compare-and-set, in steps of 10 ms. `throttled`: the milliseconds in which every worker sees a 429.
-/// Answers when the fleet's limit was cut.
+/// Answers when the fleet's limit was cut. Between the 429s calls succeed, unless it starts at the lowest rate and shall stay there.
 fn cuts_of_a_fleet(start: Limit, throttled: std::ops::Range<u64>) -> Vec<u64> {
     let (t, mut store, mut cuts) = (Instant::now(), (0, start), Vec::new());
     let mut fleet: Vec<Book> = (0..8).map(|_| Book::new()).collect();
@@ -180,12 +180,11 @@ fn cuts_of_a_fleet(start: Limit, throttled: std::ops::Range<u64>) -> Vec<u64> {
             if at % [50, 70, 110, 250, 410, 770, 1010, 2030][(n + at as usize / 10) % 8] == 0 {
                 b.granted(store.0, store.1, Duration::ZERO, now);
             }
-            let verdict = if throttled.contains(&at) {
-                THROTTLED
-            } else {
-                Verdict::Answered
-            };
-            b.ended(verdict, ms(5), now);
+            if throttled.contains(&at) {
+                b.ended(THROTTLED, ms(5), now);
+            } else if start == TOP {
+                b.ended(Verdict::Answered, ms(5), now);
+            }
             let Some(r) = b.report(CEILING, now) else { continue };
             let Some(new) = r.new else { continue };
             if r.generation != store.0 {
