@@ -35,6 +35,10 @@ pub enum Fault {
 pub struct Ledger {
     pub things: BTreeMap<String, u32>,
     pub creates: u32,
+    /// Names in the order in which they were made.
+    pub order: Vec<String>,
+    /// Creates that came before every earlier activity had ended.
+    pub overlaps: u32,
     pub refused_doubles: u32,
     pub polls: u32,
     pub reads: u32,
@@ -77,6 +81,8 @@ impl Toy {
     fn create(&self, name: &str) -> Result<String, CallError> {
         let mut l = self.ledger.lock().unwrap();
         l.creates += 1;
+        let now = Instant::now();
+        l.overlaps += u32::from(l.activities.values().any(|(ends, ..)| *ends > now));
         let nth = *l.tries.entry(name.into()).and_modify(|n| *n += 1).or_insert(0);
         let fault = l.faults.get(&(name.to_owned(), nth)).copied();
         match fault {
@@ -128,6 +134,7 @@ impl Toy {
         };
         if result.is_ok() {
             *l.things.entry(name.into()).or_default() += 1;
+            l.order.push(name.into());
         }
         l.activities
             .insert(id.clone(), (ends, result, fault == Some(Fault::NeverEnds)));

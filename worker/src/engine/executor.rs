@@ -40,8 +40,10 @@ pub struct Run {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) cx: Context,
     pub(super) gate: Arc<JobGate>,
-    /// One task at a time: the phase demands it, or a task of it is suspected of bringing workers down.
-    pub(super) one_by_one: bool,
+    /// Each task begins when the one before it has ended, whatever that takes: the phase demands it. Between batches the store sees to it.
+    pub(super) in_order: bool,
+    /// One task at a time, because one of them is suspected of bringing workers down.
+    pub(super) is_suspect: bool,
     pub(super) limiter: String,
     pub(super) batch: Batch,
     pub(super) facts: Option<Value>,
@@ -112,7 +114,7 @@ impl Run {
                 spec: spec.clone(),
             }),
         };
-        let one_by_one = !phase.parallelizable || claim.crashes >= 2;
+        let (in_order, is_suspect) = (!phase.parallelizable, claim.crashes >= 2);
         // taken over by idle time: the old owner's calls are over. By any other way (somebody mended the stream): perhaps not
         let flight = if claim.crashes > 0 {
             Duration::ZERO
@@ -135,7 +137,8 @@ impl Run {
             executor,
             cx,
             gate,
-            one_by_one,
+            in_order,
+            is_suspect,
             limiter,
             batch,
             facts: None,
@@ -143,6 +146,15 @@ impl Run {
             is_taken_over: crashes > 0,
             crashes,
         })
+    }
+
+    /// Whether the next task to be sent, at `next`, may be begun beside those that are under way (`flying`: not answered yet).
+    pub(super) fn may_begin(&self, next: usize, flying: usize) -> bool {
+        match (self.in_order, self.is_suspect) {
+            (true, _) => self.batch.first_open() == Some(next),
+            (false, true) => flying == 0 && self.batch.pending().is_empty(),
+            (false, false) => true,
+        }
     }
 
     pub(super) fn mode(&self) -> Mode {

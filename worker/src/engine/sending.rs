@@ -27,13 +27,12 @@ impl Run {
         let mut waiting = None;
         loop {
             let todo = self.batch.todo();
-            let block = if self.one_by_one { 1 } else { BLOCK_MAX };
-            let more = !todo.is_empty()
+            let block = if self.in_order || self.is_suspect { 1 } else { BLOCK_MAX };
+            let more = todo.first().is_some_and(|next| self.may_begin(*next, flying.len()))
                 && !stopped
                 && cool.is_none()
                 && self.mode() == Mode::Run
-                && self.may_write()
-                && (!self.one_by_one || (flying.is_empty() && self.batch.pending().is_empty()));
+                && self.may_write();
             if !more && flying.is_empty() {
                 return Ok(cool);
             }
@@ -130,7 +129,7 @@ impl Run {
     /// Runs the tasks of a phase that only reads, one after the other.
     pub(super) async fn read_all(&mut self) -> Result<Option<Duration>, Aborted> {
         for at in self.batch.todo() {
-            if self.mode() != Mode::Run || self.core.give_back.is_cancelled() {
+            if self.mode() != Mode::Run || self.core.give_back.is_cancelled() || !self.may_begin(at, 0) {
                 return Ok(None);
             }
             let _ = self.batch.mark_sent(at, now_ms());

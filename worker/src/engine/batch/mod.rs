@@ -139,6 +139,11 @@ impl Batch {
         self.tasks.iter().zip(&self.states).filter_map(open)
     }
 
+    /// The first task that is not done, in the order of the plan.
+    pub fn first_open(&self) -> Option<usize> {
+        self.states.iter().position(|s| !matches!(s, State::Done(_)))
+    }
+
     pub fn all_done(&self) -> bool {
         self.states.iter().all(|s| matches!(s, State::Done(_)))
     }
