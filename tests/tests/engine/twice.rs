@@ -51,18 +51,20 @@ async fn a_job_held_for_long_looks_again_before_it_goes_on() {
     let (t, toys) = toy(40.0);
     let w = World::start(toys, 2).await;
     let tenant = World::tenant();
-    let held = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    let held = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
     w.wait(held, SOON, |v| v.counts.completed >= 10).await;
     w.store.pause(&tenant, held, "a person").await.unwrap();
     w.wait(held, SOON, |_| w.workers.iter().all(|w| w.core.active.is_empty()))
         .await;
+    let unsent = 150 - t.ledger.lock().unwrap().creates;
+    assert!(unsent > 20, "it was held too late: {unsent} were left to be sent");
     // its claim runs out
     let writer = Writer {
         job: held,
         phase: "first".parse().unwrap(),
     };
     w.store.release_all_names("c1", &writer).await.unwrap();
-    let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
     let second = w.ended(second).await;
     assert_eq!(second.status, JobStatus::Completed, "{second:#?}");
     w.store.resume(&tenant, held).await.unwrap();
@@ -70,9 +72,9 @@ async fn a_job_held_for_long_looks_again_before_it_goes_on() {
     check_sums(&held);
     assert_eq!(held.status, JobStatus::Completed, "{held:#?}");
     let created = [&held, &second].map(|v| v.resources["thing"].created);
-    assert_eq!(created[0] + created[1], 120, "{created:?}");
+    assert_eq!(created[0] + created[1], 300, "{created:?}");
     let l = t.ledger.lock().unwrap();
-    assert_eq!((l.things.len(), l.creates, l.refused_doubles), (120, 120, 0));
+    assert_eq!((l.things.len(), l.creates, l.refused_doubles), (300, 300, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
