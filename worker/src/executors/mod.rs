@@ -44,8 +44,9 @@ pub trait JobData: Send + Sync {
     async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError>;
     /// `{<phase>: {state, tasks, done, …, facts}}`.
     async fn phases(&self) -> Result<Value, StoreError>;
-    /// All outcomes of an earlier phase, with the tasks they belong to, batch by batch in no particular order.
-    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError>;
+    /// Shows all outcomes of an earlier phase, batch by batch in no particular order. One page is in memory at a time: 100,000 take 60 MB,
+    /// of which `each` keeps what it needs.
+    async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
 }
 
 /// Where a planner puts its tasks, in order. Batches fill up and are stored on the way; memory stays bounded.
