@@ -127,10 +127,6 @@ impl Lane {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// The controller's id, the part behind the bar.
-    pub fn controller(&self) -> Option<i64> {
-        self.0.rsplit_once('|').and_then(|(_, c)| c.parse().ok())
-    }
 }
 
 impl From<String> for Lane {
@@ -184,10 +180,5 @@ mod tests {
             assert!(bad.parse::<TenantId>().is_err(), "{bad:?} was accepted");
         }
         assert_eq!("acme-1.x_Y".parse::<TenantId>().unwrap().as_str(), "acme-1.x_Y");
-    }
-
-    #[test]
-    fn a_lane_names_its_controller() {
-        assert_eq!(Lane::new(&"acme".parse().unwrap(), 7).controller(), Some(7));
     }
 }

@@ -167,24 +167,6 @@ impl TaskStatus {
     }
 }
 
-/// Why a job was cut short. `CRITICAL` and `TIMEOUT` end `FAILED`, a person's cancel ends `CANCELLED`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truncation {
-    Cancel,
-    Critical,
-    Timeout,
-}
-
-impl Truncation {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "CANCEL",
-            Self::Critical => "CRITICAL",
-            Self::Timeout => "TIMEOUT",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,7 +45,7 @@ const INCREASE_SHARE: f64 = 0.03;
 const LATENCY_FACTOR: f64 = 4.0;
 const LATENCY_FLOOR: Duration = Duration::from_millis(250);
 /// Never less: a controller is always asked again. Calls per second.
-const RATE_MIN: f64 = 0.2;
+pub const RATE_MIN: f64 = 0.2;
 
 /// The next limit after `elapsed` since the last accepted change, or none when nothing changes.
 ///

@@ -210,11 +210,12 @@ impl Figures {
             "workers" => self.workers = self.workers.max(count),
             "slots" => self.slots = self.slots.max(count),
             "busy" => self.slots_busy += count,
-            other => match other.split_once('|') {
-                Some(("stats", field)) => self.tally(field, count),
-                // of a later version
-                _ => {}
-            },
+            other => {
+                // anything else is of a later version
+                if let Some(("stats", field)) = other.split_once('|') {
+                    self.tally(field, count);
+                }
+            }
         }
     }
 

@@ -100,7 +100,7 @@ impl Store {
             .await
     }
 
-    /// (pending ids, whether this worker is the one to poll them for the next `lease_ms`).
+    /// (pending ids, whether this worker is the one to poll them for the next `lease_ms`). 0: it is not any more, and another may.
     pub async fn poll_lease(&self, limiter: &str, worker: &WorkerId, lease_ms: u64) -> Result<(u64, bool), StoreError> {
         let args = Args::new().with(worker.as_str()).with(lease_ms);
         let v: (u64, u64) = scripts::on_key(&self.redis, &keys::limiter(limiter), &scripts::POLL_LEASE, args).await?;

@@ -63,6 +63,8 @@ scripts! {
     POLL_ADD "poll_add" allow limiter;
     POLL_LEASE "poll_lease" allow limiter;
     POLL_SETTLE "poll_settle" allow limiter;
+    NAMES_CLAIM "names_claim" allow limiter;
+    NAMES_RELEASE "names_release" allow limiter;
 }
 
 /// Arguments of a script call, in order.

@@ -1,9 +1,8 @@
-//! Reading back what a job has stored: its input, its tasks, its outcomes.
+//! Reading back what a job has stored: its input and its outcomes.
 
 use super::keys::Partition;
 use super::{Store, StoreError};
 use crate::id::{JobId, PhaseId};
-use crate::job::task::TaskInput;
 
 impl Store {
     /// Outcome blobs of a phase, a page at a time: (batch, blob), and the cursor to go on from (`0` at the end).
@@ -32,22 +31,6 @@ impl Store {
             .filter_map(|kv| String::from_utf8_lossy(&kv[0]).parse().ok().map(|b| (b, kv[1].clone())))
             .collect();
         Ok((pairs, next))
-    }
-
-    /// Tasks of a planned batch, without secrets.
-    pub async fn batch_input(
-        &self,
-        p: Partition,
-        job: JobId,
-        phase: &PhaseId,
-        batch: i64,
-    ) -> Result<Vec<TaskInput>, StoreError> {
-        let key = p.job_part(job, &format!("in:{phase}"));
-        let b: Option<Vec<u8>> = self
-            .redis
-            .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(batch).query_async(&mut c).await })
-            .await?;
-        b.map_or(Ok(Vec::new()), |b| Ok(crate::blob::unpack(&b)?))
     }
 
     /// One chunk of the job's input: rows' blob and sealed secrets.

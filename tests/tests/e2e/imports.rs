@@ -31,6 +31,30 @@ async fn every_key_arrives_and_a_second_run_writes_nothing() {
 }
 
 #[tokio::test]
+async fn of_two_imports_of_one_export_at_once_one_makes_every_key_and_the_other_finds_it() {
+    let world = World::new(200, 6_000, 2).await;
+    let both = tokio::join!(world.import(), world.import());
+    let ends = tokio::join!(world.ended(&both.0), world.ended(&both.1));
+    for job in [&ends.0, &ends.1] {
+        // nothing twice, and nothing that had to be refused: a refused create counts as a duplicate
+        world.assert_done(job).await;
+    }
+    for kind in ["identity_groups", "dpsk_pools", "passphrases"] {
+        let (first, second) = (resources(&ends.0, kind), resources(&ends.1, kind));
+        assert_eq!(
+            (first.0 + second.0, first.1 + second.1),
+            (second.0.max(first.0), second.1.max(first.1)),
+            "{kind}"
+        );
+        assert_eq!(first.0 + second.0, second.1 + first.1, "{kind}");
+    }
+    let counts = world.counts().await;
+    let made = |kind| resources(&ends.0, kind).0 + resources(&ends.1, kind).0;
+    let all = made("identity_groups") + made("dpsk_pools") + made("passphrases");
+    assert_eq!(counts["writes"], all, "{counts}");
+}
+
+#[tokio::test]
 async fn the_client_command_imports_watches_and_tells_the_outcome_by_its_exit_code() {
     let world = World::new(20, 60_000, 1).await;
     let file = world.fleet.folder.join("export.json");

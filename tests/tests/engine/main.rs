@@ -10,3 +10,4 @@ mod numbers;
 mod runs;
 mod steering;
 mod trouble;
+mod twice;

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::job::{JobStatus, PhaseStatus, TaskStatus};
 use shared::store::model::TaskFilter;
 
-use crate::toy::{Toy, Toys};
+use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
 
 fn one_toy(rate: f64) -> (Toy, Toys) {
@@ -70,6 +70,32 @@ async fn tasks_are_listed_page_by_page_with_what_became_of_them() {
             .all(|t| t.status == TaskStatus::Completed && t.request_id.is_some())
     );
     assert!(!format!("{seen:?}").contains("secret-of"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_must_not_be_parallel_begin_when_the_one_before_has_ended() {
+    const IN_ORDER: &str = "
+name: toy
+version: 1
+phases:
+  - {id: first, name: First, executor: toy.first, batch_size: 3, parallelizable: false}
+";
+    let (toy, toys) = one_toy(500.0);
+    // within a batch, and at the end of one; tried again after a while, read back, never reported done
+    toy.fault("a1", 0, Fault::Refused);
+    toy.fault("a2", 0, Fault::LostReply);
+    toy.fault("a4", 0, Fault::Throttled(1));
+    toy.fault("a5", 0, Fault::NeverEnds);
+    let w = World::with(toys, 2, |e| e.poll_attempts_max = 6).await;
+    let mut new = w.job(definition(IN_ORDER), 1, json!({ "n": 8 }));
+    new.expected_tasks = 8;
+    let job = w.submit(&new).await;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!((v.status, v.counts.completed), (JobStatus::Completed, 8), "{v:#?}");
+    let l = toy.ledger.lock().unwrap();
+    assert_eq!(l.order, (0..8).map(|i| format!("a{i}")).collect::<Vec<_>>());
+    assert_eq!((l.overlaps, l.refused_doubles), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

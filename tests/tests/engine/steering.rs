@@ -20,7 +20,8 @@ fn slow_toy() -> (Toy, Toys) {
 async fn a_paused_job_sends_nothing_and_goes_on_where_it_was() {
     let (toy, toys) = slow_toy();
     let w = World::start(toys, 2).await;
-    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }))).await;
+    // all of a phase is in flight: five seconds of the rate, of which nothing may leave
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
     w.wait(job, SOON, |v| v.counts.completed >= 10).await;
     let t = World::tenant();
     assert_eq!(
@@ -54,7 +55,7 @@ async fn a_paused_job_sends_nothing_and_goes_on_where_it_was() {
     let l = toy.ledger.lock().unwrap();
     assert_eq!(
         (v.status, l.things.len(), l.refused_doubles),
-        (JobStatus::Completed, 120, 0)
+        (JobStatus::Completed, 400, 0)
     );
 }
 
@@ -76,6 +77,29 @@ async fn a_cancelled_job_settles_what_it_sent() {
         "what was created is in the ledger of the job"
     );
     assert!(v.counts.cancelled > 0 && l.things.len() < 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_nobody_can_read_holds_its_job_and_ends_when_that_is_cancelled() {
+    let (toy, toys) = slow_toy();
+    toy.ledger.lock().unwrap().down = true;
+    let mut w = World::with(toys, 1, |e| e.shutdown_grace = Duration::from_secs(1)).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 12 }))).await;
+    w.wait(job, SOON, |v| v.counts.tasks == 12).await;
+    let leaving = w.workers.remove(0);
+    worker::engine::drain::run(&leaving.core).await;
+    leaving.stop_loops();
+    // a deploy with another key: what was sealed with the old one can't be opened
+    let key = shared::seal::Sealer::generate_key();
+    w.settings.sealer = shared::config::Settings::from_pairs(&[("PAYLOAD_KEY", &key)])
+        .unwrap()
+        .sealer;
+    w.add_worker().await;
+    w.wait(job, SOON, |v| v.status == JobStatus::Paused).await;
+    w.store.cancel(&World::tenant(), job, "a person").await.unwrap();
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!((v.status, v.counts.cancelled), (JobStatus::Cancelled, 24));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,11 +35,17 @@ pub enum Fault {
 pub struct Ledger {
     pub things: BTreeMap<String, u32>,
     pub creates: u32,
+    /// Names in the order in which they were made.
+    pub order: Vec<String>,
+    /// Creates that came before every earlier activity had ended.
+    pub overlaps: u32,
     pub refused_doubles: u32,
     pub polls: u32,
     pub reads: u32,
     /// Connections are refused.
     pub down: bool,
+    /// Times a thing could not be asked for because of that.
+    pub unreached: HashMap<String, u32>,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
     faults: HashMap<(String, u32), Fault>,
     tries: HashMap<String, u32>,
@@ -75,6 +81,8 @@ impl Toy {
     fn create(&self, name: &str) -> Result<String, CallError> {
         let mut l = self.ledger.lock().unwrap();
         l.creates += 1;
+        let now = Instant::now();
+        l.overlaps += u32::from(l.activities.values().any(|(ends, ..)| *ends > now));
         let nth = *l.tries.entry(name.into()).and_modify(|n| *n += 1).or_insert(0);
         let fault = l.faults.get(&(name.to_owned(), nth)).copied();
         match fault {
@@ -126,6 +134,7 @@ impl Toy {
         };
         if result.is_ok() {
             *l.things.entry(name.into()).or_default() += 1;
+            l.order.push(name.into());
         }
         l.activities
             .insert(id.clone(), (ends, result, fault == Some(Fault::NeverEnds)));
@@ -221,9 +230,12 @@ impl Executor for Create {
             return Err(PlanError::Refused(TaskError::new(code, "refused by the test")));
         }
         let n = cx.spec.options["n"].as_u64().unwrap_or(0) as u32;
+        let tag = cx.spec.options["tag"].as_str().unwrap_or("");
+        let name = |index| format!("{}{tag}{index}", self.prefix);
+        sink.claim((0..n).map(|index| format!("thing|{}", name(index))).collect())
+            .await?;
         for index in 0..n {
-            let tag = cx.spec.options["tag"].as_str().unwrap_or("");
-            let name = format!("{}{tag}{index}", self.prefix);
+            let name = name(index);
             let there = self.toy(cx).ledger.lock().unwrap().things.contains_key(&name);
             let preset = there.then(|| Self::outcome(index, &name, Origin::Adopted));
             let input = TaskInput {
@@ -246,13 +258,25 @@ impl Executor for Create {
         }))
     }
 
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(format!("thing|{}", task.input.name))
+    }
+
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
         assert_eq!(
             task.secret.as_ref().unwrap().expose(),
             format!("secret-of-{}", task.input.index)
         );
         let began = Instant::now();
-        if self.toy(cx).ledger.lock().unwrap().down {
+        let is_down = {
+            let toy = self.toy(cx);
+            let mut l = toy.ledger.lock().unwrap();
+            if l.down {
+                *l.unreached.entry(task.input.name.clone()).or_default() += 1;
+            }
+            l.down
+        };
+        if is_down {
             permit.report(Verdict::Unreachable, began.elapsed());
             return Sent::Failed(CallError::NotSent(NotSent::Unreachable {
                 detail: "refused".into(),

@@ -114,19 +114,48 @@ async fn a_killed_redis_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
-    let (t, toys) = toy(40.0);
+    let (t, toys) = toy(60.0);
     let mut w = World::with(toys, 2, |e| e.shutdown_grace = Duration::from_secs(2)).await;
-    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 100 }))).await;
+    // in flight is what takes six seconds: far more than can be finished in time
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }))).await;
     w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
     let leaving = w.workers.remove(0);
     worker::engine::drain::run(&leaving.core).await;
     assert!(leaving.core.active.is_empty(), "it still holds something");
+    assert!(
+        leaving.core.metrics.batches_released.get() > 0,
+        "nothing was handed back"
+    );
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
     assert_eq!(
         (v.status, l.things.len(), l.refused_doubles),
-        (JobStatus::Completed, 200, 0)
+        (JobStatus::Completed, 600, 0)
+    );
+    let taken_over = w.workers[0].core.metrics.batches_reclaimed.get();
+    assert_eq!(taken_over, 0, "what was handed back was waited for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_worker_hands_polling_on() {
+    let (t, toys) = toy(500.0);
+    for i in 0..5 {
+        t.fault(&format!("a{i}"), 0, Fault::NeverEnds);
+    }
+    let mut w = World::start(toys, 2).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
+    w.wait(job, Duration::from_secs(30), |_| t.ledger.lock().unwrap().polls > 0)
+        .await;
+    let store = w.store.clone();
+    let asks = async |worker: &shared::id::WorkerId| store.poll_lease("c1", worker, 5000).await.unwrap();
+    let polls_now = asks(&w.workers[0].core.worker).await.1;
+    let leaving = w.workers.remove(usize::from(!polls_now));
+    worker::engine::drain::run(&leaving.core).await;
+    let (pending, ours) = asks(&w.workers[0].core.worker).await;
+    assert!(
+        pending > 0 && ours,
+        "the one that stays has to wait for the lease to run out"
     );
 }
 
@@ -162,12 +191,15 @@ async fn one_controllers_trouble_is_not_anothers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_comes_back_is_used_again_and_no_task_failed() {
     let (t, toys) = toy(100.0);
-    let w = World::start(toys, 2).await;
+    let w = World::with(toys, 2, |e| e.retry_max = 1).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
     w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
     t.ledger.lock().unwrap().down = true;
     w.wait(job, Duration::from_secs(30), |v| v.limited_by == "cool_down")
         .await;
+    // more often than a task is tried again
+    let tried = || t.ledger.lock().unwrap().unreached.values().copied().max();
+    w.wait(job, Duration::from_secs(60), |_| tried() >= Some(3)).await;
     t.ledger.lock().unwrap().down = false;
     let v = w.ended(job).await;
     check_sums(&v);

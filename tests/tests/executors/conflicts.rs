@@ -114,6 +114,21 @@ async fn a_pool_that_differs_goes_by_the_policy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_has_lost_its_shortest_key_finds_its_pool_again() {
+    let world = World::start();
+    world.job(three(), json!({})).run_all().await;
+    let before = world.writes();
+    // ben's was the shortest: the pool would be made with a higher minimum now
+    let rest = export(json!([dpsk("anna", json!({"vlanid": "44"})), dpsk("carl", json!({}))]));
+    for policy in ["fail", "update"] {
+        let job = world.job(rest.clone(), json!({"name_conflict": policy}));
+        let (keys, audit) = job.run_all().await;
+        assert!(keys.all("adopted") && audit.outcomes[0].error.is_none(), "{policy}");
+    }
+    assert_eq!(world.writes(), before, "nobody asked for another minimum");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_belongs_to_another_pool_is_told() {
     let world = World::start();
     let job = world.job(three(), json!({}));

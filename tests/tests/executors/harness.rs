@@ -12,7 +12,6 @@ use shared::controllers::ControllersFile;
 use shared::id::{JobId, PhaseId};
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, TaskError};
-use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 use shared::store::{JobSpec, Partition, StoreError};
 use shared::workflow::catalog;
@@ -116,7 +115,7 @@ pub fn dpsk(name: &str, change: Value) -> Value {
 #[derive(Default)]
 struct Memory {
     chunks: Vec<(Vec<u8>, Vec<Option<SecretString>>)>,
-    outcomes: Mutex<HashMap<PhaseId, Vec<(TaskInput, Outcome)>>>,
+    outcomes: Mutex<HashMap<PhaseId, Vec<Outcome>>>,
 }
 
 #[async_trait]
@@ -129,8 +128,10 @@ impl JobData for Memory {
         Ok(json!({}))
     }
 
-    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError> {
-        Ok(self.outcomes.lock().unwrap().get(phase).cloned().unwrap_or_default())
+    async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError> {
+        let all = self.outcomes.lock().unwrap().get(phase).cloned().unwrap_or_default();
+        all.into_iter().for_each(each);
+        Ok(())
     }
 }
 
@@ -273,12 +274,11 @@ impl<'w> Job<'w> {
             assert_eq!(outcome.index, task.input.index);
             outcomes.push(outcome);
         }
-        let known = tasks
-            .iter()
-            .map(|t| t.input.clone())
-            .zip(outcomes.iter().cloned())
-            .collect();
-        self.data.outcomes.lock().unwrap().insert(cx.phase.clone(), known);
+        self.data
+            .outcomes
+            .lock()
+            .unwrap()
+            .insert(cx.phase.clone(), outcomes.clone());
         Phase {
             tasks,
             outcomes,

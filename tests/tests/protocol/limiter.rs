@@ -268,6 +268,13 @@ pub fn one_poller(x: &mut Bench) -> Result<(), Broken> {
         true,
         "the lease ended early"
     );
+    // it is given up by who has it, and by nobody else
+    same!(lease(x, "w1", 0), "2 0", "giving up what is not its own");
+    same!(lease(x, "w1", 60_000), "2 0", "w2 has it still");
+    same!(lease(x, "w2", 0), "2 0", "giving up");
+    same!(lease(x, "w1", 60_000), "2 1", "at once");
+    lease(x, "w1", 0);
+    same!(lease(x, "w2", 60_000), "2 1", "and back");
     settle_and_end(x)
 }
 

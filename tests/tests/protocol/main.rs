@@ -15,6 +15,7 @@ mod fencing;
 mod limiter;
 mod model;
 mod mutants;
+mod names;
 mod planning;
 mod proto;
 mod queues;

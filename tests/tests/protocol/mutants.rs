@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::bench::{Bench, Schedule, server};
 use crate::proto::Scripts;
-use crate::{fairness, fencing as f, limiter as l, planning as p, queues as q, steering as s};
+use crate::{fairness, fencing as f, limiter as l, names as n, planning as p, queues as q, steering as s};
 
 struct Mutant {
     name: &'static str,
@@ -120,6 +120,16 @@ const MUTANTS: &[Mutant] = &[
     m("a shorter cool-down ends a longer one", "lim_report", "math.max(tonumber(c('HGET', K, 'cool') or 0), math.floor(now + cool))", "math.floor(now + cool)", l::cool_down_stops_everybody),
     m("two pollers", "poll_lease", "if owner and owner ~= ARGV[1] then return { n, 0 } end", "", l::one_poller),
     m("the poller keeps its lease for ever", "poll_lease", ", 'PX', ARGV[2]", "", l::one_poller),
+    m("polling given up for another", "poll_lease", "c('GET', L..'poller') == ARGV[1]", "true", l::one_poller),
+    m("polling is never given up", "poll_lease", "then c('DEL', L..'poller') end", "then end", l::one_poller),
+    m("two writers of a name", "names_claim", "if has == 1 then return", "if false then return", n::one_writer),
+    m("who is refused keeps a part", "names_claim", "for _, w in ipairs(c('ZRANGE', W, 0, -1)) do", "c('SADD', L..'names:'..who, unpack(ARGV, 3)) for _, w in ipairs(c('ZRANGE', W, 0, -1)) do", n::one_writer),
+    m("names are never free again", "names_release", "c('SREM', L..'names:'..who, unpack(ARGV, 2))", "", n::one_writer),
+    m("one name given back gives all back", "names_release", "left = c('SCARD', L..'names:'..who)", "", n::one_writer),
+    m("a writer stays when it has nothing", "names_release", "if left == 0 then", "if false then", n::one_writer),
+    m("a claim never ends", "names_claim", "'-inf', now", "'-inf', 0", n::a_claim_runs_out),
+    m("a claim is not kept alive", "names_claim", "c('ZADD', W, now + ttl, who)", "c('ZADD', W, 'NX', now + ttl, who)", n::a_claim_runs_out),
+    m("names never expire", "names_claim", "c('PEXPIRE', L..'names:'..who, ttl)", "", n::a_claim_runs_out),
     m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),
     m("a lane that was served stays first", "_prelude", "vt + 1 / cfg(", "vt + 0 * cfg(", fairness::a_small_job_passes_a_large_one),
     m("a cooling lane fills the stream", "_prelude", "call('HEXISTS', P..'cool', lane)", "0", fairness::a_cooling_lane_holds_up_nobody),

@@ -143,6 +143,8 @@ fn every_script_stays_in_its_slot() {
         ("lim_report", args![0, 20, 10, 5]),
         ("poll_lease", args!["w", 1000]),
         ("poll_settle", args!["r1", "{}"]),
+        ("names_claim", args!["j|a", 1000, "n"]),
+        ("names_release", args!["j|a", "n"]),
     ] {
         x.p.try_on(l, name, &a).unwrap_or_else(|e| panic!("{name}: {e}"));
     }

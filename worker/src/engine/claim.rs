@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::store::Partition;
-use shared::store::model::{Claim, Claimed, Steered};
+use shared::store::model::{Claim, Claimed};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::active::Held;
 use super::core::{Core, persist};
 use super::executor::{self, Aborted};
 use super::planner;
+use super::unreadable;
 
-/// Before another try of a unit that could not be run here. Milliseconds.
-const UNREADABLE_WAIT_MS: u64 = 10_000;
 /// A claim is repeated (same token) for so long while the store is away; then the entry is left for a takeover.
 const CLAIM_FOR: Duration = Duration::from_secs(10);
 
@@ -71,8 +70,8 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim, reclaimed: bool) {
     let unit = claim.unit.clone();
     let spec = persist!(core, "spec", held.lost, core.spec(p, unit.job));
     let result = match spec {
-        Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, claim, held.clone(), spec).await,
-        Ok(Some(spec)) => executor::run(core.clone(), p, claim, held.clone(), spec, reclaimed).await,
+        Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, &claim, held.clone(), spec).await,
+        Ok(Some(spec)) => executor::run(core.clone(), p, &claim, held.clone(), spec, reclaimed).await,
         Ok(None) => Ok(()),
         Err(e) => Err(Aborted::Store(e)),
     };
@@ -82,28 +81,10 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim, reclaimed: bool) {
         Err(Aborted::Store(e)) => {
             tracing::warn!(unit = %unit, error = %e, "given up; it is taken over when its lease has run out")
         }
-        Err(Aborted::Unreadable(why)) => unreadable(&core, &held, &why).await,
-    }
-}
-
-/// Nothing of the batch can be done by this worker: the job is held with the reason, so that nothing is burnt.
-async fn unreadable(core: &Arc<Core>, held: &Held, why: &str) {
-    tracing::error!(unit = %held.unit, why, "the batch can't be run here");
-    let tenant = match core.spec(held.partition, held.unit.job).await {
-        Ok(Some(spec)) => spec.tenant.clone(),
-        _ => return,
-    };
-    let paused = core.store.pause(&tenant, held.unit.job, why).await;
-    // a job that is being cut short can't be paused: looked at again by whoever can run it, without haste
-    let delay = match paused {
-        Ok(Steered::Done(_) | Steered::Already(_)) => None,
-        _ => Some(UNREADABLE_WAIT_MS),
-    };
-    let parked = core
-        .store
-        .park(held.partition, &held.unit, &held.token, delay, 1, &[])
-        .await;
-    if let Err(e) = paused.map(drop).and(parked.map(drop)) {
-        tracing::warn!(unit = %held.unit, error = %e, "not put aside; it is taken over when its lease has run out");
+        Err(Aborted::Unreadable(why)) => {
+            if let Err(e) = unreadable::see_to(&core, &held, &claim, &why).await {
+                tracing::warn!(unit = %unit, error = %e, "not put aside; it is taken over when its lease has run out");
+            }
+        }
     }
 }

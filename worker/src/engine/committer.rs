@@ -19,23 +19,8 @@ const ERRORS_SAMPLE: usize = 5;
 const BUDGET_FROM_SETTLED: u64 = 20;
 
 pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
-    let mut outcomes = run.batch.outcomes();
-    outcomes.sort_by_key(|o| o.index);
-    // decided when they were planned: they began and ended with their batch
-    for o in outcomes.iter_mut().filter(|o| o.ended_ms.is_none()) {
-        (o.started_ms, o.ended_ms) = (o.started_ms.or(Some(now_ms())), Some(now_ms()));
-    }
-    let phase = run.held.unit.phase.to_string();
-    let mut result = sums(
-        &outcomes,
-        &phase,
-        &run.batch
-            .tasks
-            .iter()
-            .map(|t| (t.input.index, t.input.name.as_str()))
-            .collect(),
-    );
-    result.blob = blob::pack(&outcomes).map_err(StoreError::from)?;
+    let names = run.batch.tasks.iter().map(|t| (t.input.index, t.input.name.as_str()));
+    let mut result = result(run.batch.outcomes(), run.held.unit.phase.as_str(), &names.collect())?;
     result.facts = facts::bounded(run.facts.take(), &run.held.unit);
     if matches!(run.mode(), Mode::Poison | Mode::Bury) {
         result.dead_letter = Some("workers kept crashing on it".to_owned());
@@ -47,6 +32,9 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
         held.lost,
         store.complete(p, &held.unit, &held.token, &result)
     )?;
+    if !matches!(done, Completed::Lost) {
+        run.release_names().await;
+    }
     match done {
         Completed::Ok {
             failed,
@@ -74,6 +62,22 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
             Err(Aborted::Lost)
         }
     }
+}
+
+/// What is committed of a batch's final outcomes. `names`: the tasks', by index.
+pub(super) fn result(
+    mut outcomes: Vec<Outcome>,
+    phase: &str,
+    names: &BTreeMap<u32, &str>,
+) -> Result<BatchResult, StoreError> {
+    outcomes.sort_by_key(|o| o.index);
+    // decided when they were planned: they began and ended with their batch
+    for o in outcomes.iter_mut().filter(|o| o.ended_ms.is_none()) {
+        (o.started_ms, o.ended_ms) = (o.started_ms.or(Some(now_ms())), Some(now_ms()));
+    }
+    let mut result = sums(&outcomes, phase, names);
+    result.blob = blob::pack(&outcomes)?;
+    Ok(result)
 }
 
 /// More failures than the budget allows of all tasks expected.

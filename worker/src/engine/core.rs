@@ -37,6 +37,8 @@ pub struct Core {
     pub metrics: Metrics,
     /// SIGTERM: nothing new is read; what is held is finished or handed back.
     pub stopping: CancellationToken,
+    /// The poller has ended, and given up the right to poll.
+    pub polling_left: CancellationToken,
     /// The grace time is over: runs hand their units back.
     pub give_back: CancellationToken,
     pub pulse: Pulse,
@@ -129,6 +131,7 @@ impl Core {
             slots: Arc::new(Semaphore::new(settings.slots)),
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
+            polling_left: CancellationToken::new(),
             give_back: CancellationToken::new(),
             pulse: Pulse {
                 born: Instant::now(),

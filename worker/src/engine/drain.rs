@@ -8,8 +8,17 @@ use super::core::Core;
 /// Share of the grace time for finishing; the rest is for handing back.
 const FINISH_SHARE: f64 = 0.8;
 
+/// Polling is handed on within this; longer only while Redis is away.
+const HAND_ON: Duration = Duration::from_secs(2);
+
 /// Ends when nothing is held any more, or the grace time is over.
 pub async fn run(core: &Arc<Core>) {
+    finish(core).await;
+    // has long ended, unless there was nothing to finish
+    let _ = tokio::time::timeout(HAND_ON, core.polling_left.cancelled()).await;
+}
+
+async fn finish(core: &Arc<Core>) {
     let grace = core.settings.shutdown_grace;
     let began = Instant::now();
     core.stopping.cancel();

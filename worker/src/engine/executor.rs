@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use shared::blob;
@@ -41,8 +41,10 @@ pub struct Run {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) cx: Context,
     pub(super) gate: Arc<JobGate>,
-    /// One task at a time: the phase demands it, or a task of it is suspected of bringing workers down.
-    pub(super) one_by_one: bool,
+    /// Each task begins when the one before it has ended, whatever that takes: the phase demands it. Between batches the store sees to it.
+    pub(super) in_order: bool,
+    /// One task at a time, because one of them is suspected of bringing workers down.
+    pub(super) is_suspect: bool,
     pub(super) limiter: String,
     pub(super) batch: Batch,
     pub(super) facts: Option<Value>,
@@ -50,6 +52,10 @@ pub struct Run {
     pub(super) intended: BTreeSet<usize>,
     /// What is known here, this life of Redis has been told.
     pub(super) told: Life,
+    /// Writes may begin until then: the names are claimed. None: not yet.
+    pub(super) names_until: Option<Instant>,
+    /// From a worker that never finished.
+    pub(super) is_taken_over: bool,
     crashes: u32,
 }
 
@@ -57,7 +63,7 @@ pub struct Run {
 pub async fn run(
     core: Arc<Core>,
     p: Partition,
-    claim: Claim,
+    claim: &Claim,
     held: Held,
     spec: Arc<JobSpec>,
     reclaimed: bool,
@@ -69,7 +75,7 @@ impl Run {
     fn new(
         core: Arc<Core>,
         partition: Partition,
-        claim: Claim,
+        claim: &Claim,
         held: Held,
         spec: Arc<JobSpec>,
         reclaimed: bool,
@@ -121,7 +127,7 @@ impl Run {
                 spec: spec.clone(),
             }),
         };
-        let one_by_one = !phase.parallelizable || claim.crashes >= 2;
+        let (in_order, is_suspect) = (!phase.parallelizable, claim.crashes >= 2);
         // taken over by idle time: the old owner's calls are over. By any other way (Redis has forgotten a request id, somebody mended
         // the stream) perhaps not, nor their activities: they get the time a takeover would have given them
         let flight = if reclaimed {
@@ -136,7 +142,7 @@ impl Run {
             core.settings.poll_give_up().as_millis() as u64,
             now_ms() + flight.as_millis() as u64,
         );
-        let (crashes, told) = (claim.crashes, claim.life);
+        let (crashes, told) = (claim.crashes, claim.life.clone());
         Ok(Run {
             core,
             partition,
@@ -145,14 +151,26 @@ impl Run {
             executor,
             cx,
             gate,
-            one_by_one,
+            in_order,
+            is_suspect,
             limiter,
             batch,
             facts: None,
             intended: BTreeSet::new(),
             told,
+            names_until: None,
+            is_taken_over: reclaimed || crashes > 0,
             crashes,
         })
+    }
+
+    /// Whether the next task to be sent, at `next`, may be begun beside those that are under way (`flying`: not answered yet).
+    pub(super) fn may_begin(&self, next: usize, flying: usize) -> bool {
+        match (self.in_order, self.is_suspect) {
+            (true, _) => self.batch.first_open() == Some(next),
+            (false, true) => flying == 0 && self.batch.pending().is_empty(),
+            (false, false) => true,
+        }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -167,10 +185,10 @@ impl Run {
         self.remember(self.batch.intents_found()).await?;
         loop {
             let mode = self.mode();
-            self.collect_settled().await?;
+            let taken = self.claim_names().await?;
             self.batch.wake(now_ms());
             self.batch.settle(mode, now_ms());
-            let mut cool = self.read_back().await?;
+            let mut cool = self.read_back().await?.max(taken);
             if mode == Mode::Run && cool.is_none() {
                 cool = if self.executor.writes() {
                     self.send_all().await?
@@ -189,7 +207,8 @@ impl Run {
                 return self.release().await;
             }
             let news = self.mode() != mode;
-            if news || (cool.is_none() && !self.batch.uncertain().is_empty()) {
+            if news || (cool.is_none() && (!self.batch.uncertain().is_empty() || !self.may_write())) {
+                self.collect_settled().await?;
                 continue;
             }
             return self.park(cool).await;

@@ -1,6 +1,5 @@
 //! The job's own data as executors see it: staged input, results of phases, outcomes. Opened with the payload key on the way.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +7,6 @@ use serde_json::Value;
 use shared::blob;
 use shared::id::PhaseId;
 use shared::job::outcome::Outcome;
-use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 
@@ -52,32 +50,20 @@ impl JobData for StoredJob {
         self.core.store.phase_results(&self.spec).await
     }
 
-    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError> {
+    async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError> {
         let (store, p, job) = (&self.core.store, self.spec.partition, self.spec.id);
-        let (mut out, mut cursor) = (Vec::new(), "0".to_owned());
+        let mut cursor = "0".to_owned();
         let mut seen = std::collections::HashSet::new();
         loop {
             let (page, next) = store.scan_outcomes(p, job, phase, &cursor).await?;
             for (batch, blob) in page {
                 // HSCAN may give a field twice
-                if !seen.insert(batch) {
-                    continue;
-                }
-                let outcomes: Vec<Outcome> = blob::unpack(&blob)?;
-                let mut tasks: HashMap<u32, TaskInput> = store
-                    .batch_input(p, job, phase, batch)
-                    .await?
-                    .into_iter()
-                    .map(|t| (t.index, t))
-                    .collect();
-                for o in outcomes {
-                    if let Some(t) = tasks.remove(&o.index) {
-                        out.push((t, o));
-                    }
+                if seen.insert(batch) {
+                    blob::unpack::<Vec<Outcome>>(&blob)?.into_iter().for_each(&mut *each);
                 }
             }
             if next == "0" {
-                return Ok(out);
+                return Ok(());
             }
             cursor = next;
         }

@@ -20,6 +20,8 @@ pub mod executor;
 mod sending;
 mod settling;
 mod committer;
+mod names;
+mod unreadable;
 pub mod reader;
 pub mod heartbeat;
 pub mod reclaimer;

@@ -8,7 +8,7 @@ use shared::blob;
 use shared::id::Unit;
 use shared::secret::SecretString;
 use shared::store::model::{Claim, ErrorView, Fenced, Flag, PlanCommitted};
-use shared::store::{JobSpec, Partition, StoreError};
+use shared::store::{JobSpec, NamesClaimed, Partition, StoreError};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
@@ -17,6 +17,7 @@ use super::executor::Aborted;
 use super::facts;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
+use super::names;
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
 use crate::gate::GateClosed;
 use crate::remote::{CallError, NotSent};
@@ -52,6 +53,7 @@ struct Planner {
 /// Collects tasks into batches and stores them as they fill.
 struct Sink<'a> {
     p: &'a Planner,
+    limiter: &'a str,
     open: Vec<Task>,
     ready: Vec<(u32, Vec<u8>, Vec<u8>)>,
     ready_bytes: usize,
@@ -63,7 +65,7 @@ struct Sink<'a> {
 pub async fn run(
     core: Arc<Core>,
     partition: Partition,
-    claim: Claim,
+    claim: &Claim,
     held: Held,
     spec: Arc<JobSpec>,
 ) -> Result<(), Aborted> {
@@ -85,17 +87,23 @@ pub async fn run(
             .fail("POISON", "workers kept crashing while they planned this phase", true)
             .await;
     }
-    match planner.plan(&claim).await {
+    match planner.plan(claim).await {
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
         Err(PlanError::Elsewhere(why)) => Err(Aborted::Unreadable(why)),
+        // as often as it takes, until the job's time is over
+        Err(PlanError::NamesTaken) => {
+            let jitter = names::ASK_AGAIN.mul_f64(rand::random());
+            let wait = (names::ASK_AGAIN + jitter).as_millis() as u64;
+            planner.park(Some(wait), attempts(claim)).await
+        }
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
         Err(PlanError::Store(e)) => {
             planner
-                .again_or_fail(&claim, "STORE", &e.to_string(), e.is_transient(), None)
+                .again_or_fail(claim, "STORE", &e.to_string(), e.is_transient(), None)
                 .await
         }
-        Err(PlanError::Call(e)) => planner.call_failed(&claim, e).await,
+        Err(PlanError::Call(e)) => planner.call_failed(claim, e).await,
     }
 }
 
@@ -124,6 +132,7 @@ impl Planner {
                 ),
             }))
         })?;
+        let limiter = limits.limiter.clone();
         let throttle = core.throttle_for(limits);
         throttle.serve(self.partition, &claim.lane);
         let gate = JobGate {
@@ -145,6 +154,7 @@ impl Planner {
         for _ in 0..3 {
             let mut sink = Sink {
                 p: self,
+                limiter: &limiter,
                 open: Vec::new(),
                 ready: Vec::new(),
                 ready_bytes: 0,
@@ -353,6 +363,19 @@ impl Sink<'_> {
 
 #[async_trait]
 impl TaskSink for Sink<'_> {
+    async fn claim(&mut self, wanted: Vec<String>) -> Result<(), PlanError> {
+        let (core, held) = (&self.p.core, &self.p.held);
+        match names::claim(core, held, self.limiter, &wanted).await? {
+            NamesClaimed::Ours | NamesClaimed::New => Ok(()),
+            NamesClaimed::Taken(other) => {
+                // one that waits has nothing, or two could wait for each other
+                core.store.release_all_names(self.limiter, &names::writer(held)).await?;
+                tracing::info!(unit = %self.p.unit(), other = %other, "waits: another job writes the same names");
+                Err(PlanError::NamesTaken)
+            }
+        }
+    }
+
     async fn push(&mut self, task: Task) -> Result<(), PlanError> {
         self.tasks += 1;
         if self.tasks > TASKS_MAX {

@@ -18,6 +18,8 @@ use super::settling::WAKE_PARTLY_MS;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A poller that dies or stops is replaced after this.
 const LEASE: Duration = Duration::from_secs(5);
+/// At a stop, a look under way may take so long.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// A controller without anything pending is not looked at any more after this.
 const IDLE: Duration = Duration::from_secs(60);
 /// After the first 202.
@@ -42,12 +44,14 @@ struct Pace {
 
 /// Until the worker stops. Each controller is looked at in a task of its own: one that is slow holds up no other.
 pub async fn run(core: Arc<Core>) {
+    let _left = core.polling_left.clone().drop_guard();
     let paces: Arc<Mutex<HashMap<String, Pace>>> = Arc::default();
+    // the last look at each controller, under way or over
     let mut looking: HashMap<String, JoinHandle<()>> = HashMap::new();
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = core.stopping.cancelled() => return,
+            () = core.stopping.cancelled() => return leave(&core, looking).await,
         }
         let limiters = match core.store.polled_limiters().await {
             Ok(l) => l,
@@ -56,9 +60,9 @@ pub async fn run(core: Arc<Core>) {
                 continue;
             }
         };
-        looking.retain(|_, task| !task.is_finished());
+        looking.retain(|name, task| !task.is_finished() || limiters.iter().any(|(l, _)| l == name));
         for (limiter, newest_ms) in limiters {
-            if looking.contains_key(&limiter) {
+            if looking.get(&limiter).is_some_and(|task| !task.is_finished()) {
                 continue;
             }
             let (core, paces, name) = (core.clone(), paces.clone(), limiter.clone());
@@ -72,6 +76,21 @@ pub async fn run(core: Arc<Core>) {
                 }
             });
             looking.insert(limiter, task);
+        }
+    }
+}
+
+/// The worker stops: another one polls from now on, rather than when this one's lease has run out.
+async fn leave(core: &Core, looking: HashMap<String, JoinHandle<()>>) {
+    let last = Instant::now() + LAST_LOOK;
+    for (limiter, mut look) in looking {
+        // a look that is cut off loses nothing: what it did not store is asked for again, whom it did not wake wakes by itself
+        if tokio::time::timeout_at(last.into(), &mut look).await.is_err() {
+            look.abort();
+            let _ = look.await;
+        }
+        if let Err(e) = core.store.poll_lease(&limiter, &core.worker, 0).await {
+            tracing::debug!(limiter, error = %e, "polling not handed on; another worker takes over when the lease has run out");
         }
     }
 }

@@ -30,12 +30,12 @@ impl Run {
         let mut waiting = None;
         loop {
             let todo = self.batch.todo();
-            let block = if self.one_by_one { 1 } else { BLOCK_MAX };
-            let more = !todo.is_empty()
+            let block = if self.in_order || self.is_suspect { 1 } else { BLOCK_MAX };
+            let more = todo.first().is_some_and(|next| self.may_begin(*next, flying.len()))
                 && !stopped
                 && cool.is_none()
                 && self.mode() == Mode::Run
-                && (!self.one_by_one || (flying.is_empty() && self.batch.pending().is_empty()));
+                && self.may_write();
             if !more && flying.is_empty() {
                 return Ok(cool);
             }
@@ -50,7 +50,9 @@ impl Run {
                 permits = async { waiting.as_mut().expect("guarded by the condition").await }, if more && waiting.is_some() => {
                     waiting = None;
                     match permits {
-                        Ok(permits) => self.begin(&todo, permits, &mut flying).await?,
+                        Ok(permits) if self.may_write() => self.begin(&todo, permits, &mut flying).await?,
+                        // the wait was long: the names are claimed anew first
+                        Ok(_unused) => {}
                         Err(GateClosed::CoolDown(d)) => cool = Some(d),
                         Err(GateClosed::LeaseLost) if lost.is_cancelled() => return Err(Aborted::Lost),
                         // heartbeats do not get through: nothing is sent until they do
@@ -159,7 +161,7 @@ impl Run {
     /// Runs the tasks of a phase that only reads, one after the other.
     pub(super) async fn read_all(&mut self) -> Result<Option<Duration>, Aborted> {
         for at in self.batch.todo() {
-            if self.mode() != Mode::Run || self.core.give_back.is_cancelled() {
+            if self.mode() != Mode::Run || self.core.give_back.is_cancelled() || !self.may_begin(at, 0) {
                 return Ok(None);
             }
             let _ = self.batch.mark_sent(at, now_ms());

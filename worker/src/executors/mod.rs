@@ -44,14 +44,21 @@ pub trait JobData: Send + Sync {
     async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError>;
     /// `{<phase>: {state, tasks, done, …, facts}}`.
     async fn phases(&self) -> Result<Value, StoreError>;
-    /// All outcomes of an earlier phase, with the tasks they belong to, batch by batch in no particular order.
-    async fn outcomes(&self, phase: &PhaseId) -> Result<Vec<(TaskInput, Outcome)>, StoreError>;
+    /// Shows all outcomes of an earlier phase, batch by batch in no particular order. One page is in memory at a time: 100,000 take 60 MB,
+    /// of which `each` keeps what it needs.
+    async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
 }
 
 /// Where a planner puts its tasks, in order. Batches fill up and are stored on the way; memory stays bounded.
 #[async_trait]
 pub trait TaskSink: Send {
     async fn push(&mut self, task: Task) -> Result<(), PlanError>;
+
+    /// Names the phase may write ([`Executor::writes_name`]), before it looks what is there: no other job writes them until their
+    /// tasks have ended. [`PlanError::NamesTaken`] when another job does now.
+    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
+        Ok(())
+    }
 }
 
 /// Why a phase could not be planned.
@@ -67,6 +74,9 @@ pub enum PlanError {
     /// This build can't plan it, another may: the job is held with this reason.
     #[error("{0}")]
     Elsewhere(String),
+    /// Another job writes what this phase would: planned again when that has ended.
+    #[error("another job writes the same names")]
+    NamesTaken,
     /// Somebody else plans it now.
     #[error("the plan was taken over")]
     Lost,
@@ -120,6 +130,12 @@ pub trait Executor: Send + Sync {
     /// False: its tasks only read; [`Executor::read`] runs them, without intents and polling.
     fn writes(&self) -> bool {
         true
+    }
+
+    /// What the task's write makes, changes or takes, by a name that is the same in every job and unlike that of anything else on the
+    /// controller. Planned only after it was claimed with [`TaskSink::claim`].
+    fn writes_name(&self, _task: &Task) -> Option<String> {
+        None
     }
 
     /// One task of a phase that only reads. Facts (≤ 4 KiB) are kept with the batch.

@@ -14,7 +14,7 @@ local m = {}
 for i = 1, #e[1][2], 2 do m[e[1][2][i]] = e[1][2][i + 1] end
 local job, ph, b, lane, w, ms = m.j, m.ph, m.b, m.l, tonumber(m.w), now()
 local j = J(job)
-local f = call('HMGET', j, 'status', 'held', 'trunc', 'budget_s', 'spent')
+local f = call('HMGET', j, 'status', 'held', 'trunc', 'budget_s')
 if not f[1] then deq(lane, entry, w); ring_add(lane); pump(4); return { 'GONE' } end
 if call('HEXISTS', j..':out:'..ph, b) == 1 then deq(lane, entry, w); ring_add(lane); pump(4); return { 'DONE' } end
 local pst = call('HGET', PH(job, ph), 'st')

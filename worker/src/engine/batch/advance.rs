@@ -62,6 +62,32 @@ impl Batch {
         }
     }
 
+    /// What was planned as absent may be there by now: it is looked up before it is sent. Answers what must be stored before.
+    pub fn look_up_unsent(&mut self, now_ms: u64) -> Vec<(usize, Checkpoint)> {
+        let error = || {
+            TaskError::new(
+                "NAMES_RELEASED",
+                "another job may have written it meanwhile: it is looked up first",
+            )
+        };
+        let mut looks = Vec::new();
+        for at in 0..self.states.len() {
+            let (tries, not_before_ms, last) = match self.states[at].clone() {
+                State::Todo(tries) => (tries, now_ms, error()),
+                State::Waiting {
+                    tries,
+                    not_before_ms,
+                    last,
+                    read_back: None,
+                    ..
+                } => (tries, not_before_ms, last),
+                _ => continue,
+            };
+            looks.push((at, self.wait(at, tries, not_before_ms, last, (Some(Doubt::Sent), None))));
+        }
+        looks
+    }
+
     /// The write is about to leave. Answers the checkpoint that must be stored before.
     pub fn mark_sent(&mut self, at: usize, now_ms: u64) -> Checkpoint {
         let mut tries = match &self.states[at] {

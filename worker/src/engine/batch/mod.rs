@@ -147,6 +147,17 @@ impl Batch {
         }
     }
 
+    /// Tasks that are not done.
+    pub fn open(&self) -> impl Iterator<Item = &Task> {
+        let open = |(task, state): (_, &State)| (!matches!(state, State::Done(_))).then_some(task);
+        self.tasks.iter().zip(&self.states).filter_map(open)
+    }
+
+    /// The first task that is not done, in the order of the plan.
+    pub fn first_open(&self) -> Option<usize> {
+        self.states.iter().position(|s| !matches!(s, State::Done(_)))
+    }
+
     pub fn all_done(&self) -> bool {
         self.states.iter().all(|s| matches!(s, State::Done(_)))
     }

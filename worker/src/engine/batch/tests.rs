@@ -311,6 +311,29 @@ fn retries_end_and_an_ambiguous_last_one_is_read_back_first() {
 }
 
 #[test]
+fn what_another_job_may_have_written_is_looked_up_before_it_is_sent() {
+    for (found, sent) in [(Found::Absent, true), (Found::Present(outcome(Origin::Adopted)), false)] {
+        let mut b = fresh();
+        let looks = b.look_up_unsent(1_000);
+        assert_eq!(looks.len(), 1);
+        // also when it is taken over before it was looked up
+        b = taken_over(&looks[0].1);
+        assert!(b.todo().is_empty());
+        b.wake(1_000);
+        assert_eq!((b.uncertain(), b.is_ours(0)), (vec![0], false));
+        b.found(0, found, 1_000, 0.5);
+        assert_eq!((b.todo().len(), b.all_done()), (usize::from(sent), !sent));
+    }
+    let mut waiting = fresh();
+    send(&mut waiting, limited(), 0);
+    let due = waiting.next_due_ms();
+    assert_eq!(waiting.look_up_unsent(1).len(), 1);
+    assert_eq!(waiting.next_due_ms(), due, "not earlier than it was to be sent");
+    waiting.wake(due.unwrap());
+    assert_eq!(waiting.uncertain(), [0]);
+}
+
+#[test]
 fn nothing_sent_is_no_attempt() {
     let mut b = fresh();
     for n in 0..50 {

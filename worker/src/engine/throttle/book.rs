@@ -13,6 +13,8 @@ pub(super) const DOWN_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Longest pause taken from an answer. `Retry-After` may name any number, even one no clock can add; after five minutes one
 /// more call is cheap, and who asked for more says so again. The scripts have the same bound.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Before somebody who could not be told of a pause is told again; for as long as the pause lasts.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// A pause that ends later than the known one by less than this is the same one, told over the network.
 const SAME_PAUSE: Duration = Duration::from_millis(250);
 
@@ -47,6 +49,8 @@ pub struct Book {
     outdated: bool,
     /// This worker changed the limit, or saw that another one had cut it.
     changed: Option<Instant>,
+    /// The limit was cut because of 429s, here or elsewhere: those of calls begun before that are of the same signal.
+    cut: Option<Instant>,
     /// The limit moved, whoever did it, or a sample asked for no change.
     looked: Option<Instant>,
 }
@@ -82,6 +86,7 @@ impl Book {
             known: None,
             outdated: false,
             changed: None,
+            cut: None,
             looked: None,
         }
     }
@@ -100,7 +105,8 @@ impl Book {
             }
             Verdict::Throttled { retry_after } => {
                 self.silent = 0;
-                self.counts.throttled += 1;
+                let began = now.checked_sub(latency).unwrap_or(now);
+                self.counts.throttled += u32::from(self.cut.is_none_or(|cut| began >= cut));
                 pause = retry_after;
             }
             Verdict::ServerError { retry_after } => {
@@ -130,10 +136,12 @@ impl Book {
     pub fn granted(&mut self, generation: u64, limit: Limit, pause: Duration, now: Instant) {
         if let Some((_, old)) = self.known.filter(|(g, _)| *g != generation) {
             self.looked = Some(now);
-            if limit.rate < old.rate {
+            // at the lowest rate a cut shows in the concurrency alone
+            let is_cut = limit.rate < old.rate || limit.rate <= aimd::RATE_MIN && limit.concurrency < old.concurrency;
+            if is_cut {
                 // one signal, one change for the fleet: the 429s seen here so far are from before that cut
                 self.counts = Counts::default();
-                self.changed = Some(now);
+                (self.changed, self.cut) = (Some(now), Some(now));
             }
         }
         self.outdated &= self.known.is_some_and(|(g, _)| g == generation);
@@ -158,10 +166,12 @@ impl Book {
         Some(left)
     }
 
-    /// When the sample may be used, if it is worth waking up for.
+    /// When the sample may be used, or a pause told again, if there is anything worth waking up for.
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
         let worth = self.counts.throttled > 0 && self.known.is_some() && !self.outdated;
-        worth.then(|| aimd::STEP.saturating_sub(since(self.changed, now)))
+        let sample = worth.then(|| aimd::STEP.saturating_sub(since(self.changed, now)));
+        let untold = (self.tell_fleet || self.tell_lanes).then_some(TELL_AGAIN);
+        sample.into_iter().chain(untold).min()
     }
 
     /// What is to be told now, if anything. Uses up the sample only if the limit may be moved now.
@@ -214,6 +224,9 @@ impl Book {
             // the store counts generations up by one
             self.known = Some((r.generation + 1, new));
             self.changed = Some(now);
+            if r.throttled() {
+                self.cut = Some(now);
+            }
         }
     }
 
@@ -221,6 +234,11 @@ impl Book {
     pub fn refused(&mut self, r: &Report) {
         self.counts.add(r.counts);
         self.outdated = true;
+    }
+
+    /// A lane could not be told of the pause: all of them are told again, which changes nothing for those that know.
+    pub fn lanes_untold(&mut self) {
+        self.tell_lanes = true;
     }
 
     /// Nobody could be told.

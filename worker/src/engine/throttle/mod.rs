@@ -359,6 +359,7 @@ impl Throttle {
             for (p, lane) in lanes {
                 if let Err(e) = self.store.cool_lane(p, &lane, pause_ms).await {
                     tracing::debug!(error = %e, "lane not paused");
+                    locked(&self.state).book.lanes_untold();
                 }
             }
         }

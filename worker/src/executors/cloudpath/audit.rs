@@ -28,7 +28,7 @@ use crate::gate::Permit;
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.audit_results";
-/// Pools audited at once by one worker: each holds all outcomes of the job for a moment, and the keys of its pool.
+/// Pools audited at once by one worker: each holds the ids of all keys of the job, and the keys of its pool.
 const AT_ONCE: usize = 1;
 /// Users named in an error.
 const NAMED_MAX: usize = 5;
@@ -60,17 +60,20 @@ impl AuditResults {
 }
 
 /// What the job says of a row: the id of its key and how it came by it.
-type Claims = HashMap<u32, (String, Origin)>;
+type Claims = HashMap<u32, (Box<str>, Origin)>;
 
 async fn claims(cx: &Context) -> Result<Claims, StoreError> {
     let phase: PhaseId = "create_passphrases"
         .parse()
         .map_err(|e: shared::id::BadName| StoreError::Corrupt(e.to_string()))?;
-    let outcomes = cx.input.outcomes(&phase).await?;
-    let done = outcomes.into_iter().filter(|(_, o)| o.status == TaskStatus::Completed);
-    Ok(done
-        .filter_map(|(_, o)| o.resource.map(|r| (o.index, (r.id, r.origin))))
-        .collect())
+    let mut claims = Claims::new();
+    let keep = &mut |o: Outcome| {
+        if o.status == TaskStatus::Completed {
+            claims.extend(o.resource.map(|r| (o.index, (r.id.into(), r.origin))));
+        }
+    };
+    cx.input.outcomes(&phase, keep).await?;
+    Ok(claims)
 }
 
 /// The result for one pool. Pure.
@@ -260,7 +263,7 @@ mod tests {
             key("k-4", "ella", "value-of-ella"),
             key("k-9", "zoe", "nobody-exported"),
         ]);
-        let claim = |id: &str| (id.to_owned(), origin);
+        let claim = |id: &str| (id.into(), origin);
         // ella's task failed: nothing is claimed of her.
         let claims = [
             (0, claim("k-0")),

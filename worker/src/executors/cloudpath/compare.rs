@@ -141,13 +141,55 @@ pub fn pool_body(wanted: &PoolSpec) -> PoolBody {
     }
 }
 
-/// The body of an update: what is there, with the fields we want.
+/// The body of an update: what is there, with the fields we want. Settings that take every key stay as they are.
 pub fn pool_change(wanted: &PoolSpec, found: &Pool) -> PoolBody {
-    PoolBody {
-        policy_default_access: found.body.policy_default_access,
-        auto_notifications_enabled: found.body.auto_notifications_enabled,
-        ..pool_body(wanted)
+    let (mut body, there) = (pool_body(wanted), &found.body);
+    body.policy_default_access = there.policy_default_access;
+    body.auto_notifications_enabled = there.auto_notifications_enabled;
+    if takes_format(there, &body) {
+        body.passphrase_format = there.passphrase_format.clone();
     }
+    if takes_length(there, &body) {
+        body.passphrase_length = there.passphrase_length;
+    }
+    if takes_devices(there, &body) {
+        body.device_count_limit = there.device_count_limit;
+    }
+    body
+}
+
+// Format, length and device limit are nobody's wish: they are the narrowest that take every key of the export, and move with it. A
+// pool that takes all of them fits, and one made by an earlier import is found again when the export has grown or shrunk.
+
+fn takes_format(there: &PoolBody, wanted: &PoolBody) -> bool {
+    let width = |body: &PoolBody| {
+        ["NUMBERS_ONLY", "KEYBOARD_FRIENDLY", "MOST_SECURED"]
+            .iter()
+            .position(|known| *known == word(&body.passphrase_format))
+    };
+    match (width(there), width(wanted)) {
+        (Some(there), Some(wanted)) => there >= wanted,
+        _ => there.passphrase_format == wanted.passphrase_format,
+    }
+}
+
+/// It is the pool's minimum: what is shorter would be replaced.
+fn takes_length(there: &PoolBody, wanted: &PoolBody) -> bool {
+    there.passphrase_length <= wanted.passphrase_length
+}
+
+fn takes_devices(there: &PoolBody, wanted: &PoolBody) -> bool {
+    match (there.device_count_limit, wanted.device_count_limit) {
+        (None, _) => true,
+        (Some(there), wanted) => wanted.is_some_and(|wanted| there >= wanted),
+    }
+}
+
+/// Whether the settings that may be wider are exactly these: what differs was not made by this body.
+pub fn is_as_sent(sent: &PoolBody, found: &Pool) -> bool {
+    found.body.passphrase_format == sent.passphrase_format
+        && found.body.passphrase_length == sent.passphrase_length
+        && found.body.device_count_limit == sent.device_count_limit
 }
 
 fn same_word<A: serde::Serialize, B: serde::de::DeserializeOwned>(word: &A) -> B {
@@ -159,17 +201,23 @@ fn same_word<A: serde::Serialize, B: serde::de::DeserializeOwned>(word: &A) -> B
 /// A pool with the name wanted, against the body wanted and the group it should be in.
 pub fn pool(wanted: &PoolBody, group_id: &str, found: &Pool) -> Differences {
     let (mut all, body) = (Differences::default(), &found.body);
-    all.values(
-        "passphraseFormat",
-        Some(word(&body.passphrase_format)),
-        Some(word(&wanted.passphrase_format)),
-    );
-    all.numbers(
-        "passphraseLength",
-        Some(body.passphrase_length),
-        Some(wanted.passphrase_length),
-    );
-    all.numbers("deviceCountLimit", body.device_count_limit, wanted.device_count_limit);
+    if !takes_format(body, wanted) {
+        all.values(
+            "passphraseFormat",
+            Some(word(&body.passphrase_format)),
+            Some(word(&wanted.passphrase_format)),
+        );
+    }
+    if !takes_length(body, wanted) {
+        all.numbers(
+            "passphraseLength",
+            Some(body.passphrase_length),
+            Some(wanted.passphrase_length),
+        );
+    }
+    if !takes_devices(body, wanted) {
+        all.numbers("deviceCountLimit", body.device_count_limit, wanted.device_count_limit);
+    }
     all.values(
         "expirationType",
         body.expiration_type.as_ref().map(word),
@@ -249,22 +297,55 @@ mod tests {
     #[test]
     fn every_differing_field_of_a_pool_is_named_with_both_values() {
         let there = pool_there(
-            json!({"passphraseFormat": "DICTIONARY_WORDS", "passphraseLength": 8, "deviceCountLimit": null,
+            json!({"passphraseFormat": "DICTIONARY_WORDS", "passphraseLength": 20, "deviceCountLimit": 3,
             "expirationType": "DAYS_AFTER_TIME", "expirationOffset": 3, "expirationDate": null, "identityGroupId": "h"}),
         );
         let found = pool(&pool_body(&pool_wanted()), "g", &there);
         assert_eq!(
             name_conflict("DPSK pool \"Lobby-DPSK\"", &found).message,
             "DPSK pool \"Lobby-DPSK\" exists and differs: passphraseFormat is DICTIONARY_WORDS, wanted KEYBOARD_FRIENDLY; \
-             passphraseLength is 8, wanted 11; deviceCountLimit is none, wanted 5; expirationType is DAYS_AFTER_TIME, wanted \
+             passphraseLength is 20, wanted 11; deviceCountLimit is 3, wanted 5; expirationType is DAYS_AFTER_TIME, wanted \
              SPECIFIED_DATE; expirationOffset is 3, wanted none; expirationDate is none, wanted 2027-01-01T00:00:00Z; \
              identityGroupId is h, wanted g"
         );
     }
 
     #[test]
+    fn a_pool_that_takes_every_key_is_equal_one_that_does_not_differs() {
+        for (field, fits, does_not) in [
+            ("passphraseLength", json!(8), json!(12)),
+            ("deviceCountLimit", json!(6), json!(4)),
+            ("deviceCountLimit", json!(null), json!(1)),
+            ("passphraseFormat", json!("MOST_SECURED"), json!("NUMBERS_ONLY")),
+            (
+                "passphraseFormat",
+                json!("KEYBOARD_FRIENDLY"),
+                json!("DICTIONARY_WORDS"),
+            ),
+        ] {
+            let found = |value: &serde_json::Value| pool_there(json!({ field: value }));
+            let differs = |value| pool(&pool_body(&pool_wanted()), "g", &found(value));
+            assert!(differs(&fits).is_empty(), "{field} {fits}");
+            assert!(differs(&does_not).only(field), "{field} {does_not}");
+            // as it is where it fits, as wanted where it does not
+            let changed = |value| pool_change(&pool_wanted(), &found(value));
+            assert!(is_as_sent(&changed(&fits), &found(&fits)), "{field} {fits}");
+            assert!(
+                is_as_sent(&changed(&does_not), &pool_there(json!({}))),
+                "{field} {does_not}"
+            );
+        }
+        let unlimited: PoolSpec = serde_json::from_value(
+            json!({"index": 0, "group": 0, "name": "Lobby-DPSK", "passphrase_format": "KEYBOARD_FRIENDLY",
+            "passphrase_length": 11, "passphrases": 1}),
+        )
+        .unwrap();
+        assert!(pool(&pool_body(&unlimited), "g", &pool_there(json!({}))).has("deviceCountLimit"));
+    }
+
+    #[test]
     fn a_change_keeps_what_we_do_not_import() {
-        let body = pool_change(&pool_wanted(), &pool_there(json!({"passphraseLength": 8})));
+        let body = pool_change(&pool_wanted(), &pool_there(json!({"passphraseLength": 20})));
         assert_eq!((body.passphrase_length, body.policy_default_access), (11, Some(false)));
     }
 

@@ -83,6 +83,11 @@ fn resource(id: &str, name: &str, origin: Origin) -> Resource {
     }
 }
 
+/// What is claimed of a pool, against other jobs.
+fn claimed(name: &str) -> String {
+    format!("{KIND}|{name}")
+}
+
 fn object(name: &str) -> String {
     format!("DPSK pool {}", quoted(name))
 }
@@ -163,6 +168,8 @@ fn judge(index: u32, data: &Data, found: &[Pool], policy: NameConflict, ours: bo
     let differences = compare::pool(&data.body, &data.group, pool);
     let origin = match (differences.is_empty(), &data.update, policy) {
         (true, _, _) if !ours => Origin::Adopted,
+        // one that fits and is not what we sent was made by somebody else
+        (true, None, _) if !compare::is_as_sent(&data.body, pool) => Origin::Adopted,
         (true, None, _) => Origin::Created,
         (true, Some(_), _) => Origin::Updated,
         // The change has not been made (yet).
@@ -188,6 +195,8 @@ impl Executor for CreateDpskPools {
         if plan.pools.is_empty() {
             return Ok(None);
         }
+        sink.claim(plan.pools.iter().map(|p| claimed(&p.name)).collect())
+            .await?;
         let groups = made_by(cx, "create_identity_groups").await?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let there = There::sweep(&r1, cx).await?;
@@ -217,6 +226,10 @@ impl Executor for CreateDpskPools {
         Ok(Some(
             json!({"dpsk_pools": plan.pools.len(), "to_create": writes - updates, "to_update": updates}),
         ))
+    }
+
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(claimed(&task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
@@ -309,7 +322,7 @@ mod tests {
         assert_eq!(decided(vec![pool("q", "Other", "h", 11)], NameConflict::Fail), made);
         let adopted = Decision::Settled(Outcome::completed(2, Some(resource("p", "Lobby", Origin::Adopted))));
         assert_eq!(decided(vec![pool("p", "Lobby", "g", 11)], NameConflict::Fail), adopted);
-        let differs = || vec![pool("p", "Lobby", "g", 8)];
+        let differs = || vec![pool("p", "Lobby", "g", 20)];
         assert_eq!(code(decided(differs(), NameConflict::Fail)), "NAME_CONFLICT");
         assert_eq!(decided(differs(), NameConflict::Adopt), adopted);
         let Decision::Write(change) = decided(differs(), NameConflict::Update) else {
@@ -358,7 +371,8 @@ mod tests {
             Found::Absent => None,
             Found::Present(o) => Some((o.status, o.resource.map(|r| r.origin))),
         };
-        let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 8)]);
+        let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 20)]);
+        let fits = [pool("p", "Lobby", "g", 8)];
         assert_eq!(judged(&data(None), &[], true), None);
         assert_eq!(
             judged(&data(None), &equal, true),
@@ -369,6 +383,11 @@ mod tests {
             Some((TaskStatus::Completed, Some(Origin::Adopted)))
         );
         assert_eq!(judged(&data(None), &other, true), Some((TaskStatus::Failed, None)));
+        assert_eq!(
+            judged(&data(None), &fits, true),
+            Some((TaskStatus::Completed, Some(Origin::Adopted))),
+            "not what we sent"
+        );
         assert_eq!(
             judged(&data(Some("p")), &equal, true),
             Some((TaskStatus::Completed, Some(Origin::Updated)))

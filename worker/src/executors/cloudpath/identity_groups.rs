@@ -93,6 +93,11 @@ fn resource(id: &str, name: &str, origin: Origin) -> Resource {
     }
 }
 
+/// What is claimed of a group, against other jobs.
+fn claimed(name: &str) -> String {
+    format!("{KIND}|{name}")
+}
+
 /// The group a task stands for.
 fn wanted(task: &Task) -> Result<GroupSpec, CallError> {
     Ok(GroupSpec {
@@ -115,6 +120,8 @@ impl Executor for CreateIdentityGroups {
         if plan.groups.is_empty() {
             return Ok(None);
         }
+        sink.claim(plan.groups.iter().map(|g| claimed(&g.name)).collect())
+            .await?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let names: Vec<&str> = plan.groups.iter().map(|g| g.name.as_str()).collect();
         let there = find(&r1, cx, &names).await?;
@@ -134,6 +141,10 @@ impl Executor for CreateIdentityGroups {
             sink.push(Task { input, secret: None }).await?;
         }
         Ok(Some(json!({"identity_groups": plan.groups.len(), "to_create": absent})))
+    }
+
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(claimed(&task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -39,6 +39,11 @@ impl CreatePassphrases {
     }
 }
 
+/// What is claimed of a key, against other jobs: user names are unique in a pool.
+fn claimed(pool: &str, username: &str) -> String {
+    format!("{}|{pool}|{username}", decide::KIND)
+}
+
 /// A pool while its rows are being planned.
 struct Open {
     now: PoolNow,
@@ -208,6 +213,11 @@ impl Executor for CreatePassphrases {
         let (plan, policy) = (import_plan(&cx.spec)?, options(&cx.spec)?.name_conflict);
         let r1 = self.clients.get(cx.spec.controller)?;
         let pools = pools_now(cx, &r1, &plan).await?;
+        let mut rows = Rows::all(cx.input.as_ref());
+        while let Some((_, chunk)) = rows.next().await? {
+            let row = |row: &Row| Some(claimed(&pools.get(&row.pool?.into())?.id, &row.username));
+            sink.claim(chunk.iter().filter_map(|(r, _)| row(r)).collect()).await?;
+        }
         let mut planner = Planner {
             cx,
             r1,
@@ -226,6 +236,11 @@ impl Executor for CreatePassphrases {
             }
         }
         Ok(Some(json!({"to_write": planner.writes})))
+    }
+
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        let key = KeyTask::read(&task.input.data).ok()?;
+        Some(claimed(&key.pool, &task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -86,9 +86,14 @@ pub async fn made_by(cx: &Context, phase: &str) -> Result<HashMap<u32, Resource>
     let phase: PhaseId = phase
         .parse()
         .map_err(|e: shared::id::BadName| StoreError::Corrupt(e.to_string()))?;
-    let outcomes = cx.input.outcomes(&phase).await?;
-    let done = outcomes.into_iter().filter(|(_, o)| o.status == TaskStatus::Completed);
-    Ok(done.filter_map(|(_, o)| Some((o.index, o.resource?))).collect())
+    let mut made = HashMap::new();
+    let keep = &mut |o: Outcome| {
+        if o.status == TaskStatus::Completed {
+            made.extend(o.resource.map(|r| (o.index, r)));
+        }
+    };
+    cx.input.outcomes(&phase, keep).await?;
+    Ok(made)
 }
 
 /// The answer to a write in the engine's words. `done` makes the outcome of one that was carried out at once; one without the id of

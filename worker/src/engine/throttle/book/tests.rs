@@ -146,3 +146,73 @@ fn a_raise_seen_is_a_raise_made() {
     assert!(b.report(CEILING, t + ms(1400)).is_none());
     assert!(b.report(CEILING, t + ms(1500)).is_some_and(|r| r.new.is_some()));
 }
+
+#[test]
+fn a_lane_that_could_not_be_told_is_told_again_while_the_pause_lasts() {
+    let asked = Verdict::Throttled {
+        retry_after: Some(ms(4000)),
+    };
+    for (at, told) in [(500, true), (3900, true), (4100, false)] {
+        let (mut b, t) = (Book::new(), Instant::now());
+        b.ended(asked, ms(5), t);
+        let r = b.report(CEILING, t).unwrap();
+        assert!(!r.lane_pause.is_zero());
+        assert_eq!(b.due_in(t), None);
+        b.lanes_untold();
+        assert_eq!(b.due_in(t), Some(TELL_AGAIN));
+        let again = b.report(CEILING, t + ms(at));
+        let left = told.then(|| (Duration::ZERO, ms(4000 - at)));
+        assert_eq!(again.map(|r| (r.fleet_pause, r.lane_pause)), left, "after {at} ms");
+        assert_eq!(b.due_in(t + ms(at)), None);
+    }
+}
+
+/// Eight workers and the store's compare-and-set, in steps of 10 ms. `throttled`: the milliseconds in which every worker sees a 429.
+/// Answers when the fleet's limit was cut. Between the 429s calls succeed, unless it starts at the lowest rate and shall stay there.
+fn cuts_of_a_fleet(start: Limit, throttled: std::ops::Range<u64>) -> Vec<u64> {
+    let (t, mut store, mut cuts) = (Instant::now(), (0, start), Vec::new());
+    let mut fleet: Vec<Book> = (0..8).map(|_| Book::new()).collect();
+    for at in (0..6000).step_by(10) {
+        let now = t + ms(at);
+        for n in 0..8 {
+            let b = &mut fleet[(n + at as usize / 10) % 8];
+            // each leases at times of its own, a few times a second or every two
+            if at % [50, 70, 110, 250, 410, 770, 1010, 2030][(n + at as usize / 10) % 8] == 0 {
+                b.granted(store.0, store.1, Duration::ZERO, now);
+            }
+            if throttled.contains(&at) {
+                b.ended(THROTTLED, ms(5), now);
+            } else if start == TOP {
+                b.ended(Verdict::Answered, ms(5), now);
+            }
+            let Some(r) = b.report(CEILING, now) else { continue };
+            let Some(new) = r.new else { continue };
+            if r.generation != store.0 {
+                b.refused(&r);
+                continue;
+            }
+            if r.throttled() {
+                cuts.push(at);
+            }
+            store = (store.0 + 1, new);
+            b.accepted(&r, now);
+        }
+    }
+    cuts
+}
+
+#[test]
+fn eight_workers_that_see_one_burst_make_one_cut() {
+    let lowest = Limit {
+        rate: aimd::RATE_MIN,
+        concurrency: 40,
+    };
+    for start in [TOP, lowest] {
+        assert_eq!(cuts_of_a_fleet(start, 2100..2110), [2100], "{start:?}");
+        // also the calls that were under way when it was cut are one signal, a step later
+        assert!(cuts_of_a_fleet(start, 2100..2300).len() <= 2, "{start:?}");
+        let cuts = cuts_of_a_fleet(start, 2100..6000);
+        assert!(cuts.len() >= 3, "{start:?}: {cuts:?}");
+        assert!(cuts.windows(2).all(|w| w[1] - w[0] >= 1000), "{start:?}: {cuts:?}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Two jobs that would make the same things.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::job::JobStatus;
+use shared::store::Writer;
+
+use crate::toy::{Toy, Toys};
+use crate::world::{TWO_PHASES, World, check_sums, definition};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn toy(rate: f64) -> (Toy, Toys) {
+    let toy = Toy::new("c1", rate);
+    (toy.clone(), Toys([(1, toy)].into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_jobs_at_once_one_makes_it_all_and_the_other_finds_it() {
+    let (t, toys) = toy(200.0);
+    let w = World::start(toys, 2).await;
+    let new = || w.job(definition(TWO_PHASES), 1, json!({ "n": 60 }));
+    let jobs = [w.submit(&new()).await, w.submit(&new()).await];
+    let other = w
+        .submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 3, "tag": "x" })))
+        .await;
+    let mut made = Vec::new();
+    for job in jobs {
+        let v = w.ended(job).await;
+        check_sums(&v);
+        assert_eq!(v.status, JobStatus::Completed, "{v:#?}");
+        let things = v.resources["thing"];
+        assert_eq!(things.created + things.adopted, 120);
+        made.push((things.created, v.completed_ms.unwrap()));
+    }
+    assert_eq!(made[0].0 + made[1].0, 120, "{made:?}");
+    let other = w.ended(other).await;
+    assert_eq!(other.resources["thing"].created, 6);
+    let last = made.iter().map(|m| m.1).max().unwrap();
+    assert!(
+        other.completed_ms.unwrap() < last,
+        "a job with other names waits for nobody"
+    );
+    let l = t.ledger.lock().unwrap();
+    assert_eq!((l.things.len(), l.creates, l.refused_doubles), (126, 126, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_held_for_long_looks_again_before_it_goes_on() {
+    let (t, toys) = toy(40.0);
+    let w = World::start(toys, 2).await;
+    let tenant = World::tenant();
+    let held = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
+    w.wait(held, SOON, |v| v.counts.completed >= 10).await;
+    w.store.pause(&tenant, held, "a person").await.unwrap();
+    w.wait(held, SOON, |_| w.workers.iter().all(|w| w.core.active.is_empty()))
+        .await;
+    let unsent = 150 - t.ledger.lock().unwrap().creates;
+    assert!(unsent > 20, "it was held too late: {unsent} were left to be sent");
+    // its claim runs out
+    let writer = Writer {
+        job: held,
+        phase: "first".parse().unwrap(),
+    };
+    w.store.release_all_names("c1", &writer).await.unwrap();
+    let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
+    let second = w.ended(second).await;
+    assert_eq!(second.status, JobStatus::Completed, "{second:#?}");
+    w.store.resume(&tenant, held).await.unwrap();
+    let held = w.ended(held).await;
+    check_sums(&held);
+    assert_eq!(held.status, JobStatus::Completed, "{held:#?}");
+    let created = [&held, &second].map(|v| v.resources["thing"].created);
+    assert_eq!(created[0] + created[1], 300, "{created:?}");
+    let l = t.ledger.lock().unwrap();
+    assert_eq!((l.things.len(), l.creates, l.refused_doubles), (300, 300, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_is_not_waited_for() {
+    let (t, toys) = toy(40.0);
+    let w = World::start(toys, 2).await;
+    let new = || w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }));
+    let first = w.submit(&new()).await;
+    w.wait(first, SOON, |v| v.counts.completed >= 10).await;
+    let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }))).await;
+    w.store.cancel(&World::tenant(), first, "a person").await.unwrap();
+    let first = w.ended(first).await;
+    assert_eq!(first.status, JobStatus::Cancelled);
+    // minutes earlier than its claim would run out
+    w.wait(second, SOON, |v| {
+        v.resources.get("thing").is_some_and(|t| t.created > 20)
+    })
+    .await;
+    assert_eq!(t.ledger.lock().unwrap().refused_doubles, 0);
+}

@@ -1,0 +1,83 @@
+//! Schedules about names: two jobs never write the same one side by side.
+
+use std::time::{Duration, Instant};
+
+use crate::args;
+use crate::bench::Bench;
+use crate::model::Broken;
+use crate::proto::*;
+use crate::same;
+
+const L: &str = "workflow:{c:host|tenant}:";
+
+fn claim(x: &mut Bench, who: &str, ttl_ms: i64, names: &[&str]) -> String {
+    let mut a = args![who, ttl_ms];
+    a.extend(names.iter().map(|n| n.to_string()));
+    let v = x.p.try_on(L, "names_claim", &a);
+    texts(&v.unwrap_or_else(|e| panic!("names_claim: {e}"))).join(" ")
+}
+
+fn release(x: &mut Bench, who: &str, names: &[&str]) -> i64 {
+    let mut a = args![who];
+    a.extend(names.iter().map(|n| n.to_string()));
+    let v = x.p.try_on(L, "names_release", &a);
+    text(&v.unwrap_or_else(|e| panic!("names_release: {e}")))
+        .parse()
+        .expect("a number")
+}
+
+/// One job at a time has a name; jobs with other names are not held up; who is refused has got nothing.
+pub fn one_writer(x: &mut Bench) -> Result<(), Broken> {
+    same!(claim(x, "j1|a", 60_000, &["n1", "n2"]), "NEW", "the first");
+    same!(claim(x, "j1|a", 60_000, &["n2"]), "OURS", "the first, again");
+    same!(claim(x, "j1|a", 60_000, &["n2", "n3"]), "NEW", "one more");
+    same!(claim(x, "j2|a", 60_000, &["m1"]), "NEW", "other names");
+    same!(
+        claim(x, "j2|a", 60_000, &["m2", "n3"]),
+        "TAKEN j1|a",
+        "one of them is the first's"
+    );
+    same!(
+        claim(x, "j1|a", 60_000, &["m2"]),
+        "NEW",
+        "what was refused with another is free"
+    );
+    same!(release(x, "j1|a", &["n1", "n3", "m2"]), 1, "left");
+    same!(claim(x, "j2|a", 60_000, &["n1", "n3"]), "NEW", "given back");
+    same!(claim(x, "j2|a", 60_000, &["n2"]), "TAKEN j1|a", "not given back");
+    same!(release(x, "j1|a", &["n2"]), 0, "left");
+    same!(x.p.int(&args!["ZCARD", format!("{L}writers")]), 1, "writers");
+    same!(release(x, "j2|a", &[]), 0, "all of them");
+    same!(
+        claim(x, "j3|a", 60_000, &["m1", "n1", "n2", "n3"]),
+        "NEW",
+        "all are free"
+    );
+    Ok(())
+}
+
+/// A claim is kept alive by any later one of the same phase, ends when nobody does so, and is new to who comes back.
+pub fn a_claim_runs_out(x: &mut Bench) -> Result<(), Broken> {
+    same!(claim(x, "j1|a", 60, &["n1"]), "NEW", "the first");
+    same!(claim(x, "j1|a", 60_000, &["n2"]), "NEW", "keeps the first name, too");
+    same!(claim(x, "j3|a", 60, &["k"]), "NEW", "another job");
+    let began = Instant::now();
+    while claim(x, "j2|a", 60_000, &["k"]) != "NEW" {
+        if began.elapsed() > Duration::from_secs(2) {
+            return Err("a claim never ends".into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    same!(began.elapsed() >= Duration::from_millis(30), true, "it ended early");
+    same!(x.p.int(&args!["ZCARD", format!("{L}writers")]), 2, "writers");
+    same!(claim(x, "j2|a", 60_000, &["n1"]), "TAKEN j1|a", "kept alive");
+    same!(claim(x, "j3|a", 60_000, &["k"]), "TAKEN j2|a", "who let it run out");
+    release(x, "j2|a", &[]);
+    same!(claim(x, "j3|a", 60_000, &["k"]), "NEW", "it was another's meanwhile");
+    same!(
+        x.p.int(&args!["PTTL", format!("{L}names:j3|a")]) > 0,
+        true,
+        "names expire"
+    );
+    Ok(())
+}

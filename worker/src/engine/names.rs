@@ -1,0 +1,100 @@
+//! What a phase writes is claimed by name for the whole fleet, so that two jobs never make the same thing side by side.
+//!
+//! The planner claims before it looks what is there, and waits while another job has one of the names: then it finds what that one
+//! made. A run keeps the claim alive and gives its names back when its batch has ended. A claim that ran out (its job was held) is
+//! taken anew, and what is there is looked up once more before anything is sent.
+
+use std::time::{Duration, Instant};
+
+use shared::config::EngineSettings;
+use shared::store::StoreError;
+use shared::store::{NamesClaimed, Writer};
+
+use super::active::Held;
+use super::core::{Core, now_ms, persist};
+use super::executor::{Aborted, Run};
+
+/// After the last claim writes may begin for so long.
+const SEND_FOR: Duration = Duration::from_secs(60);
+/// Beyond the end of the last activity: `SEND_FOR` and the longest call fit in.
+const RESERVE: Duration = Duration::from_secs(120);
+/// Between two looks at a name that another job has.
+pub const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A claim that nobody keeps alive ends when everything that was sent under it has ended or is given up.
+fn ttl(settings: &EngineSettings) -> Duration {
+    settings.poll_give_up() + RESERVE
+}
+
+pub fn writer(held: &Held) -> Writer {
+    Writer {
+        job: held.unit.job,
+        phase: held.unit.phase.clone(),
+    }
+}
+
+/// Claims; where another phase has one of the names, sees whether that one is still at work.
+pub async fn claim(core: &Core, held: &Held, limiter: &str, names: &[String]) -> Result<NamesClaimed, StoreError> {
+    let (store, ttl, writer) = (&core.store, ttl(&core.settings), writer(held));
+    let claimed = persist!(
+        core,
+        "names",
+        held.lost,
+        store.claim_names(limiter, &writer, ttl, names)
+    )?;
+    if let NamesClaimed::Taken(other) = &claimed
+        && !store.is_writing(other).await?
+    {
+        // it was cut short, or a worker died between its last commit and giving the names back
+        store.release_all_names(limiter, other).await?;
+    }
+    Ok(claimed)
+}
+
+impl Run {
+    /// Claims the names of what is not done, or keeps them. Answers how long to wait when another job has one.
+    pub(super) async fn claim_names(&mut self) -> Result<Option<Duration>, Aborted> {
+        if self.may_write() {
+            return Ok(None);
+        }
+        let names = self.names(self.batch.open());
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let claimed = claim(&self.core, &self.held, &self.limiter, &names).await?;
+        if let NamesClaimed::Taken(other) = claimed {
+            tracing::debug!(unit = %self.held.unit, other = %other, "another job writes these names");
+            return Ok(Some(ASK_AGAIN));
+        }
+        // after a takeover: who claimed them anew may have died before it noted that they are to be looked up
+        if claimed == NamesClaimed::New || self.is_taken_over {
+            let looks = self.batch.look_up_unsent(now_ms());
+            self.remember(looks).await?;
+            self.is_taken_over = false;
+        }
+        self.names_until = Some(began + SEND_FOR);
+        Ok(None)
+    }
+
+    /// A write begun now is covered by the claim, or needs none.
+    pub(super) fn may_write(&self) -> bool {
+        match self.names_until {
+            Some(until) => Instant::now() < until,
+            None => self.batch.open().all(|t| self.executor.writes_name(t).is_none()),
+        }
+    }
+
+    /// The batch is committed. What can't be given back now is free when the phase has ended.
+    pub(super) async fn release_names(&self) {
+        let names = self.names(self.batch.tasks.iter());
+        let writer = writer(&self.held);
+        if let Err(e) = self.core.store.release_names(&self.limiter, &writer, &names).await {
+            tracing::debug!(unit = %self.held.unit, error = %e, "names not given back");
+        }
+    }
+
+    fn names<'a>(&'a self, tasks: impl Iterator<Item = &'a crate::executors::Task>) -> Vec<String> {
+        tasks.filter_map(|t| self.executor.writes_name(t)).collect()
+    }
+}
