@@ -210,11 +210,12 @@ impl Figures {
             "workers" => self.workers = self.workers.max(count),
             "slots" => self.slots = self.slots.max(count),
             "busy" => self.slots_busy += count,
-            other => match other.split_once('|') {
-                Some(("stats", field)) => self.tally(field, count),
-                // of a later version
-                _ => {}
-            },
+            other => {
+                // others are of a later version
+                if let Some(field) = other.strip_prefix("stats|") {
+                    self.tally(field, count);
+                }
+            }
         }
     }
 
