@@ -211,8 +211,8 @@ impl Figures {
             "slots" => self.slots = self.slots.max(count),
             "busy" => self.slots_busy += count,
             other => {
-                // anything else is of a later version
-                if let Some(("stats", field)) = other.split_once('|') {
+                // others are of a later version
+                if let Some(field) = other.strip_prefix("stats|") {
                     self.tally(field, count);
                 }
             }
