@@ -472,3 +472,20 @@ fn eta(status: JobStatus, phases: &[PhaseView], counts: &Counts, predicted: u64,
     let share = predicted * left / counts.total().max(1);
     Some(predicted.saturating_sub(gone).max(share).max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_in_which_nothing_was_done_brings_the_end_no_nearer() {
+        let counts = Counts {
+            expected: 200,
+            completed: 50,
+            ..Counts::default()
+        };
+        let minutes_ago = Some(now_ms() - 300_000);
+        assert_eq!(eta(JobStatus::Running, &[], &counts, 40, minutes_ago), Some(30));
+        assert_eq!(eta(JobStatus::Paused, &[], &counts, 40, minutes_ago), None);
+    }
+}
