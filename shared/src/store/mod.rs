@@ -10,6 +10,7 @@ mod jobs;
 pub mod keys;
 mod limits;
 pub mod model;
+mod outlook;
 mod polls;
 mod reader;
 mod scripts;
