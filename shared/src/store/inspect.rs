@@ -9,6 +9,7 @@ use super::keys::Partition;
 use super::model::{
     Counts, ErrorView, JobFilter, JobView, Outage, Page, PhaseView, ResourceCounts, ResourceView, Scope,
 };
+use super::outlook::eta;
 use super::{Store, StoreError};
 use crate::blob;
 use crate::id::{JobId, PhaseId, TenantId};
@@ -467,26 +468,4 @@ fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'s
         // nobody works on it
         _ => "workers",
     }
-}
-
-/// Seconds to go: what is left at the pace of the phase that runs; before there is one, what was predicted.
-fn eta(status: JobStatus, phases: &[PhaseView], counts: &Counts, predicted: u64, started: Option<u64>) -> Option<u64> {
-    if status.is_terminal() || status == JobStatus::Paused || status == JobStatus::AwaitingConfirmation {
-        return None;
-    }
-    let now = now_ms();
-    let left = counts.total().saturating_sub(counts.settled());
-    let busiest = phases
-        .iter()
-        .filter(|p| p.status == PhaseStatus::Running && p.counts.settled() >= 20)
-        .max_by_key(|p| p.counts.tasks.saturating_sub(p.counts.settled()));
-    if let Some(p) = busiest {
-        let seconds = now.saturating_sub(p.started_ms?).max(1) as f64 / 1000.0;
-        let pace = p.counts.settled() as f64 / seconds;
-        return Some((left as f64 / pace).ceil() as u64);
-    }
-    let gone = started.map_or(0, |s| now.saturating_sub(s) / 1000);
-    // time in which a controller was away brings the end no nearer
-    let share = predicted * left / counts.total().max(1);
-    Some(predicted.saturating_sub(gone).max(share).max(1))
 }

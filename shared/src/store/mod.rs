@@ -14,6 +14,7 @@ pub mod keys;
 mod limits;
 pub mod model;
 mod names;
+mod outlook;
 mod polls;
 mod reader;
 mod script_times;
