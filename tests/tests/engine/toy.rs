@@ -44,8 +44,6 @@ pub struct Ledger {
     pub reads: u32,
     /// Connections are refused.
     pub down: bool,
-    /// Times a thing could not be asked for because of that.
-    pub unreached: HashMap<String, u32>,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
     faults: HashMap<(String, u32), Fault>,
     tries: HashMap<String, u32>,
@@ -268,15 +266,7 @@ impl Executor for Create {
             format!("secret-of-{}", task.input.index)
         );
         let began = Instant::now();
-        let is_down = {
-            let toy = self.toy(cx);
-            let mut l = toy.ledger.lock().unwrap();
-            if l.down {
-                *l.unreached.entry(task.input.name.clone()).or_default() += 1;
-            }
-            l.down
-        };
-        if is_down {
+        if self.toy(cx).ledger.lock().unwrap().down {
             permit.report(Verdict::Unreachable, began.elapsed());
             return Sent::Failed(CallError::NotSent(NotSent::Unreachable {
                 detail: "refused".into(),

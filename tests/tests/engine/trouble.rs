@@ -191,15 +191,13 @@ async fn one_controllers_trouble_is_not_anothers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_comes_back_is_used_again_and_no_task_failed() {
     let (t, toys) = toy(100.0);
-    let w = World::with(toys, 2, |e| e.retry_max = 1).await;
+    // no task has a second try: an unreachable controller is no first one
+    let w = World::with(toys, 2, |e| e.retry_max = 0).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
     w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
     t.ledger.lock().unwrap().down = true;
     w.wait(job, Duration::from_secs(30), |v| v.limited_by == "cool_down")
         .await;
-    // more often than a task is tried again
-    let tried = || t.ledger.lock().unwrap().unreached.values().copied().max();
-    w.wait(job, Duration::from_secs(60), |_| tried() >= Some(3)).await;
     t.ledger.lock().unwrap().down = false;
     let v = w.ended(job).await;
     check_sums(&v);

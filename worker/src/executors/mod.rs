@@ -44,7 +44,7 @@ pub trait JobData: Send + Sync {
     async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError>;
     /// `{<phase>: {state, tasks, done, …, facts}}`.
     async fn phases(&self) -> Result<Value, StoreError>;
-    /// Shows all outcomes of an earlier phase, batch by batch in no particular order. One page is in memory at a time: 100,000 take 60 MB,
+    /// Shows all outcomes of an earlier phase, batch by batch in no particular order. One page is in memory at a time: 100,000 take 40 MB,
     /// of which `each` keeps what it needs.
     async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
 }

@@ -1,30 +1,29 @@
 //! `create_dpsk_pools`: the DPSK services the keys go into, each in its identity group; found by exact name or created.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use shared::cloudpath::{GroupSpec, NameConflict, PoolSpec};
-use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
+use shared::cloudpath::{GroupSpec, ImportPlan, NameConflict, PoolSpec};
+use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
-use shared::store::StoreError;
 
 use super::compare::{self, GROUP_OF_POOL, ambiguous, name_conflict, quoted};
-use super::staged::{import_plan, made_by, options, policy, sent, unreadable_task};
-use crate::executors::clients::Clients;
-use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
+use super::named::{self, Kind, resource};
+use super::staged::made_by;
+use crate::executors::{Context, Found, PlanError};
 use crate::gate::Permit;
-use crate::r1::R1;
 use crate::r1::pool::{Pool, PoolBody};
+use crate::r1::{R1, Written};
 use crate::remote::CallError;
 
-const KIND: &str = "dpsk_pool";
+pub struct DpskPools;
+
+type Decision = named::Decision<Data>;
 
 /// What a task carries: the pool as it shall be, and the id of the one to be changed into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Data {
+pub struct Data {
     #[serde(rename = "g")]
     group: String,
     #[serde(rename = "b")]
@@ -33,59 +32,29 @@ struct Data {
     update: Option<String>,
 }
 
-pub struct CreateDpskPools {
-    clients: Arc<Clients>,
-}
-
-impl CreateDpskPools {
-    pub fn new(clients: Arc<Clients>) -> Self {
-        CreateDpskPools { clients }
-    }
+/// A pool of the plan, and its group.
+pub struct Wanted {
+    pool: PoolSpec,
+    group: GroupSpec,
+    /// Absent: there is none.
+    group_id: Option<String>,
 }
 
 /// What there is to know about existing pools.
 #[derive(Default)]
-struct There {
+pub struct There {
     by_name: HashMap<String, Vec<Pool>>,
     /// Name of the pool an identity group belongs to; it can have one only.
     of_group: HashMap<String, String>,
 }
 
 impl There {
-    async fn sweep(r1: &R1, cx: &Context) -> Result<Self, CallError> {
-        let mut there = Self::default();
-        let mut sweep = r1.list_pools(None);
-        sweep.visit(cx.gate.as_ref(), |pool| there.add(pool)).await?;
-        Ok(there)
-    }
-
     fn add(&mut self, pool: Pool) {
         if let Some(group) = &pool.identity_group_id {
             self.of_group.insert(group.clone(), pool.body.name.clone());
         }
         self.by_name.entry(pool.body.name.clone()).or_default().push(pool);
     }
-}
-
-/// What is to be done about a pool.
-#[derive(Debug, PartialEq, Eq)]
-enum Decision {
-    Settled(Outcome),
-    Write(Data),
-}
-
-fn resource(id: &str, name: &str, origin: Origin) -> Resource {
-    Resource {
-        kind: KIND.into(),
-        id: id.into(),
-        name: name.into(),
-        origin,
-    }
-}
-
-/// What is claimed of a pool, against other jobs.
-fn claimed(name: &str) -> String {
-    format!("{KIND}|{name}")
 }
 
 fn object(name: &str) -> String {
@@ -133,7 +102,7 @@ fn decide(
     };
     let differences = compare::pool(&body, group_id, found);
     if differences.is_empty() || policy == NameConflict::Adopt {
-        let resource = resource(&found.id, &wanted.name, Origin::Adopted);
+        let resource = resource::<DpskPools>(&found.id, &wanted.name, Origin::Adopted);
         return Decision::Settled(Outcome::completed(index, Some(resource)));
     }
     let mut error = name_conflict(&object(&wanted.name), &differences);
@@ -177,103 +146,77 @@ fn judge(index: u32, data: &Data, found: &[Pool], policy: NameConflict, ours: bo
         (false, None, NameConflict::Adopt) => Origin::Adopted,
         (false, None, _) => return Found::Present(Outcome::failed(index, name_conflict(&object(name), &differences))),
     };
-    Found::Present(Outcome::completed(index, Some(resource(&pool.id, name, origin))))
-}
-
-fn read(task: &Task) -> Result<Data, CallError> {
-    Data::deserialize(&task.input.data).map_err(unreadable_task)
+    Found::Present(Outcome::completed(
+        index,
+        Some(resource::<DpskPools>(&pool.id, name, origin)),
+    ))
 }
 
 #[async_trait]
-impl Executor for CreateDpskPools {
-    fn name(&self) -> &'static str {
-        "cloudpath.create_dpsk_pools"
-    }
+impl Kind for DpskPools {
+    const EXECUTOR: &'static str = "cloudpath.create_dpsk_pools";
+    const KIND: &'static str = "dpsk_pool";
+    type Wanted = Wanted;
+    type Data = Data;
+    type There = There;
 
-    async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError> {
-        let (plan, policy) = (import_plan(&cx.spec)?, options(&cx.spec)?.name_conflict);
-        if plan.pools.is_empty() {
-            return Ok(None);
-        }
-        sink.claim(plan.pools.iter().map(|p| claimed(&p.name)).collect())
-            .await?;
+    async fn wanted(cx: &Context, plan: &ImportPlan) -> Result<Vec<Wanted>, PlanError> {
         let groups = made_by(cx, "create_identity_groups").await?;
-        let r1 = self.clients.get(cx.spec.controller)?;
-        let there = There::sweep(&r1, cx).await?;
-        let (mut writes, mut updates) = (0, 0);
-        for pool in &plan.pools {
+        let wanted = plan.pools.iter().map(|pool| {
             let group = plan.groups.get(usize::from(pool.group)).ok_or_else(|| {
                 let message = format!("the job's plan can't be read: pool {} has no group", quoted(&pool.name));
                 PlanError::Refused(TaskError::new("INPUT_DAMAGED", message))
             })?;
-            let group_id = groups.get(&pool.group.into()).map(|r| r.id.as_str());
-            let (data, preset) = match decide(pool, group, group_id, &there, policy) {
-                Decision::Settled(outcome) => (Value::Null, Some(outcome)),
-                Decision::Write(data) => {
-                    writes += 1;
-                    updates += u32::from(data.update.is_some());
-                    (serde_json::to_value(data).map_err(StoreError::from)?, None)
-                }
-            };
-            let input = TaskInput {
-                index: pool.index.into(),
-                name: pool.name.clone(),
-                data,
-                preset,
-            };
-            sink.push(Task { input, secret: None }).await?;
-        }
-        Ok(Some(
-            json!({"dpsk_pools": plan.pools.len(), "to_create": writes - updates, "to_update": updates}),
-        ))
-    }
-
-    fn writes_name(&self, task: &Task) -> Option<String> {
-        Some(claimed(&task.input.name))
-    }
-
-    async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
-        let (r1, data) = match self
-            .clients
-            .get(cx.spec.controller)
-            .and_then(|r1| Ok((r1, read(task)?)))
-        {
-            Ok(both) => both,
-            Err(e) => return Sent::Failed(e),
-        };
-        let (answer, origin) = match &data.update {
-            None => (r1.create_pool(permit, &data.group, &data.body).await, Origin::Created),
-            Some(id) => (r1.update_pool(permit, id, &data.body).await, Origin::Updated),
-        };
-        sent(answer, |id| {
-            let id = data.update.as_deref().unwrap_or(id);
-            Outcome::completed(task.input.index, Some(resource(id, &task.input.name, origin)))
-        })
-    }
-
-    fn settled(&self, _cx: &Context, task: &Task, resource_id: Option<&str>) -> Settle {
-        let update = read(task).ok().and_then(|data| data.update);
-        let made = match (&update, resource_id) {
-            (Some(id), _) => resource(id, &task.input.name, Origin::Updated),
-            (None, Some(id)) => resource(id, &task.input.name, Origin::Created),
-            (None, None) => return Settle::ReadBack,
-        };
-        Settle::Done(Outcome::completed(task.input.index, Some(made)))
-    }
-
-    async fn read_back(&self, cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
-        let (r1, policy) = (self.clients.get(cx.spec.controller)?, policy(&cx.spec));
-        let there = There::sweep(&r1, cx).await?;
-        let found = tasks.iter().map(|(task, ours)| {
-            let same_name = there.by_name.get(&task.input.name).map_or(&[][..], Vec::as_slice);
-            Ok(judge(task.input.index, &read(task)?, same_name, policy, *ours))
+            Ok(Wanted {
+                pool: pool.clone(),
+                group: group.clone(),
+                group_id: groups.get(&pool.group.into()).map(|r| r.id.clone()),
+            })
         });
-        found.collect()
+        wanted.collect()
+    }
+
+    fn identity(wanted: &Wanted) -> (u32, &str) {
+        (wanted.pool.index.into(), &wanted.pool.name)
+    }
+
+    async fn look(r1: &R1, cx: &Context, _names: &[&str]) -> Result<There, CallError> {
+        let mut there = There::default();
+        let mut sweep = r1.list_pools(None);
+        sweep.visit(cx.gate.as_ref(), |pool| there.add(pool)).await?;
+        Ok(there)
+    }
+
+    fn decide(wanted: &Wanted, there: &There, policy: NameConflict) -> Decision {
+        decide(&wanted.pool, &wanted.group, wanted.group_id.as_deref(), there, policy)
+    }
+
+    async fn write(r1: &R1, permit: Permit, _name: &str, data: &Data) -> Result<Written, CallError> {
+        match &data.update {
+            None => r1.create_pool(permit, &data.group, &data.body).await,
+            Some(id) => r1.update_pool(permit, id, &data.body).await,
+        }
+    }
+
+    fn changes(data: &Data) -> Option<&str> {
+        data.update.as_deref()
+    }
+
+    fn judge(
+        task: &TaskInput,
+        data: &Data,
+        there: &There,
+        policy: NameConflict,
+        ours: bool,
+    ) -> Result<Found, CallError> {
+        let same_name = there.by_name.get(&task.name).map_or(&[][..], Vec::as_slice);
+        Ok(judge(task.index, data, same_name, policy, ours))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use shared::job::TaskStatus;
 
     use super::*;
@@ -320,7 +263,10 @@ mod tests {
             update: None,
         });
         assert_eq!(decided(vec![pool("q", "Other", "h", 11)], NameConflict::Fail), made);
-        let adopted = Decision::Settled(Outcome::completed(2, Some(resource("p", "Lobby", Origin::Adopted))));
+        let adopted = Decision::Settled(Outcome::completed(
+            2,
+            Some(resource::<DpskPools>("p", "Lobby", Origin::Adopted)),
+        ));
         assert_eq!(decided(vec![pool("p", "Lobby", "g", 11)], NameConflict::Fail), adopted);
         let differs = || vec![pool("p", "Lobby", "g", 20)];
         assert_eq!(code(decided(differs(), NameConflict::Fail)), "NAME_CONFLICT");

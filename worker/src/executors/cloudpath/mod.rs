@@ -14,6 +14,7 @@ mod dpsk_pools;
 mod identities;
 mod identity_groups;
 mod key_task;
+mod named;
 mod parse_validate;
 mod passphrases;
 mod read_back;
@@ -23,6 +24,9 @@ mod unavailable;
 
 use std::sync::Arc;
 
+use self::dpsk_pools::DpskPools;
+use self::identity_groups::IdentityGroups;
+use self::named::FindOrMake;
 use super::Executor;
 use super::clients::Clients;
 
@@ -31,8 +35,8 @@ pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
     let clients = || clients.clone();
     vec![
         Arc::new(parse_validate::ParseValidate::new(clients())),
-        Arc::new(identity_groups::CreateIdentityGroups::new(clients())),
-        Arc::new(dpsk_pools::CreateDpskPools::new(clients())),
+        Arc::new(FindOrMake::<IdentityGroups>::new(clients())),
+        Arc::new(FindOrMake::<DpskPools>::new(clients())),
         Arc::new(unavailable::Unavailable("cloudpath.create_policy_sets")),
         Arc::new(unavailable::Unavailable("cloudpath.attach_policies")),
         Arc::new(passphrases::CreatePassphrases::new(clients())),
