@@ -53,16 +53,9 @@ pub struct Run {
     crashes: u32,
 }
 
-/// Runs it to its commit, or puts it aside. `reclaimed`: its last owner has been silent for the take-over time.
-pub async fn run(
-    core: Arc<Core>,
-    p: Partition,
-    claim: Claim,
-    held: Held,
-    spec: Arc<JobSpec>,
-    reclaimed: bool,
-) -> Result<(), Aborted> {
-    Run::new(core, p, claim, held, spec, reclaimed)?.go().await
+/// Runs it to its commit, or puts it aside.
+pub async fn run(core: Arc<Core>, p: Partition, claim: Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
+    Run::new(core, p, claim, held, spec)?.go().await
 }
 
 impl Run {
@@ -72,7 +65,6 @@ impl Run {
         claim: Claim,
         held: Held,
         spec: Arc<JobSpec>,
-        reclaimed: bool,
     ) -> Result<Self, Aborted> {
         let bad = |e: String| Aborted::Unreadable(e);
         let phase = spec
@@ -124,7 +116,7 @@ impl Run {
         let one_by_one = !phase.parallelizable || claim.crashes >= 2;
         // taken over by idle time: the old owner's calls are over. By any other way (Redis has forgotten a request id, somebody mended
         // the stream) perhaps not, nor their activities: they get the time a takeover would have given them
-        let flight = if reclaimed {
+        let flight = if claim.by_idle_time {
             Duration::ZERO
         } else {
             core.settings.lock_ttl
@@ -136,7 +128,7 @@ impl Run {
             core.settings.poll_give_up().as_millis() as u64,
             now_ms() + flight.as_millis() as u64,
         );
-        let (crashes, told) = (claim.crashes, claim.life);
+        let (crashes, told) = (claim.crashes, claim.life.clone());
         Ok(Run {
             core,
             partition,
