@@ -144,14 +144,14 @@ async fn is_ready(store: &Store, settings: &Settings) -> Result<bool, StoreError
     let redis = settings.redis.shown();
     match tokio::time::timeout(STORE_FIRST_LOOK, store.make_ready(settings)).await {
         Ok(Ok(())) => {
-            tracing::info!(redis, "the store is ready");
+            tracing::info!(redis, "Redis is ready");
             return Ok(true);
         }
         Ok(Err(error)) if error.is_transient() => {
-            tracing::warn!(%error, redis, "waiting for the store; callers get 503 until it is there");
+            tracing::warn!(%error, redis, "waiting for Redis; callers get 503 until it is there");
         }
         Ok(Err(error)) => return Err(error),
-        Err(_) => tracing::warn!(redis, "the store does not answer; callers get 503 until it does"),
+        Err(_) => tracing::warn!(redis, "Redis does not answer; callers get 503 until it does"),
     }
     Ok(false)
 }
@@ -163,13 +163,13 @@ async fn wait_for_store(store: &Store, settings: &Settings) -> Result<(), StoreE
         tokio::time::sleep(STORE_RETRY).await;
         match store.make_ready(settings).await {
             Ok(()) => {
-                tracing::info!(redis = settings.redis.shown(), "the store is ready");
+                tracing::info!(redis = settings.redis.shown(), "Redis is ready");
                 return Ok(());
             }
             Err(error) if error.is_transient() => {
                 if noted.elapsed() > STORE_NOTE {
                     noted = Instant::now();
-                    tracing::warn!(%error, redis = settings.redis.shown(), "still waiting for the store");
+                    tracing::warn!(%error, redis = settings.redis.shown(), "still waiting for Redis");
                 }
             }
             Err(error) => return Err(error),

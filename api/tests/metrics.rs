@@ -177,13 +177,13 @@ async fn a_full_store_makes_us_unready_and_says_so() {
     let (status, kind, said) = get(&parts, "/readyz").await;
     assert_eq!(status, 503);
     assert!(
-        kind.starts_with("application/problem+json") && said.contains("the store is full"),
+        kind.starts_with("application/problem+json") && said.contains("Redis is full"),
         "{said}"
     );
     let (status, problem) = import(&parts, 3).await;
     assert_eq!(status, 503, "{problem}");
     assert!(
-        problem["detail"].as_str().unwrap().contains("the store is full"),
+        problem["detail"].as_str().unwrap().contains("Redis is full"),
         "{problem}"
     );
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);

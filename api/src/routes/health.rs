@@ -49,20 +49,18 @@ async fn readyz(state: web::Data<State>) -> Result<web::Json<HealthView>, Proble
     let refused = |why| Problem::new(Kind::Unavailable, why);
     match tokio::time::timeout(PROBE_TIMEOUT, state.store()?.probe()).await {
         Ok(Ok(())) => Ok(web::Json(OK)),
-        Ok(Err(StoreError::OutOfMemory)) => Err(refused("the store is full: no new job is taken, what runs goes on")),
-        Ok(Err(StoreError::Unavailable { stale: true, .. })) => {
-            Err(refused("the store is a replica and takes no writes"))
-        }
-        Ok(Err(StoreError::Unavailable { .. })) => Err(refused("the store does not answer, or takes no writes")),
+        Ok(Err(StoreError::OutOfMemory)) => Err(refused("Redis is full: no new job is taken, what runs goes on")),
+        Ok(Err(StoreError::Unavailable { stale: true, .. })) => Err(refused("Redis is a replica and takes no writes")),
+        Ok(Err(StoreError::Unavailable { .. })) => Err(refused("Redis does not answer, or takes no writes")),
         Ok(Err(error)) => {
-            tracing::error!(%error, "the store refuses a probe");
-            Err(refused("the store refuses writes"))
+            tracing::error!(%error, "Redis refuses a probe");
+            Err(refused("Redis refuses writes"))
         }
-        Err(_) => Err(refused("the store does not answer in time")),
+        Err(_) => Err(refused("Redis does not answer in time")),
     }
 }
 
-/// Prometheus metrics in the OpenMetrics text format: this process' own, and the fleet's as far as the store can be reached.
+/// Prometheus metrics in the OpenMetrics text format: this process' own, and the fleet's as far as Redis can be reached.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()),
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {

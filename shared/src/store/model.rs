@@ -268,6 +268,8 @@ pub struct Claim {
     pub claims: u32,
     /// Times in a row its owner vanished without progress.
     pub crashes: u32,
+    /// Its entry came by XAUTOCLAIM: the last owner was silent for the take-over time. For the claimer to say.
+    pub by_idle_time: bool,
     pub flag: Flag,
     /// Blob of the tasks; empty for a plan.
     pub input: Vec<u8>,

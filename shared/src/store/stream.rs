@@ -122,6 +122,7 @@ impl Store {
             lane: Lane::from(text(&reply[4])),
             claims: text(&reply[5]).parse().map_err(|_| corrupt())?,
             crashes: text(&reply[6]).parse().map_err(|_| corrupt())?,
+            by_idle_time: false,
             flag: Flag::parse(&text(&reply[7])),
             input: bytes(&reply[8]),
             secrets: bytes(&reply[9]),

@@ -74,7 +74,7 @@ async fn running_work_goes_on_while_redis_is_full() {
     let (status, refused) = api.post("/api/cloudpath-dpsk/import", Some(&body)).await.unwrap();
     assert_eq!(status, 503, "{refused}");
     assert!(
-        refused["detail"].as_str().unwrap().contains("the store is full"),
+        refused["detail"].as_str().unwrap().contains("Redis is full"),
         "{refused}"
     );
     assert_eq!(api.get("/readyz").await.unwrap().0, 503);

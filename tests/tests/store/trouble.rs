@@ -10,7 +10,7 @@ use shared::store::StoreError;
 use shared::store::model::{NewJob, Submitted};
 use shared::workflow::{Definition, parse};
 
-use crate::world::{Address, admin, recovers, server, settings, store, tell, write};
+use crate::world::{Address, admin, loading, recovers, server, settings, store, tell, write};
 
 /// The connection to a demoted master is healthy; only a new one finds the new master. Not only the first time.
 #[tokio::test]
@@ -130,6 +130,27 @@ async fn a_full_server_is_told_from_one_that_is_away() {
     assert!(store.out_of_memory() && store.never_failed(), "the connection is well");
     tell(&mut c, &["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(store.submit(&job()).await.unwrap(), Submitted::Accepted);
+}
+
+/// redis-rs keeps a connection attempt that was refused with words, not by the network, and answers every call with them from then on.
+#[tokio::test]
+async fn a_server_that_refused_the_connection_itself_is_asked_again() {
+    let (mut gone, alive) = (server(), server());
+    let address = Address::of(&gone).await;
+    let store = store(&address.url());
+    write(&store).await.unwrap();
+    address.point_to_port(loading().await);
+    gone.kill();
+    let refused = || async {
+        match write(&store).await {
+            Err(e) if e.to_string().contains("oading") => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => panic!("nobody is there to write"),
+        }
+    };
+    recovers("no refusal", refused).await;
+    address.point_to(&alive);
+    recovers("from a refusal", || write(&store)).await;
 }
 
 /// No waiting helps, so the start stops instead of trying for ever.

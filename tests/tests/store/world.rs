@@ -10,6 +10,7 @@ use shared::id::WorkerId;
 use shared::seal::Sealer;
 use shared::store::{Partition, Store, StoreError};
 use testkit::redis_server::{Options, RedisServer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The longest a time-out, three of them and a reconnect may take together on a busy machine.
@@ -104,7 +105,11 @@ impl Address {
     }
 
     pub fn point_to(&self, server: &RedisServer) {
-        self.target.store(server.port(), SeqCst);
+        self.point_to_port(server.port());
+    }
+
+    pub fn point_to_port(&self, port: u16) {
+        self.target.store(port, SeqCst);
     }
 
     /// Connections so far.
@@ -117,4 +122,24 @@ impl Drop for Address {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// Something that answers `-LOADING` to whatever is sent, also to the first words of a connection. Its port.
+pub async fn loading() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buf = [0; 4096];
+                while near.read(&mut buf).await.is_ok_and(|n| n > 0) {
+                    let answer = "-LOADING Redis is loading the dataset in memory\r\n".repeat(8);
+                    if near.write_all(answer.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    port
 }

@@ -24,13 +24,14 @@ pub fn start(core: &Arc<Core>, p: Partition, entry: String, slot: OwnedSemaphore
     let core = core.clone();
     tokio::spawn(async move {
         let _until_the_end = (slot, listed);
-        if let Some(claim) = claim(&core, p, &entry).await {
+        if let Some(mut claim) = claim(&core, p, &entry).await {
             core.metrics.batches_claimed.inc();
             if reclaimed {
                 core.metrics.batches_reclaimed.inc();
                 tracing::info!(unit = %claim.unit, crashes = claim.crashes, "taken over from a silent worker");
             }
-            run(core.clone(), p, claim, reclaimed).await;
+            claim.by_idle_time = reclaimed;
+            run(core.clone(), p, claim).await;
         }
     });
 }
@@ -57,7 +58,7 @@ async fn claim(core: &Arc<Core>, p: Partition, entry: &str) -> Option<Claim> {
     }
 }
 
-async fn run(core: Arc<Core>, p: Partition, claim: Claim, reclaimed: bool) {
+async fn run(core: Arc<Core>, p: Partition, claim: Claim) {
     let held = Held::new(p, claim.unit.clone(), claim.token.clone(), claim.flag);
     if core.stopping.is_cancelled() {
         // delivered while we were stopping: somebody else's
@@ -71,7 +72,7 @@ async fn run(core: Arc<Core>, p: Partition, claim: Claim, reclaimed: bool) {
     let spec = persist!(core, "spec", held.lost, core.spec(p, unit.job));
     let result = match spec {
         Ok(Some(spec)) if unit.is_plan() => planner::run(core.clone(), p, &claim, held.clone(), spec).await,
-        Ok(Some(spec)) => executor::run(core.clone(), p, &claim, held.clone(), spec, reclaimed).await,
+        Ok(Some(spec)) => executor::run(core.clone(), p, &claim, held.clone(), spec).await,
         Ok(None) => Ok(()),
         Err(e) => Err(Aborted::Store(e)),
     };

@@ -59,16 +59,9 @@ pub struct Run {
     crashes: u32,
 }
 
-/// Runs it to its commit, or puts it aside. `reclaimed`: its last owner has been silent for the take-over time.
-pub async fn run(
-    core: Arc<Core>,
-    p: Partition,
-    claim: &Claim,
-    held: Held,
-    spec: Arc<JobSpec>,
-    reclaimed: bool,
-) -> Result<(), Aborted> {
-    Run::new(core, p, claim, held, spec, reclaimed)?.go().await
+/// Runs it to its commit, or puts it aside.
+pub async fn run(core: Arc<Core>, p: Partition, claim: &Claim, held: Held, spec: Arc<JobSpec>) -> Result<(), Aborted> {
+    Run::new(core, p, claim, held, spec)?.go().await
 }
 
 impl Run {
@@ -78,7 +71,6 @@ impl Run {
         claim: &Claim,
         held: Held,
         spec: Arc<JobSpec>,
-        reclaimed: bool,
     ) -> Result<Self, Aborted> {
         let bad = |e: String| Aborted::Unreadable(e);
         let phase = spec
@@ -130,7 +122,7 @@ impl Run {
         let (in_order, is_suspect) = (!phase.parallelizable, claim.crashes >= 2);
         // taken over by idle time: the old owner's calls are over. By any other way (Redis has forgotten a request id, somebody mended
         // the stream) perhaps not, nor their activities: they get the time a takeover would have given them
-        let flight = if reclaimed {
+        let flight = if claim.by_idle_time {
             Duration::ZERO
         } else {
             core.settings.lock_ttl
@@ -159,7 +151,7 @@ impl Run {
             intended: BTreeSet::new(),
             told,
             names_until: None,
-            is_taken_over: reclaimed || crashes > 0,
+            is_taken_over: claim.by_idle_time || crashes > 0,
             crashes,
         })
     }
@@ -222,9 +214,6 @@ impl Run {
         }
         let mut values = Vec::with_capacity(at.len());
         for (i, c) in &at {
-            if let Checkpoint::Retry { .. } = c {
-                self.core.metrics.task_retries.inc();
-            }
             values.push((
                 self.batch.tasks[*i].input.index,
                 serde_json::to_string(c).map_err(StoreError::from)?,

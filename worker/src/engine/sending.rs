@@ -110,6 +110,7 @@ impl Run {
             let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
             let (core, held) = (self.core.clone(), self.held.clone());
             core.metrics.tasks_sent.inc();
+            core.metrics.task_retries.inc_by(u64::from(self.batch.is_repeated(at)));
             flying.spawn(async move {
                 // the intent may have taken longer than the lease
                 if held.lost.is_cancelled() || !core.lease.is_valid() {
@@ -165,6 +166,10 @@ impl Run {
                 return Ok(None);
             }
             let _ = self.batch.mark_sent(at, now_ms());
+            self.core
+                .metrics
+                .task_retries
+                .inc_by(u64::from(self.batch.is_repeated(at)));
             let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
             let result = tokio::select! {
                 r = executor.read(&cx, &task) => r,

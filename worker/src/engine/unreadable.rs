@@ -146,6 +146,7 @@ mod tests {
             secrets: Vec::new(),
             checkpoints: Vec::new(),
             life: shared::store::Life::default(),
+            by_idle_time: false,
         };
         assert!(cut(vec![task(3), task(4)], &claim).all_done());
         claim.checkpoints = vec![(4, serde_json::to_string(&sent).unwrap())];

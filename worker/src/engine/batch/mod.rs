@@ -162,6 +162,11 @@ impl Batch {
         self.states.iter().all(|s| matches!(s, State::Done(_)))
     }
 
+    /// What leaves now is not the first attempt of its task.
+    pub fn is_repeated(&self, at: usize) -> bool {
+        matches!(&self.states[at], State::InFlight(tries) if tries.attempt > 1)
+    }
+
     /// Something of it was sent and is not settled.
     pub fn is_unsettled(&self) -> bool {
         let open = |s: &State| {
