@@ -2,17 +2,17 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Builder;
 
-use super::activity::{Activity, Ending};
 use super::clock::Millis;
 use super::counts::Refused;
-use super::effect::Effect;
 use super::errors::Fault;
 use super::model::{Kind, Passphrase};
+use super::paging::Page;
 use super::settings::{Refusal, Settings};
 use super::tenant::Tenant;
+use super::twist::Twist;
 
 /// A request as far as the simulator looks at it.
 #[derive(Clone, Default)]
@@ -37,6 +37,7 @@ pub struct Call {
 pub enum Content {
     Json(Value),
     Html(&'static str),
+    Empty,
 }
 
 /// What the HTTP layer does with a call.
@@ -71,6 +72,14 @@ impl Reply {
         Self::json(200, body)
     }
 
+    /// No body at all.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            content: Content::Empty,
+            ..Self::json(status, Value::Null)
+        }
+    }
+
     /// An HTML page, as proxies send them.
     pub fn html(status: u16, page: &'static str) -> Self {
         Self {
@@ -86,17 +95,6 @@ impl Reply {
             ..Self::json(503, Value::Null)
         }
     }
-}
-
-/// What a fault rule changes about the activity of a write.
-#[derive(Debug, Clone, Default)]
-pub struct Twist {
-    /// Hidden this long instead of the setting.
-    pub hidden_ms: Option<u64>,
-    /// Ends this way instead of `Success`.
-    pub ending: Option<Ending>,
-    /// The reply will be cut: creates remember it.
-    pub cut: bool,
 }
 
 /// Everything an operation works with.
@@ -158,51 +156,9 @@ impl Ctx<'_> {
             .ok_or_else(|| Fault::invalid("body", "a list of ids is required"))
     }
 
-    /// Accepts a write: 202, and `effect` when the activity ends. `id` goes into the reply.
-    pub fn accept(&mut self, use_case: &'static str, effect: Effect, id: Option<&str>) -> Reply {
-        let (shortest, longest) = self.settings.activity_ms;
-        let lasts = self.rng.random_range(shortest..=longest.max(shortest));
-        let accepted = self.now + self.settings.write_ms;
-        let visible_at = accepted + self.twist.hidden_ms.unwrap_or(self.settings.activity_hidden_ms);
-        let due = (accepted + lasts).max(visible_at);
-        let mut activity = Activity::new(&self.request_id, use_case, self.now, visible_at, due);
-        activity.ending = self.twist.ending.clone().unwrap_or(Ending::Success);
-        activity.entity_ids = id.map(str::to_owned).into_iter().collect();
-        activity.effect = effect;
-        if self.settings.visible_at_202 && matches!(activity.ending, Ending::Success) {
-            let now = self.now;
-            if let Err(fault) = self.tenant.apply(std::mem::take(&mut activity.effect), now) {
-                activity.ending = Ending::Fail(fault);
-            }
-        }
-        self.tenant.activities.push(activity);
-        let mut body = json!({"requestId": self.request_id});
-        if let Some(id) = id.filter(|_| self.settings.reply_ids) {
-            body["id"] = id.into();
-        }
-        Reply::json(202, body)
-    }
-
-    /// A refusal in the form the settings ask for: the error itself, or a 202 whose activity fails with it.
-    pub fn refuse(&mut self, form: Refusal, use_case: &'static str, fault: Fault) -> Result<Reply, Fault> {
-        match form {
-            Refusal::Http => Err(fault),
-            Refusal::Activity => {
-                self.twist.ending = Some(Ending::Fail(fault));
-                Ok(self.accept(use_case, Effect::Nothing, None))
-            }
-        }
-    }
-
     /// Counts a create that came too late for its name; `live` says whether the owner can be seen already.
     pub fn count_refused(&mut self, kind: Kind, container: &str, name: &str, live: bool) {
         let cut = self.tenant.cut.contains(&(kind, container.to_owned(), name.to_owned()));
-        let kind = match kind {
-            Kind::Group => "group",
-            Kind::Pool => "pool",
-            Kind::Passphrase => "passphrase",
-            Kind::Identity => "identity",
-        };
         let cause = match (cut, live) {
             (true, _) => "after_cut",
             (false, false) => "in_flight",
@@ -210,7 +166,7 @@ impl Ctx<'_> {
         };
         let at = super::clock::iso(self.now);
         let refused = Refused {
-            kind,
+            kind: kind.word(),
             container: container.into(),
             name: name.into(),
             cause,
@@ -223,6 +179,30 @@ impl Ctx<'_> {
     pub fn remember_cut(&mut self, kind: Kind, container: &str, name: &str) {
         if self.twist.cut {
             self.tenant.cut.insert((kind, container.into(), name.into()));
+        }
+    }
+
+    /// A page of a list with Spring's query parameters.
+    pub fn spring_page(&self) -> Page {
+        Page::spring(&self.call.query, self.settings.page_cap)
+    }
+
+    /// A page of a query whose first page is `first`; `default_size` rows when the body names none.
+    pub fn body_page(&self, first: u64, default_size: usize) -> Page {
+        Page::body(&self.body, first, default_size, self.settings.page_cap)
+    }
+
+    /// Counts a link that was there already; `from` and `to` are what it links.
+    pub fn count_relink(&mut self, link: &'static str, from: &str, to: &str) {
+        let cut = self.tenant.cut_links.contains(&(link, from.into(), to.into()));
+        let cause = if cut { "after_cut" } else { "existed" };
+        self.tenant.counts.relink(link, cause);
+    }
+
+    /// Remembers an accepted link whose reply is going to be cut.
+    pub fn remember_link(&mut self, link: &'static str, from: &str, to: &str) {
+        if self.twist.cut {
+            self.tenant.cut_links.insert((link, from.into(), to.into()));
         }
     }
 

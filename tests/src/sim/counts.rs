@@ -16,7 +16,7 @@ type PerMinute = BTreeMap<String, u64>;
 /// One refused create.
 #[derive(Debug, Clone, Serialize)]
 pub struct Refused {
-    /// `group` `pool` `passphrase` `identity`.
+    /// `group` `pool` `passphrase` `identity` `policy_set` `policy` `radius_group` `network` `ap_group`.
     pub kind: &'static str,
     /// Group or pool it was to be in; empty for the tenant.
     pub container: String,
@@ -63,6 +63,11 @@ pub struct Counts {
     pub refused_by: BTreeMap<String, u64>,
     /// The first 1000 of them.
     pub refused: Vec<Refused>,
+    /// Links and conditions that were there already when they were asked for. No object more comes of them, but every one of a
+    /// Wi-Fi network costs a push to the APs.
+    pub relinks: u64,
+    /// The same by `kind/cause`.
+    pub relinks_by: BTreeMap<String, u64>,
     /// Names made up for calls without a user name.
     pub invented_names: u64,
     /// Passphrases replaced because they were too short for their pool.
@@ -153,6 +158,12 @@ impl Counts {
     /// A fault was injected.
     pub fn injected(&mut self, kind: &str) {
         *self.injected.entry(kind.into()).or_default() += 1;
+    }
+
+    /// A link was there already.
+    pub fn relink(&mut self, kind: &str, cause: &str) {
+        self.relinks += 1;
+        *self.relinks_by.entry(format!("{kind}/{cause}")).or_default() += 1;
     }
 
     /// A create was refused for its name.

@@ -37,6 +37,27 @@ pub enum Effect {
         /// The pool.
         pool: String,
     },
+    /// A pool or a group gets a policy set, or loses the one it has.
+    Assign {
+        /// The pool or group.
+        of: Ref,
+        /// The set; `None` takes it away.
+        set: Option<String>,
+    },
+    /// A policy is associated with the RADIUS group it answers with.
+    Answer {
+        /// The policy.
+        policy: String,
+        /// The RADIUS group.
+        radius: String,
+    },
+    /// A policy leaves a set.
+    TakeFromSet {
+        /// The set.
+        set: String,
+        /// The policy.
+        policy: String,
+    },
 }
 
 impl Tenant {
@@ -87,7 +108,42 @@ impl Tenant {
                 }
                 Ok(())
             }
+            Effect::Assign { of, set } => self.assign(&of, set, now),
+            Effect::Answer { policy, radius } => {
+                let exists = self.policy.radius.get(&radius).is_some();
+                match self.policy.policies.any_mut(&policy).filter(|_| exists) {
+                    Some(row) => row.response = Some(radius),
+                    None => return Err(Fault::not_found("RADIUS attribute group", &radius)),
+                }
+                Ok(())
+            }
+            Effect::TakeFromSet { set, policy } => {
+                let row = self.policy.sets.any_mut(&set);
+                row.ok_or_else(|| Fault::not_found("Policy set", &set))?
+                    .policies
+                    .retain(|id| *id != policy);
+                Ok(())
+            }
         }
+    }
+
+    fn assign(&mut self, of: &Ref, set: Option<String>, now: Millis) -> Result<(), Fault> {
+        if let Some(id) = set.as_ref().filter(|id| self.policy.sets.get(id).is_none()) {
+            return Err(Fault::not_found("Policy set", id));
+        }
+        match of.kind {
+            Kind::Pool => {
+                let row = self.pools.get_mut(&of.id);
+                let row = row.ok_or_else(|| Fault::not_found("DPSK pool", &of.id))?;
+                (row.policy_set_id, row.origin.updated_at) = (set, now);
+            }
+            _ => {
+                let row = self.groups.get_mut(&of.id);
+                let row = row.ok_or_else(|| Fault::not_found("Identity group", &of.id))?;
+                (row.policy_set_id, row.origin.updated_at) = (set, now);
+            }
+        }
+        Ok(())
     }
 
     /// Undoes what the 202 reserved.
@@ -112,6 +168,9 @@ impl Tenant {
                 .identities
                 .get(&of.id)
                 .is_some_and(|i| self.people.contains_key(&i.group_id)),
+            Kind::PolicySet => self.policy.sets.any(&of.id).is_some(),
+            Kind::Policy => self.policy.policies.any(&of.id).is_some(),
+            Kind::RadiusGroup => self.policy.radius.any(&of.id).is_some(),
         }
     }
 
@@ -153,7 +212,7 @@ impl Tenant {
                 Some(name) if taken(self.pool_names.get(name)) => Err(pool_exists()),
                 _ => Ok(()),
             },
-            Kind::Group | Kind::Identity => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -222,6 +281,7 @@ impl Tenant {
                     self.rename_identity(&of.id, name);
                 }
             }
+            Kind::PolicySet | Kind::Policy | Kind::RadiusGroup => self.policy.change(of, fields, now),
         }
     }
 

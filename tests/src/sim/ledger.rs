@@ -10,7 +10,8 @@ use super::settings::Settings;
 use super::tenant::Tenant;
 use super::view::status_of;
 
-fn born(mut value: Value, origin: &Origin) -> Value {
+/// A row with its times and the request that made it.
+pub fn born(mut value: Value, origin: &Origin) -> Value {
     value["created_at"] = iso(origin.created_at).into();
     value["updated_at"] = iso(origin.updated_at).into();
     value["created_by_request"] = origin.request_id.clone().into();
@@ -37,7 +38,7 @@ impl Tenant {
                     "passphrase_format": p.passphrase_format, "passphrase_length": p.passphrase_length,
                     "device_count_limit": p.device_count_limit, "expiration_type": p.expiration_type,
                     "expiration_offset": p.expiration_offset, "expiration_date": p.expiration_date.map(iso),
-                    "policy_default_access": p.policy_default_access,
+                    "policy_default_access": p.policy_default_access, "policy_set_id": p.policy_set_id,
                     "passphrase_count": self.keys.get(&p.id).map_or(0, |keys| keys.live.len())});
                 born(row, &p.origin)
             })
@@ -52,16 +53,21 @@ impl Tenant {
                 born(row, &i.origin)
             })
             .collect();
+        let (policy_sets, policies, radius_groups) = self.ledger_policies();
         let in_flight = json!({
             "identity_groups": self.groups.len() - groups.len(), "dpsk_pools": self.pools.len() - pools.len(),
             "passphrases": self.passphrases.len() - passphrases.len(),
             "identities": self.identities.len() - identities.len(), "activities": self.activities.open(),
+            "policies": self.policy.policies.in_flight(),
         });
         json!({
             "tenant": self.id, "in_flight": in_flight, "venues": self.venues,
             "totals": {"identity_groups": groups.len(), "dpsk_pools": pools.len(), "passphrases": passphrases.len(),
-                       "identities": identities.len(), "activities": self.activities.all.len()},
+                       "identities": identities.len(), "activities": self.activities.all.len(),
+                       "policy_sets": policy_sets.len(), "policies": policies.len(),
+                       "radius_attribute_groups": radius_groups.len()},
             "identity_groups": groups, "dpsk_pools": pools, "passphrases": passphrases, "identities": identities,
+            "policy_sets": policy_sets, "policies": policies, "radius_attribute_groups": radius_groups,
         })
     }
 
@@ -114,8 +120,11 @@ impl Tenant {
             !(name && value)
         });
         let keys = keys.count() as u64;
+        let (sets, policies, radius) = self.policy_twins();
+        let total = groups + pools + people.max(keys) + sets + policies + radius;
         json!({"identity_groups": groups, "dpsk_pools": pools, "identities": people, "usernames": names,
-               "passphrase_values": values, "passphrases": keys, "total": groups + pools + people.max(keys)})
+               "passphrase_values": values, "passphrases": keys, "policy_sets": sets, "policies": policies,
+               "radius_attribute_groups": radius, "total": total})
     }
 
     /// The time an ideal client needs for what the ledger holds:
@@ -149,7 +158,8 @@ impl Tenant {
     }
 }
 
-fn surplus<'t>(rows: impl Iterator<Item = (&'t str, &'t str)>) -> u64 {
+/// How many rows repeat an earlier one.
+pub fn surplus<'t>(rows: impl Iterator<Item = (&'t str, &'t str)>) -> u64 {
     let mut seen: HashMap<(&str, &str), u64> = HashMap::new();
     rows.for_each(|row| *seen.entry(row).or_default() += 1);
     seen.values().map(|count| count - 1).sum()

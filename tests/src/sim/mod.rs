@@ -40,6 +40,7 @@
 //! *Refused creates* are counted when they are attempted: every create whose name exists or is in flight, whatever answer it gets.
 //! Causes: `existed`, `in_flight`, and `after_cut` when the first create's reply was cut by the fault plan after it was accepted.
 
+mod accept;
 mod activity;
 mod bucket;
 mod call;
@@ -53,13 +54,17 @@ mod ledger;
 mod model;
 mod ops;
 mod paging;
+mod policy;
 mod record;
 mod route;
+mod routes;
 mod seed;
 mod server;
 mod settings;
+mod shelf;
 mod tenant;
 mod token;
+mod twist;
 mod view;
 mod world;
 

@@ -69,6 +69,12 @@ pub struct Settings {
     pub identities_bare_array: bool,
     /// `GET /dpskServices/{p}/passphrases` answers an empty page whatever is there, as seen live.
     pub passphrase_list_empty: bool,
+    /// Policies are created with 201 whatever the media type.
+    pub policy_create_201: bool,
+    /// Taking a policy out of a set is a 202 with an activity, as seen live, instead of the documents' 204.
+    pub policy_removal_async: bool,
+    /// Deletes of policies, sets and RADIUS groups answer 200 with `{}` instead of 204; both are documented.
+    pub policy_deletes_answer_200: bool,
     /// Life of an access token, seconds.
     pub token_ttl_s: u64,
     /// The one client secret that is accepted.
@@ -113,6 +119,9 @@ impl Default for Settings {
             reply_ids: true,
             identities_bare_array: false,
             passphrase_list_empty: false,
+            policy_create_201: false,
+            policy_removal_async: false,
+            policy_deletes_answer_200: false,
             token_ttl_s: 7199,
             client_secret: "sim-secret".into(),
             client_ids: Vec::new(),

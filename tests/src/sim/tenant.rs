@@ -9,6 +9,7 @@ use super::bucket::Bucket;
 use super::clock::Millis;
 use super::counts::Counts;
 use super::model::{Group, Identity, Kind, Origin, Passphrase, Pool, Ref, Venue};
+use super::policy::Policies;
 use super::settings::{RenameToTaken, Settings};
 
 /// Members of a pool or a group.
@@ -47,6 +48,9 @@ pub struct Tenant {
     pub people: HashMap<String, Members>,
     /// Creates whose reply was cut after they were accepted: (kind, container, name).
     pub cut: HashSet<(Kind, String, String)>,
+    /// Links whose reply was cut after they were accepted: (kind of link, from, to).
+    pub cut_links: HashSet<(&'static str, String, String)>,
+    pub policy: Policies,
     pub rename_to_taken: RenameToTaken,
     pub seq: u64,
 }
@@ -75,6 +79,8 @@ impl Tenant {
             keys: HashMap::new(),
             people: HashMap::new(),
             cut: HashSet::new(),
+            cut_links: HashSet::new(),
+            policy: Policies::default(),
             rename_to_taken: settings.rename_to_taken,
             seq: 0,
         }
@@ -195,6 +201,9 @@ impl Tenant {
                 members.live.insert(identity.origin.seq, of.id.clone());
                 members.sorted.insert((identity.name.clone(), identity.origin.seq));
             }
+            Kind::PolicySet => return self.policy.sets.appear(&of.id),
+            Kind::Policy => return self.policy.policies.appear(&of.id),
+            Kind::RadiusGroup => return self.policy.radius.appear(&of.id),
         }
         true
     }
@@ -262,6 +271,15 @@ impl Tenant {
                 if let Some(key) = identity.passphrase_id {
                     self.remove(&Ref::new(Kind::Passphrase, &key));
                 }
+            }
+            Kind::PolicySet => {
+                self.policy.sets.remove(&of.id);
+            }
+            Kind::Policy => {
+                self.policy.policies.remove(&of.id);
+            }
+            Kind::RadiusGroup => {
+                self.policy.radius.remove(&of.id);
             }
         }
     }

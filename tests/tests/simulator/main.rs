@@ -3,6 +3,8 @@
 mod client;
 mod faults;
 mod paging;
+mod policies;
+mod policy_rules;
 mod process;
 mod tokens;
 mod traps;

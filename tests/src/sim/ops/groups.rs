@@ -7,7 +7,6 @@ use crate::sim::call::{Ctx, Reply};
 use crate::sim::effect::{Effect, group_exists};
 use crate::sim::errors::Fault;
 use crate::sim::model::{Group, Kind, Ref};
-use crate::sim::paging::Page;
 use crate::sim::settings::Refusal;
 
 /// `POST /identityGroups`: 202, or 201 with the object for the v1 media type.
@@ -52,7 +51,7 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
 
 /// `GET /identityGroups` and `POST /identityGroups/query`: Spring paging; the search word is `keyword`, other keys are ignored.
 pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::spring(&ctx.call.query, ctx.settings.page_cap);
+    let page = ctx.spring_page();
     let keyword = ctx.body["keyword"].as_str().unwrap_or_default().to_lowercase();
     let (ids, pool) = (strings(&ctx.body["groupIds"]), ctx.body["dpskPoolId"].as_str());
     let chosen = |group: &&Group| {
