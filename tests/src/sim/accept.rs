@@ -25,6 +25,15 @@ impl Ctx<'_> {
         Reply::json(202, self.schedule(use_case, effect, id))
     }
 
+    /// The same with `{requestId,response:{id}}`, as the Wi-Fi services answer creates.
+    pub fn accept_entity(&mut self, use_case: &'static str, effect: Effect, id: &str) -> Reply {
+        let mut body = self.schedule(use_case, effect, Some(id));
+        if self.settings.reply_ids {
+            body["response"] = json!({"id": id});
+        }
+        Reply::json(202, body)
+    }
+
     /// A refusal in the form the settings ask for: the error itself, or a 202 whose activity fails with it.
     pub fn refuse(&mut self, form: Refusal, use_case: &'static str, fault: Fault) -> Result<Reply, Fault> {
         match form {

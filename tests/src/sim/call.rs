@@ -192,6 +192,11 @@ impl Ctx<'_> {
         Page::body(&self.body, first, default_size, self.settings.page_cap)
     }
 
+    /// How far behind this read is, milliseconds.
+    pub fn stale_ms(&self) -> u64 {
+        self.twist.stale_ms.unwrap_or_default()
+    }
+
     /// Counts a link that was there already; `from` and `to` are what it links.
     pub fn count_relink(&mut self, link: &'static str, from: &str, to: &str) {
         let cut = self.tenant.cut_links.contains(&(link, from.into(), to.into()));

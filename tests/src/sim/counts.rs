@@ -68,6 +68,14 @@ pub struct Counts {
     pub relinks: u64,
     /// The same by `kind/cause`.
     pub relinks_by: BTreeMap<String, u64>,
+    /// Configurations sent to the APs of a venue: one for every change of a network in every venue it is on in.
+    pub ap_pushes: u64,
+    /// The same by kind of change.
+    pub ap_pushes_by: BTreeMap<String, u64>,
+    /// Activations with an empty body: they work, but the queries do not show them.
+    pub empty_activations: u64,
+    /// Answers 423 because another change of the network was under way.
+    pub http_423_locked: u64,
     /// Names made up for calls without a user name.
     pub invented_names: u64,
     /// Passphrases replaced because they were too short for their pool.
@@ -164,6 +172,12 @@ impl Counts {
     pub fn relink(&mut self, kind: &str, cause: &str) {
         self.relinks += 1;
         *self.relinks_by.entry(format!("{kind}/{cause}")).or_default() += 1;
+    }
+
+    /// The APs of a venue got a new configuration.
+    pub fn pushed(&mut self, kind: &str) {
+        self.ap_pushes += 1;
+        *self.ap_pushes_by.entry(kind.into()).or_default() += 1;
     }
 
     /// A create was refused for its name.

@@ -5,6 +5,7 @@ use super::errors::Fault;
 use super::model::{Kind, Passphrase, Ref};
 use super::settings::RenameToTaken;
 use super::tenant::Tenant;
+use super::wifi::change::Change;
 use serde_json::{Map, Value};
 
 /// A change that is decided, but not carried out yet.
@@ -51,6 +52,8 @@ pub enum Effect {
         /// The RADIUS group.
         radius: String,
     },
+    /// A Wi-Fi network changes, or where it is on the air.
+    Wifi(Change),
     /// A policy leaves a set.
     TakeFromSet {
         /// The set.
@@ -117,6 +120,7 @@ impl Tenant {
                 }
                 Ok(())
             }
+            Effect::Wifi(change) => self.carry_out(change, now),
             Effect::TakeFromSet { set, policy } => {
                 let row = self.policy.sets.any_mut(&set);
                 row.ok_or_else(|| Fault::not_found("Policy set", &set))?
@@ -171,10 +175,13 @@ impl Tenant {
             Kind::PolicySet => self.policy.sets.any(&of.id).is_some(),
             Kind::Policy => self.policy.policies.any(&of.id).is_some(),
             Kind::RadiusGroup => self.policy.radius.any(&of.id).is_some(),
+            Kind::Network => self.wifi.networks.any(&of.id).is_some(),
+            Kind::ApGroup => self.wifi.ap_groups.any(&of.id).is_some(),
         }
     }
 
-    /// DPSK-026 for a pool with passphrases, GENERAL-026 for a group with a pool.
+    /// DPSK-026 for a pool with passphrases, GENERAL-026 for a group with a pool; a pool that networks use, and a network that is on in
+    /// a venue, cannot go either (their codes are not in the documents).
     pub fn removable(&self, of: &Ref) -> Result<(), Fault> {
         let inside = self.keys.get(&of.id).map_or(0, |keys| keys.total);
         match of.kind {
@@ -182,6 +189,16 @@ impl Tenant {
                 409,
                 "DPSK-026",
                 format!("DPSK service still contains {inside} passphrases"),
+            )),
+            Kind::Pool if self.wifi.of_pool(&of.id).next().is_some() => Err(Fault::new(
+                409,
+                "GENERAL-409",
+                "DPSK service is still used by a Wi-Fi network",
+            )),
+            Kind::Network if self.wifi.venues_of(&of.id).next().is_some() => Err(Fault::new(
+                422,
+                "WIFI-10001",
+                "The Wi-Fi network is still activated on a venue",
             )),
             Kind::Group if self.groups.get(&of.id).is_some_and(|group| group.pool_id.is_some()) => Err(Fault::new(
                 409,
@@ -282,6 +299,7 @@ impl Tenant {
                 }
             }
             Kind::PolicySet | Kind::Policy | Kind::RadiusGroup => self.policy.change(of, fields, now),
+            Kind::Network | Kind::ApGroup => self.wifi.change(of, fields, now),
         }
     }
 

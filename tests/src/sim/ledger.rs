@@ -58,9 +58,10 @@ impl Tenant {
             "identity_groups": self.groups.len() - groups.len(), "dpsk_pools": self.pools.len() - pools.len(),
             "passphrases": self.passphrases.len() - passphrases.len(),
             "identities": self.identities.len() - identities.len(), "activities": self.activities.open(),
-            "policies": self.policy.policies.in_flight(),
+            "policies": self.policy.policies.in_flight(), "wifi_networks": self.wifi.networks.in_flight(),
+            "ap_groups": self.wifi.ap_groups.in_flight(),
         });
-        json!({
+        let mut ledger = json!({
             "tenant": self.id, "in_flight": in_flight, "venues": self.venues,
             "totals": {"identity_groups": groups.len(), "dpsk_pools": pools.len(), "passphrases": passphrases.len(),
                        "identities": identities.len(), "activities": self.activities.all.len(),
@@ -68,7 +69,12 @@ impl Tenant {
                        "radius_attribute_groups": radius_groups.len()},
             "identity_groups": groups, "dpsk_pools": pools, "passphrases": passphrases, "identities": identities,
             "policy_sets": policy_sets, "policies": policies, "radius_attribute_groups": radius_groups,
-        })
+        });
+        for (part, rows) in self.ledger_wifi() {
+            ledger["totals"][part] = rows.len().into();
+            ledger[part] = rows.into();
+        }
+        ledger
     }
 
     /// Live passphrases, pool by pool.
@@ -121,10 +127,12 @@ impl Tenant {
         });
         let keys = keys.count() as u64;
         let (sets, policies, radius) = self.policy_twins();
-        let total = groups + pools + people.max(keys) + sets + policies + radius;
+        let (networks, ap_groups, ssids) = self.wifi_twins();
+        let total = groups + pools + people.max(keys) + sets + policies + radius + networks + ap_groups + ssids;
         json!({"identity_groups": groups, "dpsk_pools": pools, "identities": people, "usernames": names,
                "passphrase_values": values, "passphrases": keys, "policy_sets": sets, "policies": policies,
-               "radius_attribute_groups": radius, "total": total})
+               "radius_attribute_groups": radius, "wifi_networks": networks, "ap_groups": ap_groups,
+               "ssids_on_air": ssids, "total": total})
     }
 
     /// The time an ideal client needs for what the ledger holds:

@@ -66,6 +66,7 @@ mod tenant;
 mod token;
 mod twist;
 mod view;
+mod wifi;
 mod world;
 
 pub use faults::FaultPlan;

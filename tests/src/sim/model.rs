@@ -22,6 +22,10 @@ pub enum Kind {
     Policy,
     /// RADIUS attribute group.
     RadiusGroup,
+    /// Wi-Fi network.
+    Network,
+    /// AP group of a venue.
+    ApGroup,
 }
 
 impl Kind {
@@ -35,6 +39,8 @@ impl Kind {
             Self::PolicySet => "policy_set",
             Self::Policy => "policy",
             Self::RadiusGroup => "radius_group",
+            Self::Network => "network",
+            Self::ApGroup => "ap_group",
         }
     }
 }

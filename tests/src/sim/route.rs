@@ -51,6 +51,8 @@ impl Op {
             "create_passphrase" => self == Op::PassphraseCreate,
             "create_identity" => self == Op::IdentityCreate,
             "create_policy_set" => self == Op::SetCreate,
+            "create_network" => self == Op::NetworkCreate,
+            "activate" => matches!(self, Op::VenueNetworkPut | Op::ApGroupNetworkPut | Op::NetworkPoolPut),
             "create_policy" => self == Op::PolicyCreate,
             template => self.name() == template,
         }

@@ -9,12 +9,14 @@
 //!  "venues": [{"id": "v2", "name": "Annex"}],
 //!  "radius_attribute_groups": [{"name": "gigabit", "pinned": false}],
 //!  "policies": [{"name": "gigabit", "radius": "gigabit", "conditions": [{"attribute": 1012, "pattern": "^.*_gigabit$"}]}],
+//!  "ap_groups": [{"venue": "v2", "name": "Lobby"}],
+//!  "wifi_networks": [{"name": "Residents", "ssid": "Residents", "pool": "Main", "activations": [{"venue": "v2", "apGroups": ["Lobby"]}]}],
 //!  "policy_sets": [{"name": "Main-PS", "policies": ["gigabit"]}],
 //!  "change": [{"id": "…", "vlanId": 45}],
 //!  "delete": ["…"]}
 //! ```
 //! Every part but `tenant` may be absent; `group`, `pool`, `radius`, `policies` and the `policySet` of groups and pools are names or
-//! ids; `id` may be given. Fields are those of the vendor.
+//! ids, as are `venue` and `apGroups`; `id` may be given. An activation without `apGroups` is on all of the venue. Fields are those of the vendor.
 //! A passphrase gets its identity in the pool's group unless `"identity": false`. Uniqueness is *not* checked, so that tests can
 //! make twins. Changed and deleted objects are given by id, and deleting takes what is inside along. The answer has all new ids.
 
@@ -27,7 +29,7 @@ use super::tenant::Tenant;
 use super::world::World;
 
 /// The parts of a seed in the order in which they are put: each may name objects of the parts before it.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 10] = [
     "radius_attribute_groups",
     "policies",
     "policy_sets",
@@ -36,6 +38,8 @@ const PARTS: [&str; 8] = [
     "passphrases",
     "identities",
     "venues",
+    "ap_groups",
+    "wifi_networks",
 ];
 
 /// Carries out a seed, or a list of them; an error names the row and leaves the rows before it done.
@@ -112,6 +116,8 @@ impl Seeder<'_> {
             "radius_attribute_groups" => self.radius_group(row),
             "policies" => self.policy(row),
             "policy_sets" => self.policy_set(row),
+            "ap_groups" => self.ap_group(row),
+            "wifi_networks" => self.network(row),
             _ => self.venue(row),
         }
     }
@@ -134,6 +140,8 @@ impl Seeder<'_> {
             () if tenant.policy.sets.any(id).is_some() => Kind::PolicySet,
             () if tenant.policy.policies.any(id).is_some() => Kind::Policy,
             () if tenant.policy.radius.any(id).is_some() => Kind::RadiusGroup,
+            () if tenant.wifi.networks.any(id).is_some() => Kind::Network,
+            () if tenant.wifi.ap_groups.any(id).is_some() => Kind::ApGroup,
             () => return None,
         };
         Some(Ref::new(kind, id))
@@ -245,11 +253,12 @@ impl Seeder<'_> {
             id: id.clone(),
             name: name(row, "name")?,
         });
+        self.tenant.add_default_group(&id, self.now);
         Ok(id)
     }
 
     /// A group or pool by id or name.
-    fn container(&self, row: &Map<String, Value>, field: &str) -> Result<Option<String>, String> {
+    pub fn container(&self, row: &Map<String, Value>, field: &str) -> Result<Option<String>, String> {
         let Some(wanted) = row.get(field).and_then(Value::as_str) else {
             return Ok(None);
         };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::faults::FaultPlan;
+use super::wifi::change::Limits;
 
 /// How a refusal reaches the client. Live systems use both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +70,16 @@ pub struct Settings {
     pub identities_bare_array: bool,
     /// `GET /dpskServices/{p}/passphrases` answers an empty page whatever is there, as seen live.
     pub passphrase_list_empty: bool,
+    /// Beyond the limits of SSIDs.
+    pub refuse_limit: Refusal,
+    /// Most SSIDs an AP group carries.
+    pub ssids_per_ap_group: usize,
+    /// Most SSIDs a DPSK service serves.
+    pub ssids_per_pool: usize,
+    /// A change of a Wi-Fi network is a 423 while another one of it is under way.
+    pub lock_networks: bool,
+    /// Queries of networks and AP groups ignore filters they do not know instead of answering nothing; both were seen live.
+    pub unknown_filters_ignored: bool,
     /// Policies are created with 201 whatever the media type.
     pub policy_create_201: bool,
     /// Taking a policy out of a set is a 202 with an activity, as seen live, instead of the documents' 204.
@@ -119,6 +130,11 @@ impl Default for Settings {
             reply_ids: true,
             identities_bare_array: false,
             passphrase_list_empty: false,
+            refuse_limit: Refusal::Http,
+            ssids_per_ap_group: 15,
+            ssids_per_pool: 64,
+            lock_networks: true,
+            unknown_filters_ignored: false,
             policy_create_201: false,
             policy_removal_async: false,
             policy_deletes_answer_200: false,
@@ -154,6 +170,14 @@ impl Settings {
     pub fn capacity(&self) -> f64 {
         self.burst
             .unwrap_or_else(|| (self.per_second() * 1.02).round().max(34.0))
+    }
+
+    /// Limits of SSIDs.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            ssids_per_ap_group: self.ssids_per_ap_group,
+            ssids_per_pool: self.ssids_per_pool,
+        }
     }
 
     /// Refill of the bucket, calls a second.

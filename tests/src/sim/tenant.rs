@@ -11,6 +11,8 @@ use super::counts::Counts;
 use super::model::{Group, Identity, Kind, Origin, Passphrase, Pool, Ref, Venue};
 use super::policy::Policies;
 use super::settings::{RenameToTaken, Settings};
+use super::wifi::Wifi;
+use super::wifi::change::Limits;
 
 /// Members of a pool or a group.
 #[derive(Debug, Default)]
@@ -51,6 +53,8 @@ pub struct Tenant {
     /// Links whose reply was cut after they were accepted: (kind of link, from, to).
     pub cut_links: HashSet<(&'static str, String, String)>,
     pub policy: Policies,
+    pub wifi: Wifi,
+    pub limits: Limits,
     pub rename_to_taken: RenameToTaken,
     pub seq: u64,
 }
@@ -58,7 +62,7 @@ pub struct Tenant {
 impl Tenant {
     /// An empty tenant with the one venue every tenant has.
     pub fn new(id: &str, settings: &Settings, now: Millis) -> Self {
-        Self {
+        let mut tenant = Self {
             id: id.into(),
             bucket: Bucket::full(settings.capacity(), settings.per_second(), now),
             counts: Counts::default(),
@@ -81,9 +85,13 @@ impl Tenant {
             cut: HashSet::new(),
             cut_links: HashSet::new(),
             policy: Policies::default(),
+            wifi: Wifi::default(),
+            limits: settings.limits(),
             rename_to_taken: settings.rename_to_taken,
             seq: 0,
-        }
+        };
+        tenant.add_default_group("venue-sim-1", now);
+        tenant
     }
 
     /// The origin of an object accepted now.
@@ -204,6 +212,8 @@ impl Tenant {
             Kind::PolicySet => return self.policy.sets.appear(&of.id),
             Kind::Policy => return self.policy.policies.appear(&of.id),
             Kind::RadiusGroup => return self.policy.radius.appear(&of.id),
+            Kind::Network => return self.wifi.networks.appear(&of.id),
+            Kind::ApGroup => return self.wifi.ap_groups.appear(&of.id),
         }
         true
     }
@@ -280,6 +290,16 @@ impl Tenant {
             }
             Kind::RadiusGroup => {
                 self.policy.radius.remove(&of.id);
+            }
+            Kind::Network => {
+                self.wifi.networks.remove(&of.id);
+                self.wifi.activations.retain(|(_, network), _| *network != of.id);
+            }
+            Kind::ApGroup => {
+                self.wifi.ap_groups.remove(&of.id);
+                for on in self.wifi.activations.values_mut() {
+                    on.ap_groups.remove(&of.id);
+                }
             }
         }
     }

@@ -20,6 +20,8 @@ pub struct Twist {
     pub ending: Option<Ending>,
     /// The reply will be cut: creates remember it.
     pub cut: bool,
+    /// A read shows networks as they were this many milliseconds ago, if they were changed since.
+    pub stale_ms: Option<u64>,
 }
 
 /// A fault that answers instead of the operation, or that twists the activity and lets the operation run.

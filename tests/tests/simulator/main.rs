@@ -9,4 +9,6 @@ mod process;
 mod tokens;
 mod traps;
 mod vendor;
+mod wifi;
+mod wifi_activation;
 mod witness;

@@ -9,6 +9,7 @@ mod keys;
 mod policy;
 mod pools;
 mod venues;
+mod wifi;
 
 use serde_json::{Map, Value};
 
@@ -17,6 +18,7 @@ use super::errors::Fault;
 use super::model::Kind;
 use super::route::Op;
 use policy::{assignments, conditions, policies, priorities, radius, reports, sets, templates};
+use wifi::{activations, ap_groups, links, networks, queries};
 
 /// Most devices a passphrase or pool may have; more is silently clamped.
 const DEVICES_MAX: i64 = 512;
@@ -90,6 +92,28 @@ pub fn run(op: Op, ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         Op::RadiusGet => radius::get(ctx),
         Op::RadiusPatch => radius::patch(ctx),
         Op::RadiusDelete => radius::delete(ctx),
+        Op::NetworkCreate => networks::create(ctx),
+        Op::NetworkQuery => queries::networks(ctx),
+        Op::NetworkGet => networks::get(ctx),
+        Op::NetworkPut => networks::put(ctx),
+        Op::NetworkDelete => networks::delete(ctx),
+        Op::NetworkPoolList => links::list(ctx),
+        Op::NetworkPoolPut => links::put(ctx),
+        Op::NetworkPoolDelete => links::delete(ctx),
+        Op::VenueNetworkPut => activations::put(ctx),
+        Op::VenueNetworkDelete => activations::delete(ctx),
+        Op::VenueNetworkSettingsGet => activations::get(ctx),
+        Op::VenueNetworkSettingsPut => activations::put_settings(ctx),
+        Op::ApGroupNetworkPut => activations::put_group(ctx),
+        Op::ApGroupNetworkDelete => activations::delete_group(ctx),
+        Op::ApGroupNetworkSettingsGet => activations::get_group(ctx),
+        Op::ApGroupNetworkSettingsPut => activations::put_group_settings(ctx),
+        Op::ApGroupQuery => queries::ap_groups(ctx),
+        Op::ApGroupCreate => ap_groups::create(ctx),
+        Op::ApGroupList => ap_groups::list(ctx),
+        Op::ApGroupGet => ap_groups::get(ctx),
+        Op::ApGroupPut => ap_groups::put(ctx),
+        Op::ApGroupDelete => ap_groups::delete(ctx),
         Op::ActivityGet => activities::get(ctx),
         Op::ActivityQuery => activities::query(ctx),
     }
