@@ -184,12 +184,36 @@ impl Ctx<'_> {
 
     /// A page of a list with Spring's query parameters.
     pub fn spring_page(&self) -> Page {
-        Page::spring(&self.call.query, self.settings.page_cap)
+        self.twisted(Page::spring(&self.call.query, self.settings.page_cap))
     }
 
     /// A page of a query whose first page is `first`; `default_size` rows when the body names none.
     pub fn body_page(&self, first: u64, default_size: usize) -> Page {
-        Page::body(&self.body, first, default_size, self.settings.page_cap)
+        self.twisted(Page::body(&self.body, first, default_size, self.settings.page_cap))
+    }
+
+    fn twisted(&self, mut page: Page) -> Page {
+        page.size = page.size.min(self.twist.page_rows.unwrap_or(usize::MAX));
+        page.nothing = self.twist.finds_nothing(&self.body);
+        page
+    }
+
+    /// A name as it is stored: with the first free suffix when the fault plan says so.
+    pub fn suffixed(&mut self, group: Option<&str>, pool: Option<&str>, name: String) -> String {
+        if !self.twist.suffix_name {
+            return name;
+        }
+        self.tenant.counts.suffixed_names += 1;
+        let people = group.and_then(|group| self.tenant.people.get(group));
+        let keys = pool.and_then(|pool| self.tenant.keys.get(pool));
+        let taken = |name: &String| {
+            let in_either = [people, keys].into_iter().flatten();
+            in_either.into_iter().any(|members| members.names.contains_key(name))
+        };
+        (1..)
+            .map(|n| format!("{name}_{n}"))
+            .find(|name| !taken(name))
+            .unwrap_or(name)
     }
 
     /// How far behind this read is, milliseconds.
@@ -242,7 +266,7 @@ impl Ctx<'_> {
             (p.passphrase_format.clone(), p.passphrase_length)
         });
         match value {
-            Some(value) if value.chars().count() >= length => (value.to_owned(), false),
+            Some(value) if value.chars().count() >= length && !self.twist.replace_value => (value.to_owned(), false),
             other => {
                 let replaced = other.is_some();
                 self.tenant.counts.replaced_passphrases += u64::from(replaced);

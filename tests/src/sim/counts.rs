@@ -78,6 +78,8 @@ pub struct Counts {
     pub http_423_locked: u64,
     /// Names made up for calls without a user name.
     pub invented_names: u64,
+    /// Names stored with a suffix because the fault plan said so.
+    pub suffixed_names: u64,
     /// Passphrases replaced because they were too short for their pool.
     pub replaced_passphrases: u64,
     /// Device counts cut to 512.

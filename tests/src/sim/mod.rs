@@ -50,6 +50,7 @@ mod counts;
 mod effect;
 mod errors;
 mod faults;
+mod injected;
 mod ledger;
 mod model;
 mod ops;

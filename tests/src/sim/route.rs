@@ -38,6 +38,32 @@ impl Op {
         }
     }
 
+    /// Whether it sets an activity going, or, creating a policy, work in the background.
+    pub fn has_activity(self) -> bool {
+        let name = self.name();
+        let synchronous = ["/policySets", "/policyTemplates", "/radiusAttributeGroups"];
+        let synchronous = synchronous
+            .iter()
+            .any(|service| name.split_once(' ').is_some_and(|(_, path)| path.starts_with(service)));
+        self.class() == Class::Write && (!synchronous || self == Op::PolicyCreate)
+    }
+
+    /// Whether it answers a list with Spring's paging.
+    pub fn is_list(self) -> bool {
+        use Op::*;
+        matches!(
+            self,
+            GroupList
+                | IdentityListOfGroup
+                | IdentityList
+                | PassphraseList
+                | PolicyList
+                | ConditionList
+                | RadiusList
+                | AssignmentList
+        )
+    }
+
     /// Whether a fault rule's `operation` means this one. Unknown words mean nothing: see [`known_selector`].
     pub fn selected_by(self, selector: &str) -> bool {
         match selector {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::call::{Call, Reply, fresh_id};
 use super::clock::Millis;
 use super::errors::Fault;
-use super::faults::Injected;
+use super::injected::Injected;
 use super::world::World;
 
 /// A token that was given.

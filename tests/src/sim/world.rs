@@ -11,7 +11,8 @@ use super::call::{Call, Content, Ctx, Reply, fresh_id};
 use super::clock::Millis;
 use super::counts::Counted;
 use super::errors::Fault;
-use super::faults::{Faults, Injected};
+use super::faults::Faults;
+use super::injected::Injected;
 use super::ops;
 use super::route::{Class, Op, find};
 use super::settings::Settings;
@@ -169,7 +170,7 @@ impl World {
         // a call the bucket refuses never reaches the fault plan
         let fault = op
             .filter(|_| granted.is_ok())
-            .and_then(|op| faults.decide(op, &id, name_in(&body), rng));
+            .and_then(|op| faults.decide(op, &id, name_in(&body), page_in(&call.query, &body), rng));
         if let Some(fault) = &fault {
             tenant.counts.injected(fault.name());
         }
@@ -195,7 +196,7 @@ impl World {
                     rng,
                     now,
                     call,
-                    body,
+                    body: twist.taken(body),
                     params,
                     request_id: request,
                     twist,
@@ -238,7 +239,7 @@ impl World {
         let id = params.first().copied().unwrap_or_default().to_owned();
         let known = self.tenant(&id, now).is_some();
         let fault = if known {
-            self.faults.decide(Op::Token, &id, None, &mut self.rng)
+            self.faults.decide(Op::Token, &id, None, None, &mut self.rng)
         } else {
             None
         };
@@ -278,6 +279,13 @@ fn counted<'a>(op: Option<Op>, reply: &Reply, client: &'a str, container: &'a st
         container,
         at,
     }
+}
+
+/// The number of the page a call asks for.
+fn page_in(query: &str, body: &Value) -> Option<u64> {
+    let in_query = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "page");
+    let in_query = in_query.and_then(|(_, value)| value.parse().ok());
+    in_query.or_else(|| body["page"].as_u64())
 }
 
 /// The name a create is about.

@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod misbehaviour;
 mod paging;
 mod policies;
 mod policy_rules;
