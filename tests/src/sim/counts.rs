@@ -76,6 +76,8 @@ pub struct Counts {
     pub empty_activations: u64,
     /// Answers 423 because another change of the network was under way.
     pub http_423_locked: u64,
+    /// Actions of bulk calls: operation → status → actions. They are no calls and count nowhere else.
+    pub bulk_actions: BTreeMap<String, BTreeMap<String, u64>>,
     /// Names made up for calls without a user name.
     pub invented_names: u64,
     /// Names stored with a suffix because the fault plan said so.
@@ -174,6 +176,12 @@ impl Counts {
     pub fn relink(&mut self, kind: &str, cause: &str) {
         self.relinks += 1;
         *self.relinks_by.entry(format!("{kind}/{cause}")).or_default() += 1;
+    }
+
+    /// An action of a bulk call was tried.
+    pub fn bulk_action(&mut self, operation: &str, status: u16) {
+        let by = self.bulk_actions.entry(operation.into()).or_default();
+        *by.entry(status.to_string()).or_default() += 1;
     }
 
     /// The APs of a venue got a new configuration.

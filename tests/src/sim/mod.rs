@@ -43,6 +43,7 @@
 mod accept;
 mod activity;
 mod bucket;
+mod bulk;
 mod call;
 mod clock;
 mod control;

@@ -28,7 +28,7 @@ impl Op {
         use Op::*;
         match self {
             Token => Class::Token,
-            ActivityGet | ActivityQuery => Class::Poll,
+            ActivityGet | ActivityQuery | BulkGet => Class::Poll,
             Evaluate => Class::Read,
             _ => match ROUTES.iter().find(|(_, _, op)| *op == self) {
                 Some(("GET", ..)) => Class::Read,
@@ -41,7 +41,12 @@ impl Op {
     /// Whether it sets an activity going, or, creating a policy, work in the background.
     pub fn has_activity(self) -> bool {
         let name = self.name();
-        let synchronous = ["/policySets", "/policyTemplates", "/radiusAttributeGroups"];
+        let synchronous = [
+            "/bulkActions",
+            "/policySets",
+            "/policyTemplates",
+            "/radiusAttributeGroups",
+        ];
         let synchronous = synchronous
             .iter()
             .any(|service| name.split_once(' ').is_some_and(|(_, path)| path.starts_with(service)));

@@ -1,5 +1,6 @@
 //! Everything about a simulator that can be set before it starts.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,8 @@ pub struct Settings {
     pub client_ids: Vec<String>,
     /// Tenants that exist; empty: any, made at its first use.
     pub tenants: Vec<String>,
+    /// Tenants a token of another tenant may act for with `x-rks-tenantid`, by the token's tenant; empty: any for any.
+    pub msp_customers: BTreeMap<String, Vec<String>>,
     /// Concurrency of an ideal client, for `GET /_sim/ideal`.
     pub ideal_concurrency: f64,
     /// Seed of all random decisions; unset: taken from the system and shown by `GET /_sim/settings`.
@@ -142,6 +145,7 @@ impl Default for Settings {
             client_secret: "sim-secret".into(),
             client_ids: Vec::new(),
             tenants: Vec::new(),
+            msp_customers: BTreeMap::new(),
             ideal_concurrency: 50.0,
             rng_seed: None,
             record: None,

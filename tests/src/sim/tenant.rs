@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::activity::Activities;
 use super::bucket::Bucket;
+use super::bulk::Bulks;
 use super::clock::Millis;
 use super::counts::Counts;
 use super::model::{Group, Identity, Kind, Origin, Passphrase, Pool, Ref, Venue};
@@ -54,6 +55,7 @@ pub struct Tenant {
     pub cut_links: HashSet<(&'static str, String, String)>,
     pub policy: Policies,
     pub wifi: Wifi,
+    pub bulks: Bulks,
     pub limits: Limits,
     pub rename_to_taken: RenameToTaken,
     pub seq: u64,
@@ -86,6 +88,7 @@ impl Tenant {
             cut_links: HashSet::new(),
             policy: Policies::default(),
             wifi: Wifi::default(),
+            bulks: Bulks::default(),
             limits: settings.limits(),
             rename_to_taken: settings.rename_to_taken,
             seq: 0,

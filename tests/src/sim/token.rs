@@ -91,7 +91,12 @@ impl World {
         if let Some(left) = &mut token.calls_left {
             *left -= 1;
         }
-        let client = token.client_id.clone();
+        let (client, own) = (token.client_id.clone(), token.tenant.clone());
+        let customers = &self.settings.msp_customers;
+        let reached = customers.get(&own).is_some_and(|all| all.contains(&tenant));
+        if own != tenant && !customers.is_empty() && !reached {
+            return Err((None, Fault::new(403, "RCG-10002", "Forbidden")));
+        }
         match self.tenant(&tenant, now) {
             Some(_) => Ok((tenant, client)),
             None => Err((None, Fault::new(403, "RCG-10002", "Forbidden"))),

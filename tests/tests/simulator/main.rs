@@ -1,5 +1,6 @@
 //! The RUCKUS One simulator, over HTTP: each misbehaviour, each trap, and what its ledger says about them.
 
+mod bulk;
 mod client;
 mod faults;
 mod misbehaviour;

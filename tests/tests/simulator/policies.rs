@@ -1,7 +1,6 @@
 //! Policy sets, policies, conditions, RADIUS groups: how they come to be, what they answer, and how they are found.
 
 use serde_json::{Value, json};
-use testkit::sim::Settings;
 
 use crate::client::{Remote, TENANT};
 
@@ -31,23 +30,27 @@ pub async fn policy(remote: &Remote, name: &str, radius: &str, pattern: &str) ->
 
 #[tokio::test]
 async fn a_policy_is_404_then_there_and_answers_last_of_all() {
-    let settings = Settings {
-        activity_hidden_ms: 150,
-        activity_ms: (600, 600),
-        ..Settings::quick()
-    };
-    let remote = Remote::start(settings).await;
+    let remote = Remote::quick().await;
     let group = remote.created("/radiusAttributeGroups", radius("gigabit")).await;
-    let body = json!({"name": "gigabit", "policyType": "DPSK", "onMatchResponse": group});
-    let accepted = remote.post(POLICIES, body).await;
-    assert_eq!((accepted.status, accepted.body.get("requestId")), (202, None));
-    let path = format!("{POLICIES}/{}", accepted.body["id"].as_str().unwrap());
-    assert_eq!(remote.get(&path).await.status, 404);
+    let create = async |name: &str, hidden_ms: u64, ms: u64| {
+        remote.sim.post(
+            "settings",
+            &json!({"activity_hidden_ms": hidden_ms, "activity_ms": [ms, ms]}),
+        );
+        let body = json!({"name": name, "policyType": "DPSK", "onMatchResponse": group});
+        let accepted = remote.post(POLICIES, body).await;
+        assert_eq!((accepted.status, accepted.body.get("requestId")), (202, None));
+        format!("{POLICIES}/{}", accepted.body["id"].as_str().unwrap())
+    };
+    let hidden = create("hidden", 3_600_000, 3_600_000).await;
+    assert_eq!(remote.get(&hidden).await.status, 404);
     assert_eq!(remote.ledger()["in_flight"]["policies"], 1);
-    let seen = remote.until(&path, |answer| answer.status == 200).await;
+    let pending = create("pending", 10, 3_600_000).await;
+    let seen = remote.until(&pending, |answer| answer.status == 200).await;
     assert_eq!(seen.body.get("onMatchResponse"), None, "associated later");
+    let done = create("done", 10, 30).await;
     let done = remote
-        .until(&path, |answer| answer.body["onMatchResponse"].is_string())
+        .until(&done, |answer| answer.body["onMatchResponse"].is_string())
         .await;
     assert_eq!(done.body["onMatchResponse"], group.as_str());
     let activities = remote

@@ -49,6 +49,7 @@ async fn taken_names_are_409_and_counted() {
 #[tokio::test]
 async fn two_creates_of_one_policy_in_flight_leave_one() {
     let remote = Remote::quick().await;
+    remote.sim.post("settings", &json!({"activity_hidden_ms": 3_600_000}));
     let body = json!({"name": "P", "policyType": "DPSK"});
     let (one, two) = tokio::join!(remote.post(POLICIES, body.clone()), remote.post(POLICIES, body));
     let mut statuses = [one.status, two.status];
@@ -167,7 +168,10 @@ async fn nothing_in_use_can_be_deleted() {
     assert_eq!(remote.delete(&set_path).await.status, 409, "the group still has it");
     remote.done("DELETE", &to_group, Value::Null).await;
     assert_eq!(remote.delete(&to_group).await.status, 404);
-    remote.sim.post("settings", &json!({"policy_removal_async": true}));
+    remote.sim.post(
+        "settings",
+        &json!({"policy_removal_async": true, "activity_ms": [1500, 1500]}),
+    );
     let removed = remote.delete(&place).await;
     assert_eq!(removed.status, 202);
     assert_eq!(remote.delete(&policy_path).await.status, 409, "not taken out yet");
@@ -201,7 +205,7 @@ async fn an_assignment_fails_when_its_set_goes_meanwhile() {
             .status,
         404
     );
-    remote.sim.post("settings", &json!({"activity_ms": [300, 300]}));
+    remote.sim.post("settings", &json!({"activity_ms": [1500, 1500]}));
     let accepted = remote.put(&path, Value::Null).await;
     assert_eq!(accepted.body.as_object().unwrap().len(), 1, "only a request id");
     assert_eq!(remote.delete(&format!("/policySets/{set}")).await.status, 204);

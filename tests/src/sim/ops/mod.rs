@@ -1,6 +1,7 @@
 //! The operations, one file a resource.
 
 mod activities;
+mod bulk;
 mod groups;
 mod identities;
 mod identity_writes;
@@ -114,6 +115,9 @@ pub fn run(op: Op, ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         Op::ApGroupGet => ap_groups::get(ctx),
         Op::ApGroupPut => ap_groups::put(ctx),
         Op::ApGroupDelete => ap_groups::delete(ctx),
+        Op::BulkCreate => bulk::create(ctx),
+        Op::BulkGet => bulk::get(ctx),
+        Op::BulkQuery => bulk::query(ctx),
         Op::ActivityGet => activities::get(ctx),
         Op::ActivityQuery => activities::query(ctx),
     }
