@@ -53,6 +53,8 @@ pub struct Reply {
     pub delay_ms: u64,
     /// Drop the connection instead of answering.
     pub cut: bool,
+    /// JSON under `text/plain`.
+    pub plain: bool,
 }
 
 impl Reply {
@@ -64,6 +66,7 @@ impl Reply {
             retry_after_s: None,
             delay_ms: 0,
             cut: false,
+            plain: false,
         }
     }
 

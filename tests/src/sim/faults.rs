@@ -30,12 +30,14 @@
 //! | `cut_after_apply` | | accepted and carried out, the connection dropped without a byte of reply |
 //! | `cut_before_apply` | | dropped, nothing done |
 //! | `late_404` | `seconds` | the activity answers 404 this long, and cannot end earlier |
-//! | `activity_fail` | `code`, `message` | 202, then the activity fails |
+//! | `activity_fail` | `code`, `message`, `status` = `FAIL` | 202, then the activity ends so: `FAIL` `CANCELLED` `PARTIAL_SUCCESS` `SKIPPED` |
 //! | `activity_never_ends` | `work_done` = true | 202, then `INPROGRESS` for ever; with `work_done` the object appears |
 //! | `token_dies_early` | `after_calls` or `after_seconds`, `tokens` = 1 | the next so many tokens die early: 401 RCG-10003 |
 //! | `slow` | `ms` | the answer takes longer |
 //! | `permanent_4xx` | `status` = 422, `code`, `message` | refused whenever it is tried |
 //!
+//! | `html_200` | | a login page with status 200, nothing done |
+//! | `text_plain` | | the JSON that was to come, under `text/plain` |
 //! | `locked_423` | | 423; it may be tried again |
 //! | `licence_error` | | 202, then the activity fails with WIFI-10126 |
 //! | `clamp_devices` | `to` = 1 | a passphrase gets at most so many devices, and SUCCESS |

@@ -4,6 +4,30 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{Class, Op};
 
+/// How an activity ends that does not end well. The last three are of the newer specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs, reason = "the words of RUCKUS One")]
+pub enum Unhappy {
+    #[default]
+    Fail,
+    Cancelled,
+    PartialSuccess,
+    Skipped,
+}
+
+impl Unhappy {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "FAIL",
+            Self::Cancelled => "CANCELLED",
+            Self::PartialSuccess => "PARTIAL_SUCCESS",
+            Self::Skipped => "SKIPPED",
+        }
+    }
+}
+
 /// A fault with its parameters; the documentation of the fault plan has the table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -31,6 +55,8 @@ pub enum Injected {
     ActivityFail {
         code: String,
         message: String,
+        #[serde(default)]
+        status: Unhappy,
     },
     ActivityNeverEnds {
         #[serde(default = "yes")]
@@ -47,6 +73,9 @@ pub enum Injected {
     Slow {
         ms: u64,
     },
+    #[serde(rename = "html_200")]
+    Html200,
+    TextPlain,
     #[serde(rename = "locked_423")]
     Locked,
     LicenceError,
@@ -113,6 +142,8 @@ impl Injected {
             Self::ActivityNeverEnds { .. } => "activity_never_ends",
             Self::TokenDiesEarly { .. } => "token_dies_early",
             Self::Slow { .. } => "slow",
+            Self::Html200 => "html_200",
+            Self::TextPlain => "text_plain",
             Self::Locked => "locked_423",
             Self::LicenceError => "licence_error",
             Self::ClampDevices { .. } => "clamp_devices",

@@ -137,10 +137,15 @@ impl Tenant {
 
     /// The time an ideal client needs for what the ledger holds:
     /// `max((W + R − bucket) / rate, W × write latency / concurrency) + 3 × longest activity`.
+    /// W counts policies, networks, links and activations only when they were asked for, not when they were seeded.
     pub fn ideal(&self, settings: &Settings) -> Value {
         let keys = self.live_keys().count();
         let (groups, pools) = (self.live_groups.len(), self.live_pools.len());
-        let (w, r) = ((groups + pools + keys) as f64, 10.0 + 2.0 * keys.div_ceil(500) as f64);
+        let others = self.policy_writes() + self.wifi_writes();
+        let (w, r) = (
+            (groups + pools + keys + others) as f64,
+            10.0 + 2.0 * keys.div_ceil(500) as f64,
+        );
         let (bucket, rate) = (settings.capacity(), settings.per_second());
         let by_rate = ((w + r - bucket) / rate).max(0.0);
         let by_latency = w * settings.write_ms as f64 / 1000.0 / settings.ideal_concurrency;
@@ -148,7 +153,7 @@ impl Tenant {
         let seconds = by_rate.max(by_latency) + activities;
         json!({
             "tenant": self.id, "ideal_seconds": seconds, "w": w, "r": r, "identity_groups": groups, "dpsk_pools": pools,
-            "passphrases": keys, "by_rate_seconds": by_rate, "by_latency_seconds": by_latency,
+            "passphrases": keys, "other_writes": others, "by_rate_seconds": by_rate, "by_latency_seconds": by_latency,
             "activities_seconds": activities, "bucket": bucket, "rate_per_second": rate, "write_ms": settings.write_ms,
             "concurrency": settings.ideal_concurrency, "activity_max_ms": settings.activity_ms.1,
         })

@@ -274,12 +274,13 @@ fn respond(reply: &Reply, accept: &str) -> HttpResponse {
         Content::Empty => response.finish(),
         Content::Html(page) => response.insert_header((CONTENT_TYPE, "text/html")).body(*page),
         Content::Json(value) => {
-            let media =
-                if accept.starts_with("application/vnd.ruckus.") || accept.starts_with("application/ruckus.one.") {
-                    accept
-                } else {
-                    "application/json"
-                };
+            let media = if reply.plain {
+                "text/plain"
+            } else if accept.starts_with("application/vnd.ruckus.") || accept.starts_with("application/ruckus.one.") {
+                accept
+            } else {
+                "application/json"
+            };
             response.insert_header((CONTENT_TYPE, media)).body(value.to_string())
         }
     }

@@ -19,7 +19,8 @@ pub struct Token {
     calls_left: Option<u64>,
 }
 
-const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>RUCKUS One</title></head><body>Sign in</body></html>";
+/// What a call gets that nobody understands.
+pub const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>RUCKUS One</title></head><body>Sign in</body></html>";
 
 impl World {
     /// Answers `POST /oauth2/token/{tenantId}`. A request that is no client-credentials grant gets a login page with status 200,

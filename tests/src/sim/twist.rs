@@ -9,6 +9,7 @@ use super::errors::Fault;
 use super::injected::Injected;
 use super::route::Op;
 use super::settings::Settings;
+use super::token::LOGIN_PAGE;
 
 /// The page of a proxy that cannot reach the service behind it.
 pub const PAGE_503: &str = "<html><body>upstream connect error or disconnect/reset before headers. reset reason: connection failure</body></html>";
@@ -68,9 +69,11 @@ pub fn before(
         Injected::Late404 { seconds } => {
             twist.hidden_ms = Some(((seconds * 1000.0) as u64).max(settings.activity_hidden_ms));
         }
-        Injected::ActivityFail { code, message } => {
-            twist.ending = Some(Ending::Fail(Fault::new(422, code, message.as_str())))
+        Injected::ActivityFail { code, message, status } => {
+            let fault = Fault::new(422, code, message.as_str());
+            twist.ending = Some(Ending::Unhappy(*status, fault));
         }
+        Injected::Html200 => return Some(Reply::html(200, LOGIN_PAGE)),
         Injected::ActivityNeverEnds { work_done } => twist.ending = Some(Ending::Never { work_done: *work_done }),
         Injected::Locked => {
             let text = "Another change is in progress";
@@ -87,7 +90,7 @@ pub fn before(
         Injected::FilterNothing => twist.filter_nothing = true,
         Injected::FilterIgnored => twist.filter_ignored = true,
         Injected::StaleRead { seconds } => twist.stale_ms = Some((seconds * 1000.0) as u64),
-        Injected::Slow { .. } | Injected::TokenDiesEarly { .. } => {}
+        Injected::TextPlain | Injected::Slow { .. } | Injected::TokenDiesEarly { .. } => {}
     }
     None
 }

@@ -222,6 +222,7 @@ impl World {
             match fault {
                 Some(Injected::Slow { ms }) => reply.delay_ms += ms,
                 Some(Injected::CutAfterApply) => reply.cut = true,
+                Some(Injected::TextPlain) => reply.plain = true,
                 _ => {}
             }
             let injected_429 = matches!(fault, Some(Injected::TooMany | Injected::TooManyRetryAfter { .. }));

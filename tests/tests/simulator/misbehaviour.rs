@@ -281,3 +281,40 @@ async fn locks_licences_and_rules_come_at_their_rate() {
         .await;
     assert_eq!(remote.counts()["injected"]["licence_error"], 1);
 }
+
+#[tokio::test]
+async fn activities_end_in_every_way_there_is() {
+    let remote = Remote::quick().await;
+    for status in ["CANCELLED", "PARTIAL_SUCCESS", "SKIPPED", "FAIL"] {
+        let rule = json!([{"operation": "create_group", "kind": "activity_fail", "code": "X", "message": "no", "status": status}]);
+        plan(&remote, rule).await;
+        let activity = remote
+            .finish(&remote.post("/identityGroups", json!({"name": "G"})).await)
+            .await;
+        assert_eq!(
+            (&activity["status"], &nested(&activity)["code"]),
+            (&json!(status), &json!("X"))
+        );
+    }
+    assert_eq!(remote.ledger()["totals"]["identity_groups"], 0);
+}
+
+#[tokio::test]
+async fn answers_come_under_the_wrong_content_type() {
+    let rules = json!([
+        {"operation": "GET /venues/{venueId}", "nth": [1], "kind": "html_200"},
+        {"operation": "GET /venues/{venueId}", "nth": [2], "kind": "text_plain"},
+    ]);
+    let remote = Remote::with_faults(rules).await;
+    let page = remote.get("/venues/venue-sim-1").await;
+    assert_eq!(
+        (page.status, page.content_type.as_str(), page.body),
+        (200, "text/html", Value::Null)
+    );
+    let plain = remote.get("/venues/venue-sim-1").await;
+    assert_eq!(
+        (plain.content_type.as_str(), &plain.body["name"]),
+        ("text/plain", &json!("Main Campus"))
+    );
+    assert_eq!(remote.get("/venues/venue-sim-1").await.content_type, "application/json");
+}

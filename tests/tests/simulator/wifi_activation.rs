@@ -201,3 +201,30 @@ async fn one_ssid_twice_on_the_air_is_a_twin() {
         (&json!(1), &json!(1))
     );
 }
+
+#[tokio::test]
+async fn the_ideal_counts_what_was_made_and_not_what_was_there() {
+    let remote = Remote::quick().await;
+    remote.sim.post(
+        "seed",
+        &json!({"tenant": TENANT, "radius_attribute_groups": [{"id": "r", "name": "gigabit"}], "policies": [{"name": "old", "radius": "r"}],
+                "wifi_networks": [{"name": "Old", "activations": [{"venue": "venue-sim-1"}]}]}),
+    );
+    let ideal = async || {
+        let url = format!("{}/_sim/ideal?tenant={TENANT}", remote.sim.base_url);
+        let answer = remote.http.get(url).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["other_writes"].clone()
+    };
+    assert_eq!(ideal().await, 0);
+    let id = created(&remote, "Residents").await;
+    remote.done("PUT", &format!("{VENUE}/{id}"), all()).await;
+    let policy = crate::policies::policy(&remote, "new", "r", "x").await;
+    let set = remote
+        .created("/policySets", json!({"name": "PS", "description": ""}))
+        .await;
+    remote
+        .put(&format!("/policySets/{set}/prioritizedPolicies/{policy}"), json!({}))
+        .await;
+    // network, activation; policy, its condition; the set and the policy's place in it
+    assert_eq!(ideal().await, 6);
+}

@@ -55,6 +55,20 @@ impl Tenant {
         ]
     }
 
+    /// Writes it takes to make what was not seeded: networks, links, activations.
+    pub fn wifi_writes(&self) -> usize {
+        let networks = self.wifi.networks.live();
+        let made = networks.map(|network| {
+            let link = network.pool.as_ref().is_some_and(|link| link.request_id.is_some());
+            usize::from(network.origin.request_id.is_some()) + usize::from(link)
+        });
+        let on = self.wifi.activations.values().map(|on| {
+            let groups = on.ap_groups.values().filter(|group| group.request_id.is_some());
+            usize::from(on.request_id.is_some()) + groups.count()
+        });
+        made.sum::<usize>() + on.sum::<usize>()
+    }
+
     /// Network names that exist once too often in the tenant, AP group names in their venue, and SSIDs in an AP group.
     pub fn wifi_twins(&self) -> (u64, u64, u64) {
         let names = surplus(self.wifi.networks.live().map(|network| ("", network.name.as_str())));
