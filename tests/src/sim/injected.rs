@@ -128,6 +128,35 @@ fn refused_by_plan() -> String {
 }
 
 impl Injected {
+    /// The names of all kinds.
+    #[cfg(test)]
+    pub const NAMES: [&'static str; 24] = [
+        "429_plain",
+        "429_retry_after",
+        "5xx",
+        "html_503",
+        "cut_after_apply",
+        "cut_before_apply",
+        "late_404",
+        "activity_fail",
+        "activity_never_ends",
+        "token_dies_early",
+        "slow",
+        "html_200",
+        "text_plain",
+        "locked_423",
+        "licence_error",
+        "clamp_devices",
+        "replace_passphrase",
+        "invent_name",
+        "rename_suffix",
+        "page_cap",
+        "filter_nothing",
+        "filter_ignored",
+        "stale_read",
+        "permanent_4xx",
+    ];
+
     /// The name of the kind, as in the plan.
     pub fn name(&self) -> &'static str {
         match self {

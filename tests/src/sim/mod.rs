@@ -59,6 +59,7 @@ mod ledger;
 mod model;
 mod ops;
 mod paging;
+mod plans;
 mod policy;
 mod record;
 mod route;
@@ -75,5 +76,6 @@ mod wifi;
 mod world;
 
 pub use faults::FaultPlan;
+pub use plans::everything;
 pub use server::{Handle, Simulator};
 pub use settings::{Refusal, RenameToTaken, Settings};
