@@ -296,11 +296,16 @@ impl Tenant {
             }
             Kind::Network => {
                 self.wifi.networks.remove(&of.id);
-                self.wifi.activations.retain(|(_, network), _| *network != of.id);
+                self.wifi.activations.remove(&of.id);
             }
             Kind::ApGroup => {
                 self.wifi.ap_groups.remove(&of.id);
-                for on in self.wifi.activations.values_mut() {
+                for on in self
+                    .wifi
+                    .activations
+                    .values_mut()
+                    .flat_map(|venues| venues.values_mut())
+                {
                     on.ap_groups.remove(&of.id);
                 }
             }

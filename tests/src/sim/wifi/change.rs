@@ -105,7 +105,7 @@ impl Tenant {
         let (id, limits) = (&change.network, self.limits);
         let network = self.wifi.networks.get(id);
         let network = network.ok_or_else(|| Fault::not_found("Wi-Fi network", id))?;
-        let active = |venue: &str| self.wifi.activations.get(&(venue.to_owned(), id.clone()));
+        let active = |venue: &str| self.wifi.on(venue, id);
         let on = |venue: &str| {
             active(venue).ok_or_else(|| Fault::not_found("Wi-Fi network on the venue", &format!("{venue}/{id}")))
         };
@@ -189,7 +189,7 @@ impl Tenant {
         }
         for venue in venues {
             self.counts.pushed(word);
-            if let Some(on) = self.wifi.activations.get_mut(&(venue, id.clone())) {
+            if let Some(on) = self.wifi.on_mut(&venue, &id) {
                 (on.pushes, on.updated_at) = (on.pushes + 1, now);
             }
         }
@@ -226,22 +226,24 @@ impl Tenant {
                     request_id,
                     ..Activation::default()
                 };
-                let place = (venue, id.to_owned());
-                let on = self.wifi.activations.entry(place).or_insert(fresh);
+                let venues = self.wifi.activations.entry(id.to_owned()).or_default();
+                let on = venues.entry(venue).or_insert(fresh);
                 on.shown |= shown;
                 on.set(settings);
             }
             What::Deactivate { venue } => {
-                self.wifi.activations.remove(&(venue, id.to_owned()));
+                if let Some(venues) = self.wifi.activations.get_mut(id) {
+                    venues.remove(&venue);
+                }
             }
             What::Settings { venue, settings } => {
-                if let Some(on) = self.wifi.activation_mut(venue, id) {
+                if let Some(on) = self.wifi.on_mut(&venue, id) {
                     on.shown = true;
                     on.set(settings);
                 }
             }
             What::AddGroup { venue, group } => {
-                if let Some(on) = self.wifi.activation_mut(venue, id) {
+                if let Some(on) = self.wifi.on_mut(&venue, id) {
                     on.shown = true;
                     on.ap_groups.entry(group).or_insert(GroupSettings {
                         request_id,
@@ -250,7 +252,7 @@ impl Tenant {
                 }
             }
             What::DropGroup { venue, group } => {
-                if let Some(on) = self.wifi.activation_mut(venue, id) {
+                if let Some(on) = self.wifi.on_mut(&venue, id) {
                     on.ap_groups.remove(&group);
                 }
             }
@@ -260,11 +262,7 @@ impl Tenant {
                 radio_types,
                 vlan_id,
             } => {
-                if let Some(row) = self
-                    .wifi
-                    .activation_mut(venue, id)
-                    .and_then(|on| on.ap_groups.get_mut(&group))
-                {
+                if let Some(row) = self.wifi.on_mut(&venue, id).and_then(|on| on.ap_groups.get_mut(&group)) {
                     (row.radio_types, row.vlan_id) = (radio_types, vlan_id);
                 }
             }

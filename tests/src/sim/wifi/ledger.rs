@@ -24,7 +24,12 @@ impl Tenant {
                 "created_by_request": link.request_id}),
             )
         });
-        let activations = self.wifi.activations.iter().map(|((venue, id), on)| {
+        let activations = self
+            .wifi
+            .activations
+            .iter()
+            .flat_map(|(id, venues)| venues.iter().map(move |on| (id, on)));
+        let activations = activations.map(|(id, (venue, on))| {
             let network = self.wifi.networks.any(id);
             let groups: Vec<Value> = on
                 .ap_groups
@@ -62,10 +67,15 @@ impl Tenant {
             let link = network.pool.as_ref().is_some_and(|link| link.request_id.is_some());
             usize::from(network.origin.request_id.is_some()) + usize::from(link)
         });
-        let on = self.wifi.activations.values().map(|on| {
-            let groups = on.ap_groups.values().filter(|group| group.request_id.is_some());
-            usize::from(on.request_id.is_some()) + groups.count()
-        });
+        let on = self
+            .wifi
+            .activations
+            .values()
+            .flat_map(|venues| venues.values())
+            .map(|on| {
+                let groups = on.ap_groups.values().filter(|group| group.request_id.is_some());
+                usize::from(on.request_id.is_some()) + groups.count()
+            });
         made.sum::<usize>() + on.sum::<usize>()
     }
 

@@ -137,8 +137,8 @@ pub struct Wifi {
     pub networks: Shelf<Network>,
     /// AP groups of all venues.
     pub ap_groups: Shelf<ApGroup>,
-    /// By venue and network.
-    pub activations: BTreeMap<(String, String), Activation>,
+    /// By network, then by venue.
+    pub activations: BTreeMap<String, BTreeMap<String, Activation>>,
     /// Networks with a change under way, and until when: other changes are 423 meanwhile.
     pub busy: HashMap<String, Millis>,
 }
@@ -153,10 +153,8 @@ impl Wifi {
     pub fn on_group<'w>(&'w self, group: &'w ApGroup) -> impl Iterator<Item = &'w str> {
         self.activations
             .iter()
-            .filter(move |((venue, _), on)| {
-                *venue == group.venue_id && (on.is_all_ap_groups || on.ap_groups.contains_key(&group.id))
-            })
-            .map(|((_, network), _)| network.as_str())
+            .filter(|(_, venues)| venues.get(&group.venue_id).is_some_and(|on| on.covers(group)))
+            .map(|(network, _)| network.as_str())
     }
 
     /// Networks that use a DPSK service.
@@ -166,17 +164,24 @@ impl Wifi {
             .filter(move |network| network.pool.as_ref().is_some_and(|link| link.pool_id == pool))
     }
 
-    /// The activation of a network in a venue, to change it.
-    pub fn activation_mut(&mut self, venue: String, network: &str) -> Option<&mut Activation> {
-        self.activations.get_mut(&(venue, network.to_owned()))
+    /// The activation of a network in a venue.
+    pub fn on(&self, venue: &str, network: &str) -> Option<&Activation> {
+        self.activations.get(network)?.get(venue)
+    }
+
+    /// The same, to change it.
+    pub fn on_mut(&mut self, venue: &str, network: &str) -> Option<&mut Activation> {
+        self.activations.get_mut(network)?.get_mut(venue)
+    }
+
+    /// Activations of a network, by venue.
+    pub fn of_network<'w>(&'w self, network: &str) -> impl Iterator<Item = (&'w String, &'w Activation)> {
+        self.activations.get(network).into_iter().flatten()
     }
 
     /// Venues a network is on in.
     pub fn venues_of<'w>(&'w self, network: &'w str) -> impl Iterator<Item = &'w str> {
-        self.activations
-            .keys()
-            .filter(move |(_, id)| id == network)
-            .map(|(venue, _)| venue.as_str())
+        self.of_network(network).map(|(venue, _)| venue.as_str())
     }
 
     /// Changes a network or AP group without a push: `name`, `description`, of a network `ssid` and `vlanId`, of a group
@@ -209,11 +214,8 @@ impl Wifi {
 
     /// Where a network is on the air: activations that the queries do not show are left out.
     pub fn places(&self, network: &str) -> Vec<Place> {
-        let here = self
-            .activations
-            .iter()
-            .filter(|((_, id), on)| id == network && on.shown);
-        here.map(|((venue, _), on)| Place {
+        let here = self.of_network(network).filter(|(_, on)| on.shown);
+        here.map(|(venue, on)| Place {
             venue_id: venue.clone(),
             ap_group_ids: match on.is_all_ap_groups {
                 true => self.groups_of(venue).map(|group| group.id.clone()).collect(),
@@ -230,5 +232,12 @@ impl Wifi {
             true => network.before.places.clone(),
             false => self.places(&network.id),
         }
+    }
+}
+
+impl Activation {
+    /// Whether an AP group of its venue is among those it is on.
+    pub fn covers(&self, group: &ApGroup) -> bool {
+        self.is_all_ap_groups || self.ap_groups.contains_key(&group.id)
     }
 }

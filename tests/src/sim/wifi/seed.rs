@@ -119,7 +119,8 @@ impl Seeder<'_> {
             let id = found.map(|group| group.id.clone()).ok_or("/apGroups: no such object")?;
             on.ap_groups.insert(id, GroupSettings::default());
         }
-        self.tenant.wifi.activations.insert((venue, network.into()), on);
+        let venues = self.tenant.wifi.activations.entry(network.into()).or_default();
+        venues.insert(venue, on);
         Ok(())
     }
 }

@@ -38,6 +38,11 @@ impl Tenant {
     /// A row of `POST /venues/apGroups/query`, `stale_ms` behind.
     pub fn ap_group_row(&self, group: &ApGroup, stale_ms: u64, now: Millis) -> Value {
         let here = |network: &&Network| {
+            // a read that is not behind needs no list of places
+            if stale_ms == 0 {
+                let on = self.wifi.on(&group.venue_id, &network.id);
+                return on.is_some_and(|on| on.shown && on.covers(group));
+            }
             let places = self.wifi.places_seen(network, stale_ms, now);
             places
                 .iter()

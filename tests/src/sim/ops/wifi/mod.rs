@@ -31,7 +31,7 @@ fn venue(ctx: &Ctx<'_>, id: &str) -> Result<(), Fault> {
 
 /// The activation of a network in a venue, or 404.
 fn activation<'c>(ctx: &'c Ctx<'_>, venue: &str, network: &str) -> Result<&'c Activation, Fault> {
-    let found = ctx.tenant.wifi.activations.get(&(venue.to_owned(), network.to_owned()));
+    let found = ctx.tenant.wifi.on(venue, network);
     found.ok_or_else(|| Fault::not_found("Wi-Fi network on the venue", &format!("{venue}/{network}")))
 }
 

@@ -32,15 +32,15 @@ pub fn networks(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     let (tenant, now, stale_ms) = (&*ctx.tenant, ctx.now, ctx.stale_ms());
     let ignore = ctx.settings.unknown_filters_ignored;
     let rows = tenant.wifi.networks.live().filter(|network| {
-        let places = tenant.wifi.places_seen(network, stale_ms, now);
+        let places = || tenant.wifi.places_seen(network, stale_ms, now);
         let has = |field: &str, wanted: &str| {
             Some(match field {
                 "id" => network.id == wanted,
                 "name" => network.name == wanted,
                 "ssid" => network.ssid == wanted,
                 "nwSubType" => network.kind == wanted,
-                "venueApGroups.venueId" => places.iter().any(|place| place.venue_id == wanted),
-                "venueApGroups.apGroupIds" => places.iter().any(|p| p.ap_group_ids.iter().any(|id| id == wanted)),
+                "venueApGroups.venueId" => places().iter().any(|place| place.venue_id == wanted),
+                "venueApGroups.apGroupIds" => places().iter().any(|p| p.ap_group_ids.iter().any(|id| id == wanted)),
                 _ => return None,
             })
         };
