@@ -191,6 +191,33 @@ async fn nothing_in_use_can_be_deleted() {
 }
 
 #[tokio::test]
+async fn groups_are_found_by_their_policy_set_and_their_network() {
+    let remote = Remote::quick().await;
+    remote.sim.post(
+        "seed",
+        &json!({"tenant": TENANT, "policy_sets": [{"id": "s", "name": "PS"}],
+                "identity_groups": [{"name": "A", "policySet": "PS"}, {"name": "B"}],
+                "dpsk_pools": [{"name": "P", "group": "B"}], "wifi_networks": [{"id": "n", "name": "N", "pool": "P"}]}),
+    );
+    let found = async |body: Value| {
+        let page = remote.post("/identityGroups/query?page=0&size=9", body).await.body;
+        let rows = page["content"].as_array().unwrap();
+        rows.iter()
+            .map(|row| row["name"].as_str().unwrap().to_owned())
+            .collect::<String>()
+    };
+    assert_eq!(found(json!({"policySetId": "s"})).await, "A");
+    assert_eq!(found(json!({"networkId": "n"})).await, "B");
+    assert_eq!(found(json!({"networkId": "nobody"})).await, "");
+    let group = json!({"name": "C", "policySetId": "nobody"});
+    assert_eq!(remote.post("/identityGroups", group).await.status, 404);
+    remote
+        .done("POST", "/identityGroups", json!({"name": "C", "policySetId": "s"}))
+        .await;
+    assert_eq!(found(json!({"policySetId": "s"})).await, "AC");
+}
+
+#[tokio::test]
 async fn an_assignment_fails_when_its_set_goes_meanwhile() {
     let remote = Remote::quick().await;
     let (_, pool) = remote.pool(8).await;
