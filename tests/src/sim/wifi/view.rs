@@ -1,5 +1,7 @@
 //! Networks and AP groups as RUCKUS One shows them.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{Activation, ApGroup, Network, Place};
@@ -35,35 +37,30 @@ impl Tenant {
         }))
     }
 
-    /// A row of `POST /venues/apGroups/query`, `stale_ms` behind.
-    pub fn ap_group_row(&self, group: &ApGroup, stale_ms: u64, now: Millis) -> Value {
-        let here = |network: &&Network| {
-            // a read that is not behind needs no list of places
-            if stale_ms == 0 {
-                let on = self.wifi.on(&group.venue_id, &network.id);
-                return on.is_some_and(|on| on.shown && on.covers(group));
+    /// Networks on the air by AP group, as a read sees them that is `stale_ms` behind.
+    pub fn networks_by_group(&self, stale_ms: u64, now: Millis) -> HashMap<String, Vec<&str>> {
+        let mut found: HashMap<String, Vec<&str>> = HashMap::new();
+        for network in self.wifi.networks.live() {
+            for place in self.wifi.places_seen(network, stale_ms, now) {
+                for group in place.ap_group_ids {
+                    found.entry(group).or_default().push(&network.id);
+                }
             }
-            let places = self.wifi.places_seen(network, stale_ms, now);
-            places
-                .iter()
-                .any(|place| place.venue_id == group.venue_id && place.ap_group_ids.contains(&group.id))
-        };
-        let networks: Vec<&str> = self
-            .wifi
-            .networks
-            .live()
-            .filter(here)
-            .map(|network| network.id.as_str())
-            .collect();
-        let mut row = group.view();
-        row["venueId"] = group.venue_id.as_str().into();
-        row["wifiNetworkIds"] = networks.into();
-        row["clientCount"] = 0.into();
-        row
+        }
+        found
     }
 }
 
 impl ApGroup {
+    /// A row of `POST /venues/apGroups/query` with the networks on it.
+    pub fn row(&self, networks: &[&str]) -> Value {
+        let mut row = self.view();
+        row["venueId"] = self.venue_id.as_str().into();
+        row["wifiNetworkIds"] = networks.into();
+        row["clientCount"] = 0.into();
+        row
+    }
+
     /// `GET /venues/{v}/apGroups/{id}`: the default group has no name.
     pub fn view(&self) -> Value {
         let name = Some(&self.name).filter(|name| !name.is_empty());

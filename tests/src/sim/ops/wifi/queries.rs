@@ -81,9 +81,8 @@ pub fn ap_groups(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         "name" => group.name.clone(),
         _ => format!("{:020}", group.origin.seq),
     });
-    let rows = rows
-        .into_iter()
-        .map(|group| tenant.ap_group_row(group, stale_ms, now))
-        .collect();
+    let on = tenant.networks_by_group(stale_ms, now);
+    let here = |id: &str| on.get(id).map_or(&[][..], Vec::as_slice);
+    let rows = rows.into_iter().map(|group| group.row(here(&group.id))).collect();
     Ok(Reply::ok(page.body_answer(total, rows)))
 }
