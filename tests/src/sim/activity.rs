@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::clock::{Millis, iso};
 use super::effect::Effect;
 use super::errors::Fault;
+use super::injected::Unhappy;
 use super::tenant::Tenant;
 
 /// How an activity is going to end.
@@ -20,6 +21,8 @@ pub enum Ending {
     Success,
     /// It fails and leaves nothing behind.
     Fail(Fault),
+    /// It ends so and leaves nothing behind.
+    Unhappy(Unhappy, Fault),
     /// It stays INPROGRESS; the work is done, or not.
     Never {
         /// Whether the effect is applied all the same.
@@ -31,7 +34,7 @@ pub enum Ending {
 enum State {
     Running,
     Success,
-    Fail(String),
+    Fail(Unhappy, String),
     Stuck,
 }
 
@@ -79,7 +82,7 @@ impl Activity {
     pub fn status(&self, now: Millis) -> &'static str {
         match self.state {
             State::Success => "SUCCESS",
-            State::Fail(_) => "FAIL",
+            State::Fail(how, _) => how.word(),
             State::Running if now < self.begins_at => "PENDING",
             State::Running | State::Stuck => "INPROGRESS",
         }
@@ -95,11 +98,11 @@ impl Activity {
             "steps": [{"id": self.use_case, "description": self.use_case, "status": status,
                        "progressType": "REQUEST", "startDatetime": iso(self.started)}],
         });
-        if matches!(self.state, State::Success | State::Fail(_)) {
+        if matches!(self.state, State::Success | State::Fail(..)) {
             view["endDatetime"] = iso(self.due).into();
             view["steps"][0]["endDatetime"] = iso(self.due).into();
         }
-        if let State::Fail(error) = &self.state {
+        if let State::Fail(_, error) = &self.state {
             view["error"] = error.as_str().into();
             view["steps"][0]["error"] = error.as_str().into();
         }
@@ -145,6 +148,10 @@ impl Activities {
 }
 
 impl Tenant {
+    fn failed(&self, index: usize, how: Unhappy, fault: &Fault) -> State {
+        State::Fail(how, fault.nested(&self.activities.all[index].request_id))
+    }
+
     /// Ends every activity whose time has come, in order of their ends.
     pub fn settle(&mut self, now: Millis) {
         while let Some(index) = self.activities.next_due(now) {
@@ -154,11 +161,15 @@ impl Tenant {
             let state = match ending {
                 Ending::Success => match self.apply(effect, due) {
                     Ok(()) => State::Success,
-                    Err(fault) => State::Fail(fault.nested(&self.activities.all[index].request_id)),
+                    Err(fault) => self.failed(index, Unhappy::Fail, &fault),
                 },
                 Ending::Fail(fault) => {
                     self.discard(&effect);
-                    State::Fail(fault.nested(&self.activities.all[index].request_id))
+                    self.failed(index, Unhappy::Fail, &fault)
+                }
+                Ending::Unhappy(how, fault) => {
+                    self.discard(&effect);
+                    self.failed(index, how, &fault)
                 }
                 Ending::Never { work_done } => {
                     if work_done {

@@ -2,17 +2,17 @@
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Builder;
 
-use super::activity::{Activity, Ending};
 use super::clock::Millis;
 use super::counts::Refused;
-use super::effect::Effect;
 use super::errors::Fault;
 use super::model::{Kind, Passphrase};
+use super::paging::Page;
 use super::settings::{Refusal, Settings};
 use super::tenant::Tenant;
+use super::twist::Twist;
 
 /// A request as far as the simulator looks at it.
 #[derive(Clone, Default)]
@@ -37,6 +37,7 @@ pub struct Call {
 pub enum Content {
     Json(Value),
     Html(&'static str),
+    Empty,
 }
 
 /// What the HTTP layer does with a call.
@@ -52,6 +53,8 @@ pub struct Reply {
     pub delay_ms: u64,
     /// Drop the connection instead of answering.
     pub cut: bool,
+    /// JSON under `text/plain`.
+    pub plain: bool,
 }
 
 impl Reply {
@@ -63,12 +66,21 @@ impl Reply {
             retry_after_s: None,
             delay_ms: 0,
             cut: false,
+            plain: false,
         }
     }
 
     /// 200.
     pub fn ok(body: Value) -> Self {
         Self::json(200, body)
+    }
+
+    /// No body at all.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            content: Content::Empty,
+            ..Self::json(status, Value::Null)
+        }
     }
 
     /// An HTML page, as proxies send them.
@@ -86,17 +98,6 @@ impl Reply {
             ..Self::json(503, Value::Null)
         }
     }
-}
-
-/// What a fault rule changes about the activity of a write.
-#[derive(Debug, Clone, Default)]
-pub struct Twist {
-    /// Hidden this long instead of the setting.
-    pub hidden_ms: Option<u64>,
-    /// Ends this way instead of `Success`.
-    pub ending: Option<Ending>,
-    /// The reply will be cut: creates remember it.
-    pub cut: bool,
 }
 
 /// Everything an operation works with.
@@ -158,51 +159,9 @@ impl Ctx<'_> {
             .ok_or_else(|| Fault::invalid("body", "a list of ids is required"))
     }
 
-    /// Accepts a write: 202, and `effect` when the activity ends. `id` goes into the reply.
-    pub fn accept(&mut self, use_case: &'static str, effect: Effect, id: Option<&str>) -> Reply {
-        let (shortest, longest) = self.settings.activity_ms;
-        let lasts = self.rng.random_range(shortest..=longest.max(shortest));
-        let accepted = self.now + self.settings.write_ms;
-        let visible_at = accepted + self.twist.hidden_ms.unwrap_or(self.settings.activity_hidden_ms);
-        let due = (accepted + lasts).max(visible_at);
-        let mut activity = Activity::new(&self.request_id, use_case, self.now, visible_at, due);
-        activity.ending = self.twist.ending.clone().unwrap_or(Ending::Success);
-        activity.entity_ids = id.map(str::to_owned).into_iter().collect();
-        activity.effect = effect;
-        if self.settings.visible_at_202 && matches!(activity.ending, Ending::Success) {
-            let now = self.now;
-            if let Err(fault) = self.tenant.apply(std::mem::take(&mut activity.effect), now) {
-                activity.ending = Ending::Fail(fault);
-            }
-        }
-        self.tenant.activities.push(activity);
-        let mut body = json!({"requestId": self.request_id});
-        if let Some(id) = id.filter(|_| self.settings.reply_ids) {
-            body["id"] = id.into();
-        }
-        Reply::json(202, body)
-    }
-
-    /// A refusal in the form the settings ask for: the error itself, or a 202 whose activity fails with it.
-    pub fn refuse(&mut self, form: Refusal, use_case: &'static str, fault: Fault) -> Result<Reply, Fault> {
-        match form {
-            Refusal::Http => Err(fault),
-            Refusal::Activity => {
-                self.twist.ending = Some(Ending::Fail(fault));
-                Ok(self.accept(use_case, Effect::Nothing, None))
-            }
-        }
-    }
-
     /// Counts a create that came too late for its name; `live` says whether the owner can be seen already.
     pub fn count_refused(&mut self, kind: Kind, container: &str, name: &str, live: bool) {
         let cut = self.tenant.cut.contains(&(kind, container.to_owned(), name.to_owned()));
-        let kind = match kind {
-            Kind::Group => "group",
-            Kind::Pool => "pool",
-            Kind::Passphrase => "passphrase",
-            Kind::Identity => "identity",
-        };
         let cause = match (cut, live) {
             (true, _) => "after_cut",
             (false, false) => "in_flight",
@@ -210,7 +169,7 @@ impl Ctx<'_> {
         };
         let at = super::clock::iso(self.now);
         let refused = Refused {
-            kind,
+            kind: kind.word(),
             container: container.into(),
             name: name.into(),
             cause,
@@ -223,6 +182,59 @@ impl Ctx<'_> {
     pub fn remember_cut(&mut self, kind: Kind, container: &str, name: &str) {
         if self.twist.cut {
             self.tenant.cut.insert((kind, container.into(), name.into()));
+        }
+    }
+
+    /// A page of a list with Spring's query parameters.
+    pub fn spring_page(&self) -> Page {
+        self.twisted(Page::spring(&self.call.query, self.settings.page_cap))
+    }
+
+    /// A page of a query whose first page is `first`; `default_size` rows when the body names none.
+    pub fn body_page(&self, first: u64, default_size: usize) -> Page {
+        self.twisted(Page::body(&self.body, first, default_size, self.settings.page_cap))
+    }
+
+    fn twisted(&self, mut page: Page) -> Page {
+        page.size = page.size.min(self.twist.page_rows.unwrap_or(usize::MAX));
+        page.nothing = self.twist.finds_nothing(&self.body);
+        page
+    }
+
+    /// A name as it is stored: with the first free suffix when the fault plan says so.
+    pub fn suffixed(&mut self, group: Option<&str>, pool: Option<&str>, name: String) -> String {
+        if !self.twist.suffix_name {
+            return name;
+        }
+        self.tenant.counts.suffixed_names += 1;
+        let people = group.and_then(|group| self.tenant.people.get(group));
+        let keys = pool.and_then(|pool| self.tenant.keys.get(pool));
+        let taken = |name: &String| {
+            let in_either = [people, keys].into_iter().flatten();
+            in_either.into_iter().any(|members| members.names.contains_key(name))
+        };
+        (1..)
+            .map(|n| format!("{name}_{n}"))
+            .find(|name| !taken(name))
+            .unwrap_or(name)
+    }
+
+    /// How far behind this read is, milliseconds.
+    pub fn stale_ms(&self) -> u64 {
+        self.twist.stale_ms.unwrap_or_default()
+    }
+
+    /// Counts a link that was there already; `from` and `to` are what it links.
+    pub fn count_relink(&mut self, link: &'static str, from: &str, to: &str) {
+        let cut = self.tenant.cut_links.contains(&(link, from.into(), to.into()));
+        let cause = if cut { "after_cut" } else { "existed" };
+        self.tenant.counts.relink(link, cause);
+    }
+
+    /// Remembers an accepted link whose reply is going to be cut.
+    pub fn remember_link(&mut self, link: &'static str, from: &str, to: &str) {
+        if self.twist.cut {
+            self.tenant.cut_links.insert((link, from.into(), to.into()));
         }
     }
 
@@ -257,7 +269,7 @@ impl Ctx<'_> {
             (p.passphrase_format.clone(), p.passphrase_length)
         });
         match value {
-            Some(value) if value.chars().count() >= length => (value.to_owned(), false),
+            Some(value) if value.chars().count() >= length && !self.twist.replace_value => (value.to_owned(), false),
             other => {
                 let replaced = other.is_some();
                 self.tenant.counts.replaced_passphrases += u64::from(replaced);

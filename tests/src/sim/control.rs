@@ -156,6 +156,7 @@ fn change_settings(world: &mut World, changes: &Value, now: Millis) -> Result<Va
     let other = bucket != (world.settings.capacity(), world.settings.per_second());
     for tenant in world.tenants.values_mut() {
         tenant.rename_to_taken = settings.rename_to_taken;
+        tenant.limits = settings.limits();
         if other {
             tenant.bucket = Bucket::full(bucket.0, bucket.1, now);
         }

@@ -16,7 +16,7 @@ type PerMinute = BTreeMap<String, u64>;
 /// One refused create.
 #[derive(Debug, Clone, Serialize)]
 pub struct Refused {
-    /// `group` `pool` `passphrase` `identity`.
+    /// `group` `pool` `passphrase` `identity` `policy_set` `policy` `radius_group` `network` `ap_group`.
     pub kind: &'static str,
     /// Group or pool it was to be in; empty for the tenant.
     pub container: String,
@@ -63,8 +63,25 @@ pub struct Counts {
     pub refused_by: BTreeMap<String, u64>,
     /// The first 1000 of them.
     pub refused: Vec<Refused>,
+    /// Links and conditions that were there already when they were asked for. No object more comes of them, but every one of a
+    /// Wi-Fi network costs a push to the APs.
+    pub relinks: u64,
+    /// The same by `kind/cause`.
+    pub relinks_by: BTreeMap<String, u64>,
+    /// Configurations sent to the APs of a venue: one for every change of a network in every venue it is on in.
+    pub ap_pushes: u64,
+    /// The same by kind of change.
+    pub ap_pushes_by: BTreeMap<String, u64>,
+    /// Activations with an empty body: they work, but the queries do not show them.
+    pub empty_activations: u64,
+    /// Answers 423 because another change of the network was under way.
+    pub http_423_locked: u64,
+    /// Actions of bulk calls: operation → status → actions. They are no calls and count nowhere else.
+    pub bulk_actions: BTreeMap<String, BTreeMap<String, u64>>,
     /// Names made up for calls without a user name.
     pub invented_names: u64,
+    /// Names stored with a suffix because the fault plan said so.
+    pub suffixed_names: u64,
     /// Passphrases replaced because they were too short for their pool.
     pub replaced_passphrases: u64,
     /// Device counts cut to 512.
@@ -153,6 +170,24 @@ impl Counts {
     /// A fault was injected.
     pub fn injected(&mut self, kind: &str) {
         *self.injected.entry(kind.into()).or_default() += 1;
+    }
+
+    /// A link was there already.
+    pub fn relink(&mut self, kind: &str, cause: &str) {
+        self.relinks += 1;
+        *self.relinks_by.entry(format!("{kind}/{cause}")).or_default() += 1;
+    }
+
+    /// An action of a bulk call was tried.
+    pub fn bulk_action(&mut self, operation: &str, status: u16) {
+        let by = self.bulk_actions.entry(operation.into()).or_default();
+        *by.entry(status.to_string()).or_default() += 1;
+    }
+
+    /// The APs of a venue got a new configuration.
+    pub fn pushed(&mut self, kind: &str) {
+        self.ap_pushes += 1;
+        *self.ap_pushes_by.entry(kind.into()).or_default() += 1;
     }
 
     /// A create was refused for its name.

@@ -5,6 +5,7 @@ use super::errors::Fault;
 use super::model::{Kind, Passphrase, Ref};
 use super::settings::RenameToTaken;
 use super::tenant::Tenant;
+use super::wifi::change::Change;
 use serde_json::{Map, Value};
 
 /// A change that is decided, but not carried out yet.
@@ -36,6 +37,29 @@ pub enum Effect {
         group: String,
         /// The pool.
         pool: String,
+    },
+    /// A pool or a group gets a policy set, or loses the one it has.
+    Assign {
+        /// The pool or group.
+        of: Ref,
+        /// The set; `None` takes it away.
+        set: Option<String>,
+    },
+    /// A policy is associated with the RADIUS group it answers with.
+    Answer {
+        /// The policy.
+        policy: String,
+        /// The RADIUS group.
+        radius: String,
+    },
+    /// A Wi-Fi network changes, or where it is on the air.
+    Wifi(Change),
+    /// A policy leaves a set.
+    TakeFromSet {
+        /// The set.
+        set: String,
+        /// The policy.
+        policy: String,
     },
 }
 
@@ -87,7 +111,43 @@ impl Tenant {
                 }
                 Ok(())
             }
+            Effect::Assign { of, set } => self.assign(&of, set, now),
+            Effect::Answer { policy, radius } => {
+                let exists = self.policy.radius.get(&radius).is_some();
+                match self.policy.policies.any_mut(&policy).filter(|_| exists) {
+                    Some(row) => row.response = Some(radius),
+                    None => return Err(Fault::not_found("RADIUS attribute group", &radius)),
+                }
+                Ok(())
+            }
+            Effect::Wifi(change) => self.carry_out(change, now),
+            Effect::TakeFromSet { set, policy } => {
+                let row = self.policy.sets.any_mut(&set);
+                row.ok_or_else(|| Fault::not_found("Policy set", &set))?
+                    .policies
+                    .retain(|id| *id != policy);
+                Ok(())
+            }
         }
+    }
+
+    fn assign(&mut self, of: &Ref, set: Option<String>, now: Millis) -> Result<(), Fault> {
+        if let Some(id) = set.as_ref().filter(|id| self.policy.sets.get(id).is_none()) {
+            return Err(Fault::not_found("Policy set", id));
+        }
+        match of.kind {
+            Kind::Pool => {
+                let row = self.pools.get_mut(&of.id);
+                let row = row.ok_or_else(|| Fault::not_found("DPSK pool", &of.id))?;
+                (row.policy_set_id, row.origin.updated_at) = (set, now);
+            }
+            _ => {
+                let row = self.groups.get_mut(&of.id);
+                let row = row.ok_or_else(|| Fault::not_found("Identity group", &of.id))?;
+                (row.policy_set_id, row.origin.updated_at) = (set, now);
+            }
+        }
+        Ok(())
     }
 
     /// Undoes what the 202 reserved.
@@ -112,10 +172,16 @@ impl Tenant {
                 .identities
                 .get(&of.id)
                 .is_some_and(|i| self.people.contains_key(&i.group_id)),
+            Kind::PolicySet => self.policy.sets.any(&of.id).is_some(),
+            Kind::Policy => self.policy.policies.any(&of.id).is_some(),
+            Kind::RadiusGroup => self.policy.radius.any(&of.id).is_some(),
+            Kind::Network => self.wifi.networks.any(&of.id).is_some(),
+            Kind::ApGroup => self.wifi.ap_groups.any(&of.id).is_some(),
         }
     }
 
-    /// DPSK-026 for a pool with passphrases, GENERAL-026 for a group with a pool.
+    /// DPSK-026 for a pool with passphrases, GENERAL-026 for a group with a pool; a pool that networks use, and a network that is on in
+    /// a venue, cannot go either (their codes are not in the documents).
     pub fn removable(&self, of: &Ref) -> Result<(), Fault> {
         let inside = self.keys.get(&of.id).map_or(0, |keys| keys.total);
         match of.kind {
@@ -123,6 +189,16 @@ impl Tenant {
                 409,
                 "DPSK-026",
                 format!("DPSK service still contains {inside} passphrases"),
+            )),
+            Kind::Pool if self.wifi.of_pool(&of.id).next().is_some() => Err(Fault::new(
+                409,
+                "GENERAL-409",
+                "DPSK service is still used by a Wi-Fi network",
+            )),
+            Kind::Network if self.wifi.venues_of(&of.id).next().is_some() => Err(Fault::new(
+                422,
+                "WIFI-10001",
+                "The Wi-Fi network is still activated on a venue",
             )),
             Kind::Group if self.groups.get(&of.id).is_some_and(|group| group.pool_id.is_some()) => Err(Fault::new(
                 409,
@@ -153,7 +229,7 @@ impl Tenant {
                 Some(name) if taken(self.pool_names.get(name)) => Err(pool_exists()),
                 _ => Ok(()),
             },
-            Kind::Group | Kind::Identity => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -222,6 +298,8 @@ impl Tenant {
                     self.rename_identity(&of.id, name);
                 }
             }
+            Kind::PolicySet | Kind::Policy | Kind::RadiusGroup => self.policy.change(of, fields, now),
+            Kind::Network | Kind::ApGroup => self.wifi.change(of, fields, now),
         }
     }
 

@@ -53,6 +53,10 @@ impl Fault {
                 "status": status_line(*status), "timestamp": iso(now), "message": message, "debugMessage": message,
                 "subErrors": [], "requestId": request_id, "errors": [one],
             }),
+            Some("policySets" | "policyTemplates" | "radiusAttributeGroups") => json!({
+                "requestId": request_id, "status": status_line(*status), "timestamp": iso(now), "message": message,
+                "debugMessage": message, "nestedErrors": [], "errors": [one],
+            }),
             Some("activities") => json!({
                 "code": code, "message": message, "reason": message, "status": status, "suggestion": "",
             }),

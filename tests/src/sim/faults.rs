@@ -11,10 +11,11 @@
 //! ```
 //! | field | meaning |
 //! |---|---|
-//! | `operation` | `any` `token` `read` `poll` `write` `create_group` `create_pool` `create_passphrase` `create_identity`, or method and path template as in `/_sim/counts` |
+//! | `operation` | `any` `token` `read` `poll` `write` `create_group` `create_pool` `create_passphrase` `create_identity` `create_policy_set` `create_policy` `create_network` `activate`, or method and path template as in `/_sim/counts` |
 //! | `tenant` | only calls of this effective tenant |
 //! | `probability` | 0–1, for each call |
 //! | `nth` | occurrences, counted from 1 among the calls the rule could hit; a repeated call is a new occurrence |
+//! | `pages` | only calls that ask for a page of one of these numbers, counted as the call counts them |
 //! | `usernames` | user name or object name in the body of a create |
 //! | `max_per_name` | how often each of `usernames` is hit; default 1, for `permanent_4xx` without limit |
 //! | `max` | how often the rule fires at all |
@@ -29,13 +30,27 @@
 //! | `cut_after_apply` | | accepted and carried out, the connection dropped without a byte of reply |
 //! | `cut_before_apply` | | dropped, nothing done |
 //! | `late_404` | `seconds` | the activity answers 404 this long, and cannot end earlier |
-//! | `activity_fail` | `code`, `message` | 202, then the activity fails |
+//! | `activity_fail` | `code`, `message`, `status` = `FAIL` | 202, then the activity ends so: `FAIL` `CANCELLED` `PARTIAL_SUCCESS` `SKIPPED` |
 //! | `activity_never_ends` | `work_done` = true | 202, then `INPROGRESS` for ever; with `work_done` the object appears |
 //! | `token_dies_early` | `after_calls` or `after_seconds`, `tokens` = 1 | the next so many tokens die early: 401 RCG-10003 |
 //! | `slow` | `ms` | the answer takes longer |
 //! | `permanent_4xx` | `status` = 422, `code`, `message` | refused whenever it is tried |
 //!
-//! Kinds about activities only hit writes.
+//! | `html_200` | | a login page with status 200, nothing done |
+//! | `text_plain` | | the JSON that was to come, under `text/plain` |
+//! | `locked_423` | | 423; it may be tried again |
+//! | `licence_error` | | 202, then the activity fails with WIFI-10126 |
+//! | `clamp_devices` | `to` = 1 | a passphrase gets at most so many devices, and SUCCESS |
+//! | `replace_passphrase` | | another value is stored, and SUCCESS |
+//! | `invent_name` | | a passphrase is stored under a made-up user name, and SUCCESS |
+//! | `rename_suffix` | | an identity or passphrase is stored as `name_1`, and SUCCESS |
+//! | `page_cap` | `rows` | a page has at most so many rows; where the next one starts does not change |
+//! | `filter_nothing` | | a query that filters or searches answers 200 with nothing |
+//! | `filter_ignored` | | a query answers as if it had no filters and no search |
+//! | `stale_read` | `seconds` | a read of what is on the air does not show changes younger than this |
+//!
+//! A kind only hits operations that can go wrong in its way: those about activities writes that have one, those about passphrases,
+//! names and pages the calls that carry them. `operation` may say `any` for all of them.
 
 use std::collections::HashMap;
 
@@ -44,7 +59,8 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::route::{Class, Op, known_selector};
+use super::injected::Injected;
+use super::route::{Op, known_selector};
 
 /// A list of rules; the first that fires wins.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -65,6 +81,8 @@ pub struct Rule {
     #[serde(default)]
     nth: Vec<u64>,
     #[serde(default)]
+    pages: Vec<u64>,
+    #[serde(default)]
     usernames: Vec<String>,
     #[serde(default)]
     max_per_name: Option<u64>,
@@ -74,117 +92,17 @@ pub struct Rule {
     fault: Injected,
 }
 
-/// A fault with its parameters; the module's documentation has the table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the table in the module's documentation")]
-pub enum Injected {
-    #[serde(rename = "429_plain")]
-    TooMany,
-    #[serde(rename = "429_retry_after")]
-    TooManyRetryAfter {
-        seconds: u64,
-    },
-    #[serde(rename = "5xx")]
-    ServerError {
-        #[serde(default = "status_500")]
-        status: u16,
-    },
-    #[serde(rename = "html_503")]
-    Html503,
-    CutAfterApply,
-    CutBeforeApply,
-    #[serde(rename = "late_404")]
-    Late404 {
-        seconds: f64,
-    },
-    ActivityFail {
-        code: String,
-        message: String,
-    },
-    ActivityNeverEnds {
-        #[serde(default = "yes")]
-        work_done: bool,
-    },
-    TokenDiesEarly {
-        #[serde(default)]
-        after_calls: Option<u64>,
-        #[serde(default)]
-        after_seconds: Option<f64>,
-        #[serde(default = "one")]
-        tokens: u64,
-    },
-    Slow {
-        ms: u64,
-    },
-    #[serde(rename = "permanent_4xx")]
-    Permanent {
-        #[serde(default = "status_422")]
-        status: u16,
-        #[serde(default = "business_rule")]
-        code: String,
-        #[serde(default = "refused_by_plan")]
-        message: String,
-    },
-}
-
-fn status_500() -> u16 {
-    500
-}
-fn status_422() -> u16 {
-    422
-}
-fn yes() -> bool {
-    true
-}
-fn one() -> u64 {
-    1
-}
-fn business_rule() -> String {
-    "GENERAL-422".into()
-}
-fn refused_by_plan() -> String {
-    "business rule violated".into()
-}
-
-impl Injected {
-    /// The name of the kind, as in the plan.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::TooMany => "429_plain",
-            Self::TooManyRetryAfter { .. } => "429_retry_after",
-            Self::ServerError { .. } => "5xx",
-            Self::Html503 => "html_503",
-            Self::CutAfterApply => "cut_after_apply",
-            Self::CutBeforeApply => "cut_before_apply",
-            Self::Late404 { .. } => "late_404",
-            Self::ActivityFail { .. } => "activity_fail",
-            Self::ActivityNeverEnds { .. } => "activity_never_ends",
-            Self::TokenDiesEarly { .. } => "token_dies_early",
-            Self::Slow { .. } => "slow",
-            Self::Permanent { .. } => "permanent_4xx",
-        }
-    }
-
-    fn fits(&self, class: Class) -> bool {
-        match self {
-            Self::Late404 { .. } | Self::ActivityFail { .. } | Self::ActivityNeverEnds { .. } => class == Class::Write,
-            Self::TokenDiesEarly { .. } => class == Class::Token,
-            _ => true,
-        }
-    }
-}
-
 impl TryFrom<Value> for FaultPlan {
     type Error = String;
 
     /// Refuses what would silently do nothing: unknown fields, kinds and operations.
     fn try_from(value: Value) -> Result<Self, String> {
-        const SELECTORS: [&str; 8] = [
+        const SELECTORS: [&str; 9] = [
             "operation",
             "tenant",
             "probability",
             "nth",
+            "pages",
             "usernames",
             "max_per_name",
             "max",
@@ -238,14 +156,22 @@ impl Faults {
         }
     }
 
-    /// The fault of this call, if any. `name` is the user or object name in the body.
-    pub fn decide(&mut self, op: Op, tenant: &str, name: Option<&str>, rng: &mut StdRng) -> Option<Injected> {
+    /// The fault of this call, if any. `name` is the user or object name in the body, `page` the number of the page asked for.
+    pub fn decide(
+        &mut self,
+        op: Op,
+        tenant: &str,
+        name: Option<&str>,
+        page: Option<u64>,
+        rng: &mut StdRng,
+    ) -> Option<Injected> {
         let mut chosen = None;
         for (rule, seen) in &mut self.rules {
             let other_tenant = rule.tenant.as_deref().is_some_and(|wanted| wanted != tenant);
             // a rule about tokens says `token` or, as a convenience, `any`
             let token_rule = matches!(rule.fault, Injected::TokenDiesEarly { .. }) && op == Op::Token;
-            if other_tenant || !rule.fault.fits(op.class()) || !(op.selected_by(&rule.operation) || token_rule) {
+            let other_page = !rule.pages.is_empty() && !page.is_some_and(|page| rule.pages.contains(&page));
+            if other_tenant || other_page || !rule.fault.fits(op) || !(op.selected_by(&rule.operation) || token_rule) {
                 continue;
             }
             // every rule sees every call, so that `nth` does not depend on the rules before it
@@ -299,7 +225,7 @@ mod tests {
     fn fired(rules: Value, calls: &[(Op, Option<&str>)]) -> Vec<usize> {
         let (mut faults, mut rng) = (Faults::new(plan(rules).unwrap()), StdRng::seed_from_u64(1));
         (0..calls.len())
-            .filter(|i| faults.decide(calls[*i].0, "t", calls[*i].1, &mut rng).is_some())
+            .filter(|i| faults.decide(calls[*i].0, "t", calls[*i].1, None, &mut rng).is_some())
             .collect()
     }
 

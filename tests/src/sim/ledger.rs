@@ -10,7 +10,8 @@ use super::settings::Settings;
 use super::tenant::Tenant;
 use super::view::status_of;
 
-fn born(mut value: Value, origin: &Origin) -> Value {
+/// A row with its times and the request that made it.
+pub fn born(mut value: Value, origin: &Origin) -> Value {
     value["created_at"] = iso(origin.created_at).into();
     value["updated_at"] = iso(origin.updated_at).into();
     value["created_by_request"] = origin.request_id.clone().into();
@@ -37,7 +38,7 @@ impl Tenant {
                     "passphrase_format": p.passphrase_format, "passphrase_length": p.passphrase_length,
                     "device_count_limit": p.device_count_limit, "expiration_type": p.expiration_type,
                     "expiration_offset": p.expiration_offset, "expiration_date": p.expiration_date.map(iso),
-                    "policy_default_access": p.policy_default_access,
+                    "policy_default_access": p.policy_default_access, "policy_set_id": p.policy_set_id,
                     "passphrase_count": self.keys.get(&p.id).map_or(0, |keys| keys.live.len())});
                 born(row, &p.origin)
             })
@@ -52,17 +53,28 @@ impl Tenant {
                 born(row, &i.origin)
             })
             .collect();
+        let (policy_sets, policies, radius_groups) = self.ledger_policies();
         let in_flight = json!({
             "identity_groups": self.groups.len() - groups.len(), "dpsk_pools": self.pools.len() - pools.len(),
             "passphrases": self.passphrases.len() - passphrases.len(),
             "identities": self.identities.len() - identities.len(), "activities": self.activities.open(),
+            "policies": self.policy.policies.in_flight(), "wifi_networks": self.wifi.networks.in_flight(),
+            "ap_groups": self.wifi.ap_groups.in_flight(),
         });
-        json!({
+        let mut ledger = json!({
             "tenant": self.id, "in_flight": in_flight, "venues": self.venues,
             "totals": {"identity_groups": groups.len(), "dpsk_pools": pools.len(), "passphrases": passphrases.len(),
-                       "identities": identities.len(), "activities": self.activities.all.len()},
+                       "identities": identities.len(), "activities": self.activities.all.len(),
+                       "policy_sets": policy_sets.len(), "policies": policies.len(),
+                       "radius_attribute_groups": radius_groups.len()},
             "identity_groups": groups, "dpsk_pools": pools, "passphrases": passphrases, "identities": identities,
-        })
+            "policy_sets": policy_sets, "policies": policies, "radius_attribute_groups": radius_groups,
+        });
+        for (part, rows) in self.ledger_wifi() {
+            ledger["totals"][part] = rows.len().into();
+            ledger[part] = rows.into();
+        }
+        ledger
     }
 
     /// Live passphrases, pool by pool.
@@ -114,16 +126,26 @@ impl Tenant {
             !(name && value)
         });
         let keys = keys.count() as u64;
+        let (sets, policies, radius) = self.policy_twins();
+        let (networks, ap_groups, ssids) = self.wifi_twins();
+        let total = groups + pools + people.max(keys) + sets + policies + radius + networks + ap_groups + ssids;
         json!({"identity_groups": groups, "dpsk_pools": pools, "identities": people, "usernames": names,
-               "passphrase_values": values, "passphrases": keys, "total": groups + pools + people.max(keys)})
+               "passphrase_values": values, "passphrases": keys, "policy_sets": sets, "policies": policies,
+               "radius_attribute_groups": radius, "wifi_networks": networks, "ap_groups": ap_groups,
+               "ssids_on_air": ssids, "total": total})
     }
 
     /// The time an ideal client needs for what the ledger holds:
     /// `max((W + R − bucket) / rate, W × write latency / concurrency) + 3 × longest activity`.
+    /// W counts policies, networks, links and activations only when they were asked for, not when they were seeded.
     pub fn ideal(&self, settings: &Settings) -> Value {
         let keys = self.live_keys().count();
         let (groups, pools) = (self.live_groups.len(), self.live_pools.len());
-        let (w, r) = ((groups + pools + keys) as f64, 10.0 + 2.0 * keys.div_ceil(500) as f64);
+        let others = self.policy_writes() + self.wifi_writes();
+        let (w, r) = (
+            (groups + pools + keys + others) as f64,
+            10.0 + 2.0 * keys.div_ceil(500) as f64,
+        );
         let (bucket, rate) = (settings.capacity(), settings.per_second());
         let by_rate = ((w + r - bucket) / rate).max(0.0);
         let by_latency = w * settings.write_ms as f64 / 1000.0 / settings.ideal_concurrency;
@@ -131,7 +153,7 @@ impl Tenant {
         let seconds = by_rate.max(by_latency) + activities;
         json!({
             "tenant": self.id, "ideal_seconds": seconds, "w": w, "r": r, "identity_groups": groups, "dpsk_pools": pools,
-            "passphrases": keys, "by_rate_seconds": by_rate, "by_latency_seconds": by_latency,
+            "passphrases": keys, "other_writes": others, "by_rate_seconds": by_rate, "by_latency_seconds": by_latency,
             "activities_seconds": activities, "bucket": bucket, "rate_per_second": rate, "write_ms": settings.write_ms,
             "concurrency": settings.ideal_concurrency, "activity_max_ms": settings.activity_ms.1,
         })
@@ -149,7 +171,8 @@ impl Tenant {
     }
 }
 
-fn surplus<'t>(rows: impl Iterator<Item = (&'t str, &'t str)>) -> u64 {
+/// How many rows repeat an earlier one.
+pub fn surplus<'t>(rows: impl Iterator<Item = (&'t str, &'t str)>) -> u64 {
     let mut seen: HashMap<(&str, &str), u64> = HashMap::new();
     rows.for_each(|row| *seen.entry(row).or_default() += 1);
     seen.values().map(|count| count - 1).sum()

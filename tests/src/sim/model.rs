@@ -16,6 +16,33 @@ pub enum Kind {
     Passphrase,
     /// Identity.
     Identity,
+    /// Adaptive policy set.
+    PolicySet,
+    /// Adaptive policy.
+    Policy,
+    /// RADIUS attribute group.
+    RadiusGroup,
+    /// Wi-Fi network.
+    Network,
+    /// AP group of a venue.
+    ApGroup,
+}
+
+impl Kind {
+    /// The word for it in counts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Pool => "pool",
+            Self::Passphrase => "passphrase",
+            Self::Identity => "identity",
+            Self::PolicySet => "policy_set",
+            Self::Policy => "policy",
+            Self::RadiusGroup => "radius_group",
+            Self::Network => "network",
+            Self::ApGroup => "ap_group",
+        }
+    }
 }
 
 /// One object.
@@ -79,6 +106,7 @@ pub struct Pool {
     pub expiration_date: Option<Millis>,
     pub policy_default_access: bool,
     pub group_id: Option<String>,
+    pub policy_set_id: Option<String>,
     pub origin: Origin,
 }
 

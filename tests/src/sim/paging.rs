@@ -17,6 +17,8 @@ pub struct Page {
     pub descending: bool,
     /// Fields to show; empty: all.
     pub fields: Vec<String>,
+    /// Finds nothing, whatever there is.
+    pub nothing: bool,
 }
 
 impl Page {
@@ -29,6 +31,7 @@ impl Page {
             sort: None,
             descending: false,
             fields: Vec::new(),
+            nothing: false,
         };
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match key.as_ref() {
@@ -75,6 +78,7 @@ impl Page {
                 .as_str()
                 .is_some_and(|order| order.eq_ignore_ascii_case("desc")),
             fields: strings(&body["fields"]),
+            nothing: false,
         }
     }
 
@@ -112,6 +116,9 @@ impl Page {
 
     /// Sorts, cuts out the page and says how many rows there are. `key` gives the text a row is sorted by.
     pub fn cut<'r, T>(&self, mut rows: Vec<&'r T>, key: impl Fn(&T, &str) -> String) -> (usize, Vec<&'r T>) {
+        if self.nothing {
+            return (0, Vec::new());
+        }
         if let Some(field) = &self.sort {
             rows.sort_by_cached_key(|row| key(row, field));
         }

@@ -1,45 +1,7 @@
-//! The operations the simulator knows and the paths that lead to them.
+//! Which operation a call is about, how it is counted, and what a fault rule may call it.
 
-/// An operation of RUCKUS One.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "each name is explained by its row of ROUTES")]
-pub enum Op {
-    Token,
-    VenueList,
-    VenueGet,
-    VenueQuery,
-    GroupCreate,
-    GroupList,
-    GroupQuery,
-    GroupGet,
-    GroupDelete,
-    GroupAttachPool,
-    IdentityCreate,
-    IdentityListOfGroup,
-    IdentityDeleteMany,
-    IdentityGet,
-    IdentityPatch,
-    IdentityDelete,
-    IdentityList,
-    IdentityQuery,
-    PoolCreateInGroup,
-    PoolCreate,
-    PoolQuery,
-    PoolGet,
-    PoolPut,
-    PoolPatch,
-    PoolDelete,
-    PassphraseCreate,
-    PassphraseList,
-    PassphraseQuery,
-    PassphrasePatchMany,
-    PassphraseDelete,
-    PassphraseGet,
-    PassphrasePut,
-    PassphrasePatch,
-    ActivityGet,
-    ActivityQuery,
-}
+pub use super::routes::Op;
+use super::routes::ROUTES;
 
 /// What a call costs and how it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,57 +16,6 @@ pub enum Class {
     Write,
 }
 
-/// Literal segments stand before parameters.
-const ROUTES: &[(&str, &str, Op)] = &[
-    ("POST", "/oauth2/token/{tenantId}", Op::Token),
-    ("GET", "/venues", Op::VenueList),
-    ("POST", "/venues/query", Op::VenueQuery),
-    ("GET", "/venues/{venueId}", Op::VenueGet),
-    ("POST", "/identityGroups", Op::GroupCreate),
-    ("GET", "/identityGroups", Op::GroupList),
-    ("POST", "/identityGroups/query", Op::GroupQuery),
-    ("GET", "/identityGroups/{id}", Op::GroupGet),
-    ("DELETE", "/identityGroups/{id}", Op::GroupDelete),
-    (
-        "PUT",
-        "/identityGroups/{id}/dpskPools/{dpskPoolId}",
-        Op::GroupAttachPool,
-    ),
-    ("POST", "/identityGroups/{groupId}/identities", Op::IdentityCreate),
-    ("GET", "/identityGroups/{groupId}/identities", Op::IdentityListOfGroup),
-    ("DELETE", "/identityGroups/{groupId}/identities", Op::IdentityDeleteMany),
-    ("GET", "/identityGroups/{groupId}/identities/{id}", Op::IdentityGet),
-    ("PATCH", "/identityGroups/{groupId}/identities/{id}", Op::IdentityPatch),
-    (
-        "DELETE",
-        "/identityGroups/{groupId}/identities/{id}",
-        Op::IdentityDelete,
-    ),
-    ("GET", "/identities", Op::IdentityList),
-    ("POST", "/identities/query", Op::IdentityQuery),
-    (
-        "POST",
-        "/identityGroups/{identityGroupId}/dpskServices",
-        Op::PoolCreateInGroup,
-    ),
-    ("POST", "/dpskServices", Op::PoolCreate),
-    ("POST", "/dpskServices/query", Op::PoolQuery),
-    ("GET", "/dpskServices/{poolId}", Op::PoolGet),
-    ("PUT", "/dpskServices/{poolId}", Op::PoolPut),
-    ("PATCH", "/dpskServices/{poolId}", Op::PoolPatch),
-    ("DELETE", "/dpskServices/{poolId}", Op::PoolDelete),
-    ("POST", "/dpskServices/{poolId}/passphrases", Op::PassphraseCreate),
-    ("GET", "/dpskServices/{poolId}/passphrases", Op::PassphraseList),
-    ("PATCH", "/dpskServices/{poolId}/passphrases", Op::PassphrasePatchMany),
-    ("DELETE", "/dpskServices/{poolId}/passphrases", Op::PassphraseDelete),
-    ("POST", "/dpskServices/{poolId}/passphrases/query", Op::PassphraseQuery),
-    ("GET", "/dpskServices/{poolId}/passphrases/{id}", Op::PassphraseGet),
-    ("PUT", "/dpskServices/{poolId}/passphrases/{id}", Op::PassphrasePut),
-    ("PATCH", "/dpskServices/{poolId}/passphrases/{id}", Op::PassphrasePatch),
-    ("POST", "/activities/query", Op::ActivityQuery),
-    ("GET", "/activities/{activityId}", Op::ActivityGet),
-];
-
 impl Op {
     /// `POST /dpskServices/{poolId}/passphrases`: the name of the operation in counts and fault plans.
     pub fn name(self) -> String {
@@ -117,12 +28,45 @@ impl Op {
         use Op::*;
         match self {
             Token => Class::Token,
-            ActivityGet | ActivityQuery => Class::Poll,
-            VenueList | VenueGet | VenueQuery | GroupList | GroupQuery | GroupGet | IdentityListOfGroup
-            | IdentityGet | IdentityList | IdentityQuery | PoolQuery | PoolGet | PassphraseList | PassphraseQuery
-            | PassphraseGet => Class::Read,
-            _ => Class::Write,
+            ActivityGet | ActivityQuery | BulkGet => Class::Poll,
+            Evaluate => Class::Read,
+            _ => match ROUTES.iter().find(|(_, _, op)| *op == self) {
+                Some(("GET", ..)) => Class::Read,
+                Some((_, template, _)) if template.ends_with("/query") => Class::Read,
+                _ => Class::Write,
+            },
         }
+    }
+
+    /// Whether it sets an activity going, or, creating a policy, work in the background.
+    pub fn has_activity(self) -> bool {
+        let name = self.name();
+        let synchronous = [
+            "/bulkActions",
+            "/policySets",
+            "/policyTemplates",
+            "/radiusAttributeGroups",
+        ];
+        let synchronous = synchronous
+            .iter()
+            .any(|service| name.split_once(' ').is_some_and(|(_, path)| path.starts_with(service)));
+        self.class() == Class::Write && (!synchronous || self == Op::PolicyCreate)
+    }
+
+    /// Whether it answers a list with Spring's paging.
+    pub fn is_list(self) -> bool {
+        use Op::*;
+        matches!(
+            self,
+            GroupList
+                | IdentityListOfGroup
+                | IdentityList
+                | PassphraseList
+                | PolicyList
+                | ConditionList
+                | RadiusList
+                | AssignmentList
+        )
     }
 
     /// Whether a fault rule's `operation` means this one. Unknown words mean nothing: see [`known_selector`].
@@ -137,6 +81,10 @@ impl Op {
             "create_pool" => matches!(self, Op::PoolCreate | Op::PoolCreateInGroup),
             "create_passphrase" => self == Op::PassphraseCreate,
             "create_identity" => self == Op::IdentityCreate,
+            "create_policy_set" => self == Op::SetCreate,
+            "create_network" => self == Op::NetworkCreate,
+            "activate" => matches!(self, Op::VenueNetworkPut | Op::ApGroupNetworkPut | Op::NetworkPoolPut),
+            "create_policy" => self == Op::PolicyCreate,
             template => self.name() == template,
         }
     }

@@ -7,10 +7,16 @@
 //!  "passphrases": [{"pool": "Main", "username": "anna", "passphrase": "secret-one", "vlanId": 44}],
 //!  "identities": [{"group": "Cloudpath Import", "name": "ben"}],
 //!  "venues": [{"id": "v2", "name": "Annex"}],
+//!  "radius_attribute_groups": [{"name": "gigabit", "pinned": false}],
+//!  "policies": [{"name": "gigabit", "radius": "gigabit", "conditions": [{"attribute": 1012, "pattern": "^.*_gigabit$"}]}],
+//!  "ap_groups": [{"venue": "v2", "name": "Lobby"}],
+//!  "wifi_networks": [{"name": "Residents", "ssid": "Residents", "pool": "Main", "activations": [{"venue": "v2", "apGroups": ["Lobby"]}]}],
+//!  "policy_sets": [{"name": "Main-PS", "policies": ["gigabit"]}],
 //!  "change": [{"id": "…", "vlanId": 45}],
 //!  "delete": ["…"]}
 //! ```
-//! Every part but `tenant` may be absent; `group` and `pool` are names or ids; `id` may be given. Fields are those of the vendor.
+//! Every part but `tenant` may be absent; `group`, `pool`, `radius`, `policies` and the `policySet` of groups and pools are names or
+//! ids, as are `venue` and `apGroups`; `id` may be given. An activation without `apGroups` is on all of the venue. Fields are those of the vendor.
 //! A passphrase gets its identity in the pool's group unless `"identity": false`. Uniqueness is *not* checked, so that tests can
 //! make twins. Changed and deleted objects are given by id, and deleting takes what is inside along. The answer has all new ids.
 
@@ -22,28 +28,33 @@ use super::model::{Group, Identity, Kind, Passphrase, Pool, Ref, Venue};
 use super::tenant::Tenant;
 use super::world::World;
 
+/// The parts of a seed in the order in which they are put: each may name objects of the parts before it.
+const PARTS: [&str; 10] = [
+    "radius_attribute_groups",
+    "policies",
+    "policy_sets",
+    "identity_groups",
+    "dpsk_pools",
+    "passphrases",
+    "identities",
+    "venues",
+    "ap_groups",
+    "wifi_networks",
+];
+
 /// Carries out a seed, or a list of them; an error names the row and leaves the rows before it done.
 pub fn seed(world: &mut World, seed: &Value, now: Millis) -> Result<Value, String> {
     if let Some(all) = seed.as_array() {
         return all.iter().map(|one| self::seed(world, one, now)).collect();
     }
     let fields = seed.as_object().ok_or("a seed is an object or a list of objects")?;
-    const PARTS: [&str; 8] = [
-        "tenant",
-        "identity_groups",
-        "dpsk_pools",
-        "passphrases",
-        "identities",
-        "venues",
-        "change",
-        "delete",
-    ];
-    if let Some(unknown) = fields.keys().find(|key| !PARTS.contains(&key.as_str())) {
+    let known = |key: &&String| PARTS.contains(&key.as_str()) || ["tenant", "change", "delete"].contains(&key.as_str());
+    if let Some(unknown) = fields.keys().find(|key| !known(key)) {
         return Err(format!("no such part of a seed: {unknown}"));
     }
     let id = seed["tenant"].as_str().ok_or("/tenant: required")?;
     let mut ids: Vec<String> = Vec::new();
-    let rows = PARTS[1..5]
+    let rows = PARTS
         .iter()
         .map(|part| seed[part].as_array().map_or(0, Vec::len) * 2)
         .sum();
@@ -56,7 +67,7 @@ pub fn seed(world: &mut World, seed: &Value, now: Millis) -> Result<Value, Strin
     tenant.settle(now);
     let mut seeder = Seeder { tenant, ids, now };
     let mut answer = json!({});
-    for part in &PARTS[1..6] {
+    for part in &PARTS {
         let mut made = Vec::new();
         for (index, row) in seed[part].as_array().into_iter().flatten().enumerate() {
             let row = row
@@ -85,11 +96,14 @@ pub fn seed(world: &mut World, seed: &Value, now: Millis) -> Result<Value, Strin
     Ok(answer)
 }
 
-struct Seeder<'a> {
-    tenant: &'a mut Tenant,
+/// Puts the rows of one seed.
+pub struct Seeder<'a> {
+    /// Where to.
+    pub tenant: &'a mut Tenant,
     /// Fresh ids, two for every row.
     ids: Vec<String>,
-    now: Millis,
+    /// When.
+    pub now: Millis,
 }
 
 impl Seeder<'_> {
@@ -99,11 +113,17 @@ impl Seeder<'_> {
             "dpsk_pools" => self.pool(row),
             "passphrases" => self.passphrase(row),
             "identities" => self.identity(row),
+            "radius_attribute_groups" => self.radius_group(row),
+            "policies" => self.policy(row),
+            "policy_sets" => self.policy_set(row),
+            "ap_groups" => self.ap_group(row),
+            "wifi_networks" => self.network(row),
             _ => self.venue(row),
         }
     }
 
-    fn id(&mut self, row: &Map<String, Value>) -> Result<String, String> {
+    /// A fresh id, or the one given.
+    pub fn id(&mut self, row: &Map<String, Value>) -> Result<String, String> {
         match row.get("id").and_then(Value::as_str) {
             Some(id) => Ok(id.to_owned()),
             None => self.ids.pop().ok_or_else(|| "no id left".to_owned()),
@@ -117,6 +137,11 @@ impl Seeder<'_> {
             () if tenant.identities.contains_key(id) => Kind::Identity,
             () if tenant.pools.contains_key(id) => Kind::Pool,
             () if tenant.groups.contains_key(id) => Kind::Group,
+            () if tenant.policy.sets.any(id).is_some() => Kind::PolicySet,
+            () if tenant.policy.policies.any(id).is_some() => Kind::Policy,
+            () if tenant.policy.radius.any(id).is_some() => Kind::RadiusGroup,
+            () if tenant.wifi.networks.any(id).is_some() => Kind::Network,
+            () if tenant.wifi.ap_groups.any(id).is_some() => Kind::ApGroup,
             () => return None,
         };
         Some(Ref::new(kind, id))
@@ -130,6 +155,7 @@ impl Seeder<'_> {
             id: id.clone(),
             name,
             description,
+            policy_set_id: self.policy_set_of(row)?,
             origin,
             ..Group::default()
         });
@@ -152,6 +178,7 @@ impl Seeder<'_> {
             expiration_date: optional(row, "expirationDate").as_deref().and_then(parse_iso),
             policy_default_access: row.get("policyDefaultAccess").and_then(Value::as_bool).unwrap_or(true),
             group_id,
+            policy_set_id: self.policy_set_of(row)?,
             origin,
         });
         self.tenant.appear(&Ref::new(Kind::Pool, &id));
@@ -226,11 +253,12 @@ impl Seeder<'_> {
             id: id.clone(),
             name: name(row, "name")?,
         });
+        self.tenant.add_default_group(&id, self.now);
         Ok(id)
     }
 
     /// A group or pool by id or name.
-    fn container(&self, row: &Map<String, Value>, field: &str) -> Result<Option<String>, String> {
+    pub fn container(&self, row: &Map<String, Value>, field: &str) -> Result<Option<String>, String> {
         let Some(wanted) = row.get(field).and_then(Value::as_str) else {
             return Ok(None);
         };
@@ -246,10 +274,12 @@ impl Seeder<'_> {
     }
 }
 
-fn name(row: &Map<String, Value>, field: &str) -> Result<String, String> {
+/// A required text.
+pub fn name(row: &Map<String, Value>, field: &str) -> Result<String, String> {
     optional(row, field).ok_or_else(|| format!("/{field}: required"))
 }
 
-fn optional(row: &Map<String, Value>, field: &str) -> Option<String> {
+/// A text that may be absent.
+pub fn optional(row: &Map<String, Value>, field: &str) -> Option<String> {
     row.get(field).and_then(Value::as_str).map(str::to_owned)
 }

@@ -271,9 +271,12 @@ fn respond(reply: &Reply, accept: &str) -> HttpResponse {
         response.insert_header((RETRY_AFTER, seconds.to_string()));
     }
     match &reply.content {
+        Content::Empty => response.finish(),
         Content::Html(page) => response.insert_header((CONTENT_TYPE, "text/html")).body(*page),
         Content::Json(value) => {
-            let media = if accept.starts_with("application/vnd.ruckus.") {
+            let media = if reply.plain {
+                "text/plain"
+            } else if accept.starts_with("application/vnd.ruckus.") || accept.starts_with("application/ruckus.one.") {
                 accept
             } else {
                 "application/json"

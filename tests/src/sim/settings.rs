@@ -1,11 +1,13 @@
 //! Everything about a simulator that can be set before it starts.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::faults::FaultPlan;
+use super::wifi::change::Limits;
 
 /// How a refusal reaches the client. Live systems use both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +71,22 @@ pub struct Settings {
     pub identities_bare_array: bool,
     /// `GET /dpskServices/{p}/passphrases` answers an empty page whatever is there, as seen live.
     pub passphrase_list_empty: bool,
+    /// Beyond the limits of SSIDs.
+    pub refuse_limit: Refusal,
+    /// Most SSIDs an AP group carries.
+    pub ssids_per_ap_group: usize,
+    /// Most SSIDs a DPSK service serves.
+    pub ssids_per_pool: usize,
+    /// A change of a Wi-Fi network is a 423 while another one of it is under way.
+    pub lock_networks: bool,
+    /// Queries of networks and AP groups ignore filters they do not know instead of answering nothing; both were seen live.
+    pub unknown_filters_ignored: bool,
+    /// Policies are created with 201 whatever the media type.
+    pub policy_create_201: bool,
+    /// Taking a policy out of a set is a 202 with an activity, as seen live, instead of the documents' 204.
+    pub policy_removal_async: bool,
+    /// Deletes of policies, sets and RADIUS groups answer 200 with `{}` instead of 204; both are documented.
+    pub policy_deletes_answer_200: bool,
     /// Life of an access token, seconds.
     pub token_ttl_s: u64,
     /// The one client secret that is accepted.
@@ -77,6 +95,8 @@ pub struct Settings {
     pub client_ids: Vec<String>,
     /// Tenants that exist; empty: any, made at its first use.
     pub tenants: Vec<String>,
+    /// Tenants a token of another tenant may act for with `x-rks-tenantid`, by the token's tenant; empty: any for any.
+    pub msp_customers: BTreeMap<String, Vec<String>>,
     /// Concurrency of an ideal client, for `GET /_sim/ideal`.
     pub ideal_concurrency: f64,
     /// Seed of all random decisions; unset: taken from the system and shown by `GET /_sim/settings`.
@@ -113,10 +133,19 @@ impl Default for Settings {
             reply_ids: true,
             identities_bare_array: false,
             passphrase_list_empty: false,
+            refuse_limit: Refusal::Http,
+            ssids_per_ap_group: 15,
+            ssids_per_pool: 64,
+            lock_networks: true,
+            unknown_filters_ignored: false,
+            policy_create_201: false,
+            policy_removal_async: false,
+            policy_deletes_answer_200: false,
             token_ttl_s: 7199,
             client_secret: "sim-secret".into(),
             client_ids: Vec::new(),
             tenants: Vec::new(),
+            msp_customers: BTreeMap::new(),
             ideal_concurrency: 50.0,
             rng_seed: None,
             record: None,
@@ -145,6 +174,14 @@ impl Settings {
     pub fn capacity(&self) -> f64 {
         self.burst
             .unwrap_or_else(|| (self.per_second() * 1.02).round().max(34.0))
+    }
+
+    /// Limits of SSIDs.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            ssids_per_ap_group: self.ssids_per_ap_group,
+            ssids_per_pool: self.ssids_per_pool,
+        }
     }
 
     /// Refill of the bucket, calls a second.

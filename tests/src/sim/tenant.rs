@@ -6,10 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::activity::Activities;
 use super::bucket::Bucket;
+use super::bulk::Bulks;
 use super::clock::Millis;
 use super::counts::Counts;
 use super::model::{Group, Identity, Kind, Origin, Passphrase, Pool, Ref, Venue};
+use super::policy::Policies;
 use super::settings::{RenameToTaken, Settings};
+use super::wifi::Wifi;
+use super::wifi::change::Limits;
 
 /// Members of a pool or a group.
 #[derive(Debug, Default)]
@@ -47,6 +51,12 @@ pub struct Tenant {
     pub people: HashMap<String, Members>,
     /// Creates whose reply was cut after they were accepted: (kind, container, name).
     pub cut: HashSet<(Kind, String, String)>,
+    /// Links whose reply was cut after they were accepted: (kind of link, from, to).
+    pub cut_links: HashSet<(&'static str, String, String)>,
+    pub policy: Policies,
+    pub wifi: Wifi,
+    pub bulks: Bulks,
+    pub limits: Limits,
     pub rename_to_taken: RenameToTaken,
     pub seq: u64,
 }
@@ -54,7 +64,7 @@ pub struct Tenant {
 impl Tenant {
     /// An empty tenant with the one venue every tenant has.
     pub fn new(id: &str, settings: &Settings, now: Millis) -> Self {
-        Self {
+        let mut tenant = Self {
             id: id.into(),
             bucket: Bucket::full(settings.capacity(), settings.per_second(), now),
             counts: Counts::default(),
@@ -75,9 +85,16 @@ impl Tenant {
             keys: HashMap::new(),
             people: HashMap::new(),
             cut: HashSet::new(),
+            cut_links: HashSet::new(),
+            policy: Policies::default(),
+            wifi: Wifi::default(),
+            bulks: Bulks::default(),
+            limits: settings.limits(),
             rename_to_taken: settings.rename_to_taken,
             seq: 0,
-        }
+        };
+        tenant.add_default_group("venue-sim-1", now);
+        tenant
     }
 
     /// The origin of an object accepted now.
@@ -195,6 +212,11 @@ impl Tenant {
                 members.live.insert(identity.origin.seq, of.id.clone());
                 members.sorted.insert((identity.name.clone(), identity.origin.seq));
             }
+            Kind::PolicySet => return self.policy.sets.appear(&of.id),
+            Kind::Policy => return self.policy.policies.appear(&of.id),
+            Kind::RadiusGroup => return self.policy.radius.appear(&of.id),
+            Kind::Network => return self.wifi.networks.appear(&of.id),
+            Kind::ApGroup => return self.wifi.ap_groups.appear(&of.id),
         }
         true
     }
@@ -261,6 +283,30 @@ impl Tenant {
                 }
                 if let Some(key) = identity.passphrase_id {
                     self.remove(&Ref::new(Kind::Passphrase, &key));
+                }
+            }
+            Kind::PolicySet => {
+                self.policy.sets.remove(&of.id);
+            }
+            Kind::Policy => {
+                self.policy.policies.remove(&of.id);
+            }
+            Kind::RadiusGroup => {
+                self.policy.radius.remove(&of.id);
+            }
+            Kind::Network => {
+                self.wifi.networks.remove(&of.id);
+                self.wifi.activations.remove(&of.id);
+            }
+            Kind::ApGroup => {
+                self.wifi.ap_groups.remove(&of.id);
+                for on in self
+                    .wifi
+                    .activations
+                    .values_mut()
+                    .flat_map(|venues| venues.values_mut())
+                {
+                    on.ap_groups.remove(&of.id);
                 }
             }
         }

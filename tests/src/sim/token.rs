@@ -5,7 +5,7 @@ use serde_json::json;
 use super::call::{Call, Reply, fresh_id};
 use super::clock::Millis;
 use super::errors::Fault;
-use super::faults::Injected;
+use super::injected::Injected;
 use super::world::World;
 
 /// A token that was given.
@@ -19,7 +19,8 @@ pub struct Token {
     calls_left: Option<u64>,
 }
 
-const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>RUCKUS One</title></head><body>Sign in</body></html>";
+/// What a call gets that nobody understands.
+pub const LOGIN_PAGE: &str = "<!DOCTYPE html><html><head><title>RUCKUS One</title></head><body>Sign in</body></html>";
 
 impl World {
     /// Answers `POST /oauth2/token/{tenantId}`. A request that is no client-credentials grant gets a login page with status 200,
@@ -91,7 +92,12 @@ impl World {
         if let Some(left) = &mut token.calls_left {
             *left -= 1;
         }
-        let client = token.client_id.clone();
+        let (client, own) = (token.client_id.clone(), token.tenant.clone());
+        let customers = &self.settings.msp_customers;
+        let reached = customers.get(&own).is_some_and(|all| all.contains(&tenant));
+        if own != tenant && !customers.is_empty() && !reached {
+            return Err((None, Fault::new(403, "RCG-10002", "Forbidden")));
+        }
         match self.tenant(&tenant, now) {
             Some(_) => Ok((tenant, client)),
             None => Err((None, Fault::new(403, "RCG-10002", "Forbidden"))),

@@ -21,7 +21,8 @@ impl Tenant {
         compact(json!({
             "id": group.id, "name": group.name, "description": group.description, "dpskPoolId": pool,
             "policySetId": group.policy_set_id, "macRegistrationPoolId": group.mac_registration_pool_id,
-            "autoCleanupEnabled": group.auto_cleanup, "networkCount": 0,
+            "autoCleanupEnabled": group.auto_cleanup,
+            "networkCount": pool.map_or(0, |pool| self.wifi.of_pool(pool).count()),
             "identityCount": self.people.get(&group.id).map_or(0, |people| people.live.len()),
             "createdAt": iso(group.origin.created_at), "updatedAt": iso(group.origin.updated_at),
         }))
@@ -34,7 +35,8 @@ impl Tenant {
             "passphraseLength": pool.passphrase_length, "deviceCountLimit": pool.device_count_limit,
             "expirationType": pool.expiration_type, "expirationOffset": pool.expiration_offset,
             "expirationDate": pool.expiration_date.map(iso), "policyDefaultAccess": pool.policy_default_access,
-            "isReferenced": pool.group_id.is_some(), "isEnforced": false, "networkCount": 0,
+            "isReferenced": pool.group_id.is_some(), "isEnforced": false,
+            "networkCount": self.wifi.of_pool(&pool.id).count(),
             "identityGroupId": pool.group_id.as_ref().filter(|_| with_group),
             "createdDate": iso(pool.origin.created_at), "lastModifiedDate": iso(pool.origin.updated_at),
         }))

@@ -7,17 +7,18 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use super::activity::Ending;
-use super::call::{Call, Content, Ctx, Reply, Twist, fresh_id};
+use super::call::{Call, Content, Ctx, Reply, fresh_id};
 use super::clock::Millis;
 use super::counts::Counted;
 use super::errors::Fault;
-use super::faults::{Faults, Injected};
+use super::faults::Faults;
+use super::injected::Injected;
 use super::ops;
 use super::route::{Class, Op, find};
 use super::settings::Settings;
 use super::tenant::Tenant;
 use super::token::Token;
+use super::twist::{PAGE_503, Twist, before};
 
 /// How a simulator that is down treats calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,6 @@ pub enum Down {
     /// Answers 503 with a proxy's HTML page.
     Http503,
 }
-
-const PAGE_503: &str = "<html><body>upstream connect error or disconnect/reset before headers. reset reason: connection failure</body></html>";
 
 /// Everything a simulator knows.
 #[allow(missing_docs, reason = "the parts are documented where they are defined")]
@@ -171,7 +170,7 @@ impl World {
         // a call the bucket refuses never reaches the fault plan
         let fault = op
             .filter(|_| granted.is_ok())
-            .and_then(|op| faults.decide(op, &id, name_in(&body), rng));
+            .and_then(|op| faults.decide(op, &id, name_in(&body), page_in(&call.query, &body), rng));
         if let Some(fault) = &fault {
             tenant.counts.injected(fault.name());
         }
@@ -197,7 +196,7 @@ impl World {
                     rng,
                     now,
                     call,
-                    body,
+                    body: twist.taken(body),
                     params,
                     request_id: request,
                     twist,
@@ -223,6 +222,7 @@ impl World {
             match fault {
                 Some(Injected::Slow { ms }) => reply.delay_ms += ms,
                 Some(Injected::CutAfterApply) => reply.cut = true,
+                Some(Injected::TextPlain) => reply.plain = true,
                 _ => {}
             }
             let injected_429 = matches!(fault, Some(Injected::TooMany | Injected::TooManyRetryAfter { .. }));
@@ -240,7 +240,7 @@ impl World {
         let id = params.first().copied().unwrap_or_default().to_owned();
         let known = self.tenant(&id, now).is_some();
         let fault = if known {
-            self.faults.decide(Op::Token, &id, None, &mut self.rng)
+            self.faults.decide(Op::Token, &id, None, None, &mut self.rng)
         } else {
             None
         };
@@ -270,43 +270,6 @@ impl World {
     }
 }
 
-/// A fault that answers instead of the operation, or that twists the activity and lets the operation run.
-fn before(
-    fault: &Injected,
-    twist: &mut Twist,
-    settings: &Settings,
-    op: Option<Op>,
-    request_id: &str,
-    now: Millis,
-) -> Option<Reply> {
-    let error = |status, code: &str, message: &str| {
-        Reply::json(status, Fault::new(status, code, message).body(op, request_id, now))
-    };
-    match fault {
-        Injected::TooMany => return Some(error(429, "GENERAL-429", "Too many requests")),
-        Injected::TooManyRetryAfter { seconds } => {
-            return Some(Reply {
-                retry_after_s: Some(*seconds),
-                ..error(429, "GENERAL-429", "Too many requests")
-            });
-        }
-        Injected::ServerError { status } => return Some(error(*status, "GENERAL-500", "Internal server error")),
-        Injected::Permanent { status, code, message } => return Some(error(*status, code, message)),
-        Injected::Html503 => return Some(Reply::html(503, PAGE_503)),
-        Injected::CutBeforeApply => return Some(Reply::dropped()),
-        Injected::CutAfterApply => twist.cut = true,
-        Injected::Late404 { seconds } => {
-            twist.hidden_ms = Some(((seconds * 1000.0) as u64).max(settings.activity_hidden_ms));
-        }
-        Injected::ActivityFail { code, message } => {
-            twist.ending = Some(Ending::Fail(Fault::new(422, code, message.as_str())))
-        }
-        Injected::ActivityNeverEnds { work_done } => twist.ending = Some(Ending::Never { work_done: *work_done }),
-        Injected::Slow { .. } | Injected::TokenDiesEarly { .. } => {}
-    }
-    None
-}
-
 fn counted<'a>(op: Option<Op>, reply: &Reply, client: &'a str, container: &'a str, at: Millis) -> Counted<'a> {
     let applied = reply.cut && (200..300).contains(&reply.status);
     Counted {
@@ -319,6 +282,13 @@ fn counted<'a>(op: Option<Op>, reply: &Reply, client: &'a str, container: &'a st
     }
 }
 
+/// The number of the page a call asks for.
+fn page_in(query: &str, body: &Value) -> Option<u64> {
+    let in_query = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "page");
+    let in_query = in_query.and_then(|(_, value)| value.parse().ok());
+    in_query.or_else(|| body["page"].as_u64())
+}
+
 /// The name a create is about.
 fn name_in(body: &Value) -> Option<&str> {
     body["username"].as_str().or_else(|| body["name"].as_str())
@@ -329,7 +299,7 @@ impl Reply {
     pub fn as_json(&self) -> Value {
         match &self.content {
             Content::Json(value) => value.clone(),
-            Content::Html(_) => Value::Null,
+            Content::Html(_) | Content::Empty => Value::Null,
         }
     }
 }

@@ -133,6 +133,38 @@ impl Remote {
         accepted.body["id"].as_str().unwrap_or_default().to_owned()
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, body, &[]).await.unwrap()
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send("PATCH", path, body, &[]).await.unwrap()
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, Value::Null, &[]).await.unwrap()
+    }
+
+    /// A synchronous create: the id in the 201.
+    pub async fn created(&self, path: &str, body: Value) -> String {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks until the answer fits.
+    pub async fn until(&self, path: &str, fits: impl Fn(&Answer) -> bool) -> Answer {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let answer = self.get(path).await;
+            if fits(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "never: {}", answer.text);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A group with a pool of the given minimum length: their ids.
     pub async fn pool(&self, length: u64) -> (String, String) {
         let group = self.done("POST", "/identityGroups", json!({"name": "G"})).await;

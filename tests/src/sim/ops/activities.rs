@@ -7,7 +7,6 @@ use crate::sim::activity::Activity;
 use crate::sim::call::{Ctx, Reply};
 use crate::sim::clock::{Millis, parse_iso};
 use crate::sim::errors::Fault;
-use crate::sim::paging::Page;
 
 /// `GET /activities/{requestId}`: 404 for an activity not created yet.
 pub fn get(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
@@ -29,7 +28,7 @@ pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
             return Err(Fault::invalid(field, "must be greater than or equal to 1"));
         }
     }
-    let page = Page::body(&ctx.body, 1, 25, ctx.settings.page_cap);
+    let page = ctx.body_page(1, 25);
     let filters = &ctx.body["filters"];
     if filters["id"].is_object() {
         return Err(Fault::new(500, "GENERAL-500", "bad SQL grammar"));

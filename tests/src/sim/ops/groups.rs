@@ -7,7 +7,6 @@ use crate::sim::call::{Ctx, Reply};
 use crate::sim::effect::{Effect, group_exists};
 use crate::sim::errors::Fault;
 use crate::sim::model::{Group, Kind, Ref};
-use crate::sim::paging::Page;
 use crate::sim::settings::Refusal;
 
 /// `POST /identityGroups`: 202, or 201 with the object for the v1 media type.
@@ -26,6 +25,12 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     if description.as_ref().is_some_and(|text| text.chars().count() > 255) {
         return Err(Fault::invalid("description", "at most 255 characters"));
     }
+    let policy_set_id = text(&fields, "policySetId")?;
+    if let Some(set) = &policy_set_id
+        && ctx.tenant.policy.sets.get(set).is_none()
+    {
+        return Err(Fault::not_found("Policy set", set));
+    }
     let id = ctx.fresh_id();
     let origin = ctx.tenant.origin(Some(&ctx.request_id), ctx.now);
     ctx.tenant.insert_group(Group {
@@ -33,7 +38,7 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         name: name.clone(),
         description,
         pool_id: None,
-        policy_set_id: text(&fields, "policySetId")?,
+        policy_set_id,
         mac_registration_pool_id: text(&fields, "macRegistrationPoolId")?,
         auto_cleanup: fields
             .get("autoCleanupEnabled")
@@ -50,17 +55,25 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     Ok(ctx.accept("CREATE_IDENTITY_GROUP", appear, Some(&id)))
 }
 
-/// `GET /identityGroups` and `POST /identityGroups/query`: Spring paging; the search word is `keyword`, other keys are ignored.
+/// `GET /identityGroups` and `POST /identityGroups/query`: Spring paging; the search word is `keyword`; `groupIds` `dpskPoolId`
+/// `policySetId` `networkId` narrow it, other keys are ignored.
 pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::spring(&ctx.call.query, ctx.settings.page_cap);
+    let page = ctx.spring_page();
     let keyword = ctx.body["keyword"].as_str().unwrap_or_default().to_lowercase();
     let (ids, pool) = (strings(&ctx.body["groupIds"]), ctx.body["dpskPoolId"].as_str());
+    let (set, network) = (ctx.body["policySetId"].as_str(), ctx.body["networkId"].as_str());
+    let tenant = &*ctx.tenant;
+    let used = network.and_then(|id| tenant.wifi.networks.get(id));
+    let used = used
+        .and_then(|network| network.pool.as_ref())
+        .map(|link| link.pool_id.clone());
     let chosen = |group: &&Group| {
         group.name.to_lowercase().contains(&keyword)
             && (ids.is_empty() || ids.contains(&group.id))
             && pool.is_none_or(|pool| group.pool_id.as_deref() == Some(pool))
+            && set.is_none_or(|set| group.policy_set_id.as_deref() == Some(set))
+            && network.is_none_or(|_| used.is_some() && group.pool_id == used)
     };
-    let tenant = &*ctx.tenant;
     let rows = tenant
         .live_groups
         .values()

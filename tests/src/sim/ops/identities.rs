@@ -24,7 +24,7 @@ pub fn list_of_group(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     ctx.tenant
         .group(&group)
         .ok_or_else(|| Fault::not_found("Identity group", &group))?;
-    let page = Page::spring(&ctx.call.query, ctx.settings.page_cap);
+    let page = ctx.spring_page();
     let (total, content) = pick(ctx.tenant, &page, Some(&group), |_| true);
     Ok(Reply::ok(if ctx.settings.identities_bare_array {
         content.into()
@@ -35,7 +35,7 @@ pub fn list_of_group(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
 
 /// `GET /identities` and `POST /identities/query` with `groupId`, `dpskPoolId`, `keyword`, `ids`; other keys are ignored.
 pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::spring(&ctx.call.query, ctx.settings.page_cap);
+    let page = ctx.spring_page();
     let keyword = ctx.body["keyword"].as_str().unwrap_or_default().to_lowercase();
     let ids = strings(&ctx.body["ids"]);
     let group = match ctx.body["dpskPoolId"].as_str() {

@@ -42,6 +42,7 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         ctx.count_refused(Kind::Passphrase, pool, &name, live);
         return ctx.refuse(ctx.form_for(live), "CREATE_PERSONA", username_exists(&name));
     }
+    let name = ctx.suffixed(Some(&group_id), pool.as_deref(), name);
     let (id, key_id) = (ctx.fresh_id(), ctx.fresh_id());
     let mut appear = vec![Ref::new(Kind::Identity, &id)];
     if let Some(pool) = &pool {
@@ -105,6 +106,10 @@ pub fn patch(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         let (stored, short) = ctx.fit_value(&pool, value.as_deref());
         fields.insert("dpskPassphrase".into(), stored.into());
         replaced = short;
+    }
+    if let Some(name) = text(&fields, "name")? {
+        let stored = ctx.suffixed(Some(&group), None, name);
+        fields.insert("name".into(), stored.into());
     }
     let fresh_id = ctx.fresh_id();
     let effect = Effect::ChangeIdentity {

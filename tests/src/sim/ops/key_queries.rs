@@ -32,7 +32,7 @@ pub fn get(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
 
 /// `GET …/passphrases`: Spring paging; live systems were seen to answer an empty page here (a setting).
 pub fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::spring(&ctx.call.query, ctx.settings.page_cap);
+    let page = ctx.spring_page();
     if ctx.settings.passphrase_list_empty {
         return Ok(Reply::ok(page.spring_answer(0, Vec::new())));
     }
@@ -42,7 +42,7 @@ pub fn list(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
 
 /// `POST …/passphrases/query`: an unknown filter is answered 200 with no rows.
 pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::body(&ctx.body, ctx.settings.dpsk_first_page, 20, ctx.settings.page_cap);
+    let page = ctx.body_page(ctx.settings.dpsk_first_page, 20);
     let filters = ctx.body["filters"].as_object().cloned().unwrap_or_default();
     let search = ctx.body["searchString"].as_str().unwrap_or_default().to_lowercase();
     let narrowed = filters.values().any(|value| !value.is_null()) || !search.is_empty();

@@ -33,7 +33,11 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         .pool(&pool_id)
         .ok_or_else(|| Fault::not_found("DPSK pool", &pool_id))?
         .clone();
-    let (template, clamped) = checked(&fields, &pool, ctx.now)?;
+    let (mut template, mut clamped) = checked(&fields, &pool, ctx.now)?;
+    clamped |= clamp(ctx, &mut template.number_of_devices);
+    if ctx.twist.invent_name {
+        template.username.clear();
+    }
     let value = value_of(&fields)?;
     let count = integer(&fields, "numberOfPassphrases", 1, GENERATED_MAX)?.unwrap_or(1);
     if count > 1 && (value.is_some() || !template.username.is_empty()) {
@@ -58,6 +62,8 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
             key.username = format!("DPSK_User_{random:08X}_{number}");
             key.invented = true;
             ctx.tenant.counts.invented_names += 1;
+        } else {
+            key.username = ctx.suffixed(pool.group_id.as_deref(), Some(&pool_id), key.username);
         }
         (key.value, key.replaced) = match (&value, length, &format) {
             (None, None, None) => ctx.fit_value(&pool_id, None),
@@ -93,6 +99,17 @@ pub fn create(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     }
     let first = first.filter(|_| count == 1);
     Ok(ctx.accept(USE_CASE, Effect::Appear(appear), first.as_deref()))
+}
+
+/// Cuts a device count when the fault plan says so; true when it did.
+fn clamp(ctx: &Ctx<'_>, count: &mut Option<i64>) -> bool {
+    match (ctx.twist.devices_to, *count) {
+        (Some(to), Some(asked)) if asked > to => {
+            *count = Some(to);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// The refusal of a user name that is taken, in whatever form the settings ask for; `None`: it is free.
@@ -214,7 +231,8 @@ pub fn change(ctx: &mut Ctx<'_>, op: Op) -> Result<Reply, Fault> {
     for field in ["username", "email", "phoneNumber", "revocationReason"] {
         text(&fields, field)?;
     }
-    if let (Some(count), clamped) = devices(&fields, "numberOfDevices")? {
+    if let (mut count @ Some(_), mut clamped) = devices(&fields, "numberOfDevices")? {
+        clamped |= clamp(ctx, &mut count);
         ctx.tenant.counts.clamped_device_counts += u64::from(clamped);
         fields.insert("numberOfDevices".into(), count.into());
     }

@@ -1,19 +1,25 @@
 //! The operations, one file a resource.
 
 mod activities;
+mod bulk;
 mod groups;
 mod identities;
 mod identity_writes;
 mod key_queries;
 mod keys;
+mod policy;
 mod pools;
 mod venues;
+mod wifi;
 
 use serde_json::{Map, Value};
 
 use super::call::{Ctx, Reply};
 use super::errors::Fault;
+use super::model::Kind;
 use super::route::Op;
+use policy::{assignments, conditions, policies, priorities, radius, reports, sets, templates};
+use wifi::{activations, ap_groups, links, networks, queries};
 
 /// Most devices a passphrase or pool may have; more is silently clamped.
 const DEVICES_MAX: i64 = 512;
@@ -47,6 +53,71 @@ pub fn run(op: Op, ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
         Op::PassphraseList => key_queries::list(ctx),
         Op::PassphraseQuery => key_queries::query(ctx),
         Op::PassphraseGet => key_queries::get(ctx),
+        Op::PoolPolicySetPut => assignments::assign(ctx, Kind::Pool, true),
+        Op::PoolPolicySetDelete => assignments::assign(ctx, Kind::Pool, false),
+        Op::GroupPolicySetPut => assignments::assign(ctx, Kind::Group, true),
+        Op::GroupPolicySetDelete => assignments::assign(ctx, Kind::Group, false),
+        Op::SetCreate => sets::create(ctx),
+        Op::SetQuery => sets::query(ctx),
+        Op::SetGet => sets::get(ctx),
+        Op::SetPatch => sets::patch(ctx),
+        Op::SetDelete => sets::delete(ctx),
+        Op::PriorityList => priorities::list(ctx),
+        Op::PriorityGet => priorities::get(ctx),
+        Op::PriorityPut => priorities::put(ctx),
+        Op::PriorityDelete => priorities::delete(ctx),
+        Op::AssignmentList => assignments::list(ctx, false),
+        Op::AssignmentQuery => assignments::list(ctx, true),
+        Op::AssignmentGet => assignments::get(ctx),
+        Op::Evaluate => reports::evaluate(ctx),
+        Op::TemplateQuery => templates::query(ctx),
+        Op::TemplateGet => templates::get(ctx),
+        Op::AttributeList => templates::attributes(ctx, false),
+        Op::AttributeQuery => templates::attributes(ctx, true),
+        Op::AttributeGet => templates::attribute_get(ctx),
+        Op::PolicyQueryAll => policies::query(ctx, false, true),
+        Op::PolicyCreate => policies::create(ctx),
+        Op::PolicyList => policies::query(ctx, true, false),
+        Op::PolicyQuery => policies::query(ctx, true, true),
+        Op::PolicyGet => policies::get(ctx),
+        Op::PolicyPatch => policies::patch(ctx),
+        Op::PolicyDelete => policies::delete(ctx),
+        Op::ConditionCreate => conditions::create(ctx),
+        Op::ConditionList => conditions::list(ctx),
+        Op::ConditionGet => conditions::get(ctx),
+        Op::ConditionPatch => conditions::patch(ctx),
+        Op::ConditionDelete => conditions::delete(ctx),
+        Op::RadiusCreate => radius::create(ctx),
+        Op::RadiusList => radius::query(ctx, false),
+        Op::RadiusQuery => radius::query(ctx, true),
+        Op::RadiusGet => radius::get(ctx),
+        Op::RadiusPatch => radius::patch(ctx),
+        Op::RadiusDelete => radius::delete(ctx),
+        Op::NetworkCreate => networks::create(ctx),
+        Op::NetworkQuery => queries::networks(ctx),
+        Op::NetworkGet => networks::get(ctx),
+        Op::NetworkPut => networks::put(ctx),
+        Op::NetworkDelete => networks::delete(ctx),
+        Op::NetworkPoolList => links::list(ctx),
+        Op::NetworkPoolPut => links::put(ctx),
+        Op::NetworkPoolDelete => links::delete(ctx),
+        Op::VenueNetworkPut => activations::put(ctx),
+        Op::VenueNetworkDelete => activations::delete(ctx),
+        Op::VenueNetworkSettingsGet => activations::get(ctx),
+        Op::VenueNetworkSettingsPut => activations::put_settings(ctx),
+        Op::ApGroupNetworkPut => activations::put_group(ctx),
+        Op::ApGroupNetworkDelete => activations::delete_group(ctx),
+        Op::ApGroupNetworkSettingsGet => activations::get_group(ctx),
+        Op::ApGroupNetworkSettingsPut => activations::put_group_settings(ctx),
+        Op::ApGroupQuery => queries::ap_groups(ctx),
+        Op::ApGroupCreate => ap_groups::create(ctx),
+        Op::ApGroupList => ap_groups::list(ctx),
+        Op::ApGroupGet => ap_groups::get(ctx),
+        Op::ApGroupPut => ap_groups::put(ctx),
+        Op::ApGroupDelete => ap_groups::delete(ctx),
+        Op::BulkCreate => bulk::create(ctx),
+        Op::BulkGet => bulk::get(ctx),
+        Op::BulkQuery => bulk::query(ctx),
         Op::ActivityGet => activities::get(ctx),
         Op::ActivityQuery => activities::query(ctx),
     }

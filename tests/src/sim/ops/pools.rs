@@ -7,7 +7,6 @@ use crate::sim::call::{Ctx, Reply};
 use crate::sim::effect::{Effect, pool_exists};
 use crate::sim::errors::Fault;
 use crate::sim::model::{Kind, Pool, Ref};
-use crate::sim::paging::Page;
 use crate::sim::route::Op;
 use crate::sim::settings::Refusal;
 
@@ -169,7 +168,7 @@ pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
     {
         return Err(Fault::new(500, "GENERAL-500", "Internal server error"));
     }
-    let page = Page::body(&ctx.body, ctx.settings.dpsk_first_page, 20, ctx.settings.page_cap);
+    let page = ctx.body_page(ctx.settings.dpsk_first_page, 20);
     let filters = &ctx.body["filters"];
     let strange = filters
         .as_object()

@@ -6,7 +6,6 @@ use super::strings;
 use crate::sim::call::{Ctx, Reply};
 use crate::sim::errors::Fault;
 use crate::sim::model::Venue;
-use crate::sim::paging::Page;
 
 fn full(venue: &Venue) -> Value {
     let address = json!({"country": "United States", "city": "Sunnyvale", "addressLine": "350 W Java Dr", "timezone": "America/Los_Angeles"});
@@ -29,7 +28,7 @@ pub fn get(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
 
 /// `POST /venues/query`: body paging from 1, filters `id` and `name`, search in the name.
 pub fn query(ctx: &mut Ctx<'_>) -> Result<Reply, Fault> {
-    let page = Page::body(&ctx.body, 1, 10, ctx.settings.page_cap);
+    let page = ctx.body_page(1, 10);
     let (ids, names) = (
         strings(&ctx.body["filters"]["id"]),
         strings(&ctx.body["filters"]["name"]),
