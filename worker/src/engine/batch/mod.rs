@@ -164,7 +164,7 @@ impl Batch {
 
     /// What leaves now is not the first attempt of its task.
     pub fn is_repeated(&self, at: usize) -> bool {
-        matches!(&self.states[at], State::InFlight(tries) if tries.attempt > 1)
+        matches!(&self.states[at], State::InFlight(tries) if tries.attempt > 0)
     }
 
     /// Something of it was sent and is not settled.
