@@ -93,15 +93,12 @@ fn alive(core: &Core) -> Result<(), String> {
     }
 }
 
-/// Could claim an entry this moment: Redis answers, has memory, our lease holds, and we are not stopping.
+/// Could claim an entry this moment: Redis answers (a full one too: claims and what follows from them are taken), our lease holds, and we are not stopping.
 async fn ready(core: &Core) -> Result<(), String> {
     if core.stopping.is_cancelled() {
         return Err("stopping".into());
     }
     core.store.ping().await.map_err(|e| e.to_string())?;
-    if core.store.out_of_memory() {
-        return Err("Redis is out of memory".into());
-    }
     if !core.lease.is_valid() {
         return Err("no heartbeat was accepted lately".into());
     }

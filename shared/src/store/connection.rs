@@ -32,8 +32,6 @@ const TIMEOUTS_MAX: u32 = 3;
 const FAILURES_MAX: u32 = 10;
 /// Between two replacements, at least: a server that is away is not called more often for it.
 const REBUILD_MS_MIN: u64 = 1_000;
-/// After "out of memory" readers take nothing new for this long.
-const OOM_HOLD: Duration = Duration::from_secs(1);
 
 /// Cheap to clone; all clones share the connection and its health.
 #[derive(Clone)]
@@ -52,7 +50,6 @@ struct Inner {
     /// Milliseconds since `born`; 0 = never.
     last_ok_ms: AtomicU64,
     last_failure_ms: AtomicU64,
-    oom_until_ms: AtomicU64,
     script_times: ScriptTimes,
     life: Mutex<Life>,
 }
@@ -100,7 +97,6 @@ impl Redis {
             born: Instant::now(),
             last_ok_ms: AtomicU64::new(0),
             last_failure_ms: AtomicU64::new(0),
-            oom_until_ms: AtomicU64::new(0),
             script_times: script_times::new(),
             life: Mutex::default(),
         })))
@@ -130,24 +126,16 @@ impl Redis {
     /// `generation` is that of the manager the call was made on.
     async fn failed(&self, e: RedisError, generation: u64) -> StoreError {
         let kind = StoreError::from(e);
-        match &kind {
-            StoreError::Unavailable { timeout, stale, .. } => {
-                self.0.last_failure_ms.store(self.now_ms(), Ordering::Relaxed);
-                let lost = match (*stale, *timeout) {
-                    (true, _) => true,
-                    (false, true) => self.timed_out(generation).await,
-                    (false, false) => false,
-                };
-                if lost || self.failed_too_often() {
-                    self.rebuild(generation).await;
-                }
+        if let StoreError::Unavailable { timeout, stale, .. } = &kind {
+            self.0.last_failure_ms.store(self.now_ms(), Ordering::Relaxed);
+            let lost = match (*stale, *timeout) {
+                (true, _) => true,
+                (false, true) => self.timed_out(generation).await,
+                (false, false) => false,
+            };
+            if lost || self.failed_too_often() {
+                self.rebuild(generation).await;
             }
-            StoreError::OutOfMemory => {
-                self.0
-                    .oom_until_ms
-                    .store(self.now_ms() + OOM_HOLD.as_millis() as u64, Ordering::Relaxed);
-            }
-            _ => {}
         }
         kind
     }
@@ -228,11 +216,6 @@ impl Redis {
     /// No failure since the process began.
     pub fn never_failed(&self) -> bool {
         self.0.last_failure_ms.load(Ordering::Relaxed) == 0
-    }
-
-    /// The server refused a write for lack of memory a moment ago.
-    pub fn out_of_memory(&self) -> bool {
-        self.0.oom_until_ms.load(Ordering::Relaxed) > self.now_ms()
     }
 }
 

@@ -97,10 +97,6 @@ impl Store {
         self.redis.never_failed()
     }
 
-    pub fn out_of_memory(&self) -> bool {
-        self.redis.out_of_memory()
-    }
-
     /// How long this process' script calls took, for its metrics.
     pub fn script_times(&self) -> ScriptTimes {
         self.redis.script_times().clone()

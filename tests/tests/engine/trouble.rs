@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::job::{JobStatus, TaskStatus};
 use shared::store::model::TaskFilter;
+use testkit::harness::resp::Resp;
 
 use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
@@ -233,4 +234,30 @@ async fn two_jobs_share_a_controllers_calls() {
     println!("two jobs got {} and {} of {all} calls", share[0], share[1]);
     assert!(all > 300.0, "the controller's rate was not used: {all} calls");
     assert!(share.iter().all(|s| *s >= 0.4 * all), "{share:?}");
+}
+
+/// While Redis is full a plan waits outside of its slot, so that what was begun can end; then all goes on by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_without_room_holds_no_slot() {
+    let (_, toys) = toy(500.0);
+    let mut w = World::with(toys, 0, |e| e.slots = 1).await;
+    let mut jobs = Vec::new();
+    for tag in ["x", "y"] {
+        let options = json!({ "n": 5, "tag": tag });
+        jobs.push(w.submit(&w.job(definition(TWO_PHASES), 1, options)).await);
+    }
+    let mut redis = Resp::connect(w.redis.port()).unwrap();
+    redis.call(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
+    w.add_worker().await;
+    // the one slot has looked at both plans
+    for job in &jobs {
+        let due = w
+            .wait(*job, Duration::from_secs(20), |v| v.status == JobStatus::Running)
+            .await;
+        assert_eq!(due.counts.tasks, 0, "nothing could be planned");
+    }
+    redis.call(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
+    for job in jobs {
+        assert_eq!(w.ended(job).await.status, JobStatus::Completed);
+    }
 }

@@ -12,7 +12,7 @@ use shared::store::{JobSpec, NamesClaimed, Partition, StoreError};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
-use super::core::{CRASHES_MAX, Core, persist};
+use super::core::{CRASHES_MAX, Core, Persist, persist};
 use super::executor::Aborted;
 use super::facts;
 use super::jobdata::StoredJob;
@@ -29,6 +29,9 @@ const PUT_BATCHES_MAX: usize = 50;
 const TASKS_MAX: u64 = 100_000;
 /// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
 const EXTRA_PLANS: u32 = 3;
+
+/// Between two tries to store a plan while Redis is full, milliseconds.
+const FULL_WAIT_MS: u64 = 5_000;
 
 /// Field of a plan's checkpoints that holds the number of plans that failed.
 const ATTEMPTS: u32 = 0;
@@ -98,6 +101,11 @@ pub async fn run(
             planner.park(Some(wait), attempts(claim)).await
         }
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
+        // nothing that could be mended by trying less often: until there is room, or the job's time is over
+        Err(PlanError::Store(StoreError::OutOfMemory)) => {
+            tracing::info!(unit = %planner.unit(), "waits: Redis is full, a plan can't be stored");
+            planner.park(Some(FULL_WAIT_MS), attempts(claim)).await
+        }
         Err(PlanError::Store(e)) => {
             planner
                 .again_or_fail(claim, "STORE", &e.to_string(), e.is_transient(), None)
@@ -345,12 +353,15 @@ impl Sink<'_> {
             return Ok(());
         }
         let (store, p, held, ready) = (&self.p.core.store, self.p.partition, &self.p.held, &self.ready);
-        let reply = persist!(
-            self.p.core,
-            "plan_put",
-            held.lost,
-            store.plan_put(p, &held.unit, &held.token, ready)
-        )?;
+        let mut pause = Persist::new(&self.p.core, "plan_put", &held.lost);
+        let reply = loop {
+            match store.plan_put(p, &held.unit, &held.token, ready).await {
+                // waited for outside of the slot: what is under way has to end before there is room
+                Err(e @ StoreError::OutOfMemory) => return Err(e.into()),
+                Err(e) if pause.again(&e).await => {}
+                other => break other,
+            }
+        }?;
         self.ready.clear();
         self.ready_bytes = 0;
         match reply {

@@ -25,11 +25,6 @@ pub async fn run(core: Arc<Core>, p: Partition) {
             () = tokio::time::sleep(Duration::from_secs(5)) => continue,
         };
         let Ok(slot) = slot else { return };
-        // at maxmemory entries are still delivered, and could not be finished
-        if core.store.out_of_memory() {
-            tokio::time::sleep(Duration::from_millis(250)).await;
-            continue;
-        }
         let r = match &mut reader {
             Some(r) => r,
             None => match open(&core, p).await {

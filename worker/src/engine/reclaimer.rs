@@ -26,9 +26,6 @@ pub async fn run(core: Arc<Core>, p: Partition) {
             () = tokio::time::sleep(pause) => {}
             () = core.stopping.cancelled() => return,
         }
-        if core.store.out_of_memory() {
-            continue;
-        }
         // in the queue for a slot like the reader: a worker whose every slot is waiting to read takes over all the same
         let Ok(Ok(first)) = tokio::time::timeout(every, core.slots.clone().acquire_owned()).await else {
             continue;
