@@ -115,6 +115,8 @@ pub enum Reason {
     ExpirationPast,
     PoliciesNotImported,
     NothingDisabled,
+    SsidsOfPool,
+    PolicyNameTaken,
 }
 
 impl Reason {
@@ -143,6 +145,12 @@ impl Reason {
             Self::PoliciesNotImported => "adaptive policies are not imported, so the default access has no effect",
             Self::NothingDisabled => {
                 "RUCKUS One has no disabled pools; the keys work once a network uses the pool, not before"
+            }
+            Self::SsidsOfPool => {
+                "RUCKUS One ties SSIDs to pools, not to keys: the key works on every SSID its pool is activated on"
+            }
+            Self::PolicyNameTaken => {
+                "the policy of another suffix has the same name but for letter case; the end is a hash of the suffix"
             }
         }
     }
