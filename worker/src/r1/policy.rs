@@ -151,12 +151,23 @@ impl R1 {
     }
 
     /// `POST …/policies/{policy}/conditions`: the policy applies to users whose name matches `pattern`, a regular expression of at
-    /// most [`PATTERN_MAX`] characters. 201 at once; 409 when there is a condition on the user name already.
+    /// most [`PATTERN_MAX`] characters. 201 at once; 409 when there is a condition on the user name already, in words that do not sound
+    /// like it.
     pub async fn create_condition(&self, permit: Permit, policy: &str, pattern: &str) -> Result<Written, CallError> {
         let mut body = rule(pattern);
         body["policyId"] = policy.into();
         let request = Request::write(Method::POST, condition_path(policy)).json(&body, Vec::new());
-        self.write(permit, request).await
+        self.write(permit, request).await.map_err(|error| match error {
+            CallError::Conflict {
+                status, code, detail, ..
+            } => CallError::Conflict {
+                status,
+                code,
+                detail,
+                uniqueness: true,
+            },
+            other => other,
+        })
     }
 
     /// `PATCH …/policies/{policy}/conditions/{condition}`: another pattern for the user name.

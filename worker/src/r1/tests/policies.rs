@@ -233,6 +233,16 @@ async fn writes_say_what_the_vendor_requires() {
 }
 
 #[tokio::test]
+async fn a_condition_that_is_there_is_no_passing_conflict() {
+    let server = serve(|_| Act::json(409, r#"{"message":"Condition type is already mapped."}"#)).await;
+    let refused = client(&server).create_condition(Permit::unlimited(), "p", "^x$").await;
+    assert!(
+        matches!(refused, Err(CallError::Conflict { uniqueness: true, .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_set_tells_the_pools_it_is_assigned_to() {
     let server = serve(|_| {
         Act::json(
