@@ -130,7 +130,10 @@ impl ImportPlan {
             .collect();
         let more = missing.len().saturating_sub(NAMED_IN_A_SENTENCE);
         let named = missing[..missing.len() - more].join(", ");
-        let more = (more > 0).then(|| format!(" and {more} more")).unwrap_or_default();
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         (!missing.is_empty()).then(|| {
             format!("policies answer with RADIUS attribute groups that do not exist; make them first: {named}{more}")
         })
