@@ -139,22 +139,34 @@ fn left_out(pools: &[CloudpathPool], targets: &[u16], map: &BTreeMap<String, Str
     ))
 }
 
-/// What the controller has on the air, as far as its limits go. To be filled from what was read, before anything is made.
+/// What the controller has on the air, as far as activation may clash with it. To be filled from what was read, before anything is made.
 #[derive(Debug, Default, Clone)]
 pub struct OnAir {
     /// Name of each AP group of the venue, and ids of the networks on it.
     pub ap_groups: Vec<(String, BTreeSet<String>)>,
+    /// SSIDs in the venue, and ids of the networks that bear them.
+    pub ssids: BTreeMap<String, BTreeSet<String>>,
     /// Name of each pool that is there already, SSIDs it serves, and how many will be linked to it.
     pub pools: Vec<(String, u32, u32)>,
 }
 
 impl OnAir {
-    /// Every limit that activation would break, each in a sentence. `existing`: ids of the networks to be activated; `new`: how many are to be
-    /// created and activated besides.
-    pub fn beyond_limits(&self, existing: &BTreeSet<String>, new: usize) -> Vec<String> {
+    /// Everything activation would break, each in a sentence. `wanted`: SSIDs with the id of their network, `None` when it is yet to be created.
+    pub fn clashes(&self, wanted: &[(&str, Option<&str>)]) -> Vec<String> {
+        let new = wanted.iter().filter(|(_, network)| network.is_none()).count();
+        let ssids = wanted.iter().filter_map(|(ssid, network)| {
+            let mut bearers = self.ssids.get(*ssid)?.iter();
+            let other = bearers.find(|id| Some(id.as_str()) != *network)?;
+            Some(format!(
+                "SSID {ssid:?} is on the air in the venue already, by network {other}; it can't be there twice"
+            ))
+        });
         let groups = self.ap_groups.iter().filter_map(|(name, there)| {
-            let after = there.union(existing).count() + new;
-            (after > MAX_SSIDS_PER_AP_GROUP).then(|| {
+            let joining = wanted.iter().filter_map(|(_, network)| *network);
+            let joining = joining.filter(|id| !there.contains(*id)).count();
+            let after = there.len() + joining + new;
+            // One that is over the limit as it is takes no harm from networks that are on it.
+            (after > MAX_SSIDS_PER_AP_GROUP && joining + new > 0).then(|| {
                 format!(
                     "AP group {name:?} carries {} SSIDs and would carry {after}; at most {MAX_SSIDS_PER_AP_GROUP}",
                     there.len()
@@ -167,7 +179,7 @@ impl OnAir {
                 format!("pool {name:?} serves {there} SSIDs and would serve {after}; at most {MAX_SSIDS_PER_POOL}")
             })
         });
-        groups.chain(pools).collect()
+        ssids.chain(groups).chain(pools).collect()
     }
 }
 
@@ -175,15 +187,23 @@ impl OnAir {
 mod tests {
     use super::*;
 
+    fn ids(range: std::ops::Range<u32>) -> BTreeSet<String> {
+        range.map(|i| format!("n{i}")).collect()
+    }
+
     #[test]
     fn limits_are_counted_by_what_will_be_there() {
-        let ids = |range: std::ops::Range<u32>| range.map(|i| format!("n{i}")).collect::<BTreeSet<_>>();
         let there = OnAir {
-            ap_groups: vec![("Full".into(), ids(0..15)), ("Lobby".into(), ids(0..13))],
-            pools: vec![("A".into(), 64, 0), ("B".into(), 63, 1), ("C".into(), 63, 2)],
+            ap_groups: vec![
+                ("Full".into(), ids(0..15)),
+                ("Lobby".into(), ids(0..13)),
+                ("Over".into(), ids(0..16)),
+            ],
+            pools: vec![("A".into(), 65, 0), ("B".into(), 63, 1), ("C".into(), 63, 2)],
+            ssids: BTreeMap::new(),
         };
-        let beyond = |existing, new| {
-            let mut told = there.beyond_limits(&existing, new);
+        let clashes = |wanted: &[(&str, Option<&str>)]| {
+            let mut told = there.clashes(wanted);
             assert_eq!(
                 told.pop().unwrap(),
                 "pool \"C\" serves 63 SSIDs and would serve 65; at most 64",
@@ -192,15 +212,37 @@ mod tests {
             told
         };
         assert_eq!(
-            beyond(ids(0..15), 0),
+            clashes(&[("a", Some("n0")), ("b", Some("n12"))]),
             [""; 0],
             "what is active takes no place a second time"
         );
+        let full = "AP group \"Full\" carries 15 SSIDs and would carry 16; at most 15";
+        let over = "AP group \"Over\" carries 16 SSIDs and would carry 17; at most 15";
+        assert_eq!(clashes(&[("a", Some("n3")), ("b", None)]), [full, over]);
         assert_eq!(
-            beyond(ids(3..4), 1),
-            ["AP group \"Full\" carries 15 SSIDs and would carry 16; at most 15"]
+            clashes(&[("a", Some("n20")), ("b", None)]).len(),
+            2,
+            "15 fit into the lobby"
         );
-        assert_eq!(beyond(ids(20..21), 1).len(), 1, "15 fit into the lobby");
-        assert_eq!(beyond(ids(20..22), 1).len(), 2, "16 do not");
+        assert_eq!(
+            clashes(&[("a", Some("n20")), ("b", Some("n21")), ("c", None)]).len(),
+            3,
+            "16 do not"
+        );
+    }
+
+    #[test]
+    fn an_ssid_is_on_the_air_once() {
+        let there = OnAir {
+            ssids: BTreeMap::from([("Lobby".to_owned(), ids(1..2)), ("Bar".to_owned(), ids(2..4))]),
+            ..OnAir::default()
+        };
+        assert_eq!(there.clashes(&[("Lobby", Some("n1")), ("Gym", None)]), [""; 0]);
+        let told = there.clashes(&[("Lobby", None), ("Bar", Some("n2"))]);
+        assert_eq!(told.len(), 2, "made anew, or borne by another network besides");
+        assert!(
+            told[0].contains("by network n1") && told[1].contains("by network n3"),
+            "{told:?}"
+        );
     }
 }
