@@ -33,7 +33,8 @@ const PAGE: u32 = 500;
 const POLLING: f64 = 0.05;
 /// Each phase that writes ends when its last activity has, about a second later. Three always write.
 const WAIT_SECONDS: f64 = 3.0;
-/// Changes of networks are made one after another: each waits for the activity of the one before, a poll at least.
+/// Policies are attached, and networks changed, one after another: a set is assigned when it is whole, and an AP group takes one change at
+/// a time. Each change that is asynchronous waits for the activity of the one before, a poll at least.
 const IN_TURN_SECONDS: f64 = 3.0;
 /// Lists of policies, sets and RADIUS groups, or of networks and AP groups: before and for the audit.
 const LISTS: u32 = 6;
@@ -65,7 +66,7 @@ impl Estimate {
         let mut waits = WAIT_SECONDS;
         if sets > 0 {
             reads += LISTS + policies + places;
-            waits += 2.0;
+            waits += 1.0 + f64::from(sets) * IN_TURN_SECONDS;
         }
         if in_turn > 0 {
             reads += LISTS + 2 * networks;
@@ -164,8 +165,8 @@ mod tests {
             "each of these tasks is one write"
         );
         assert!(
-            estimate.seconds >= bare.seconds + 15,
-            "networks are changed one after another"
+            estimate.seconds >= bare.seconds + (2 + 5) * 3,
+            "sets are assigned and networks changed one after another"
         );
     }
 
