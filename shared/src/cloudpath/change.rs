@@ -110,8 +110,10 @@ pub enum Reason {
     Expired,
     Renewed,
     SsidsKeptAsInfo,
+    SsidsOfPool,
     NameShortened,
     NameTaken,
+    PolicyNameTaken,
     NoDescriptionField,
     ShortestPassphrase,
     PoolLimitNotPerKey,
@@ -134,8 +136,14 @@ impl Reason {
             Self::Expired => "the expiry lies in the past; the key is imported without one, as asked for",
             Self::Renewed => "the expiry lay in the past; whole years were added, as asked for",
             Self::SsidsKeptAsInfo => "RUCKUS One ties SSIDs to networks, not to keys, and no network is activated",
+            Self::SsidsOfPool => {
+                "RUCKUS One ties SSIDs to pools, not to keys: the key works on every SSID its pool is activated on"
+            }
             Self::NameShortened => "RUCKUS One takes shorter names only; the end is a hash of the full name",
             Self::NameTaken => "another pool of this import has the same name; the end is a hash of the pool's guid",
+            Self::PolicyNameTaken => {
+                "the policy of another suffix has the same name but for letter case; the end is a hash of the suffix"
+            }
             Self::NoDescriptionField => {
                 "RUCKUS One has no description for DPSK pools; the group's names the pool's guid"
             }

@@ -1,6 +1,6 @@
 //! How many tasks an import has, how many calls they cost, and how long that takes at a given rate.
 
-use super::spec::ImportPlan;
+use super::spec::{ImportPlan, NetworkTarget};
 
 /// What the controller allows the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,9 +17,11 @@ pub struct Rate {
 pub struct Estimate {
     /// Phase and its number of tasks, in the order of the phases. A skipped row is a (skipped) task.
     pub tasks: Vec<(&'static str, u32)>,
-    /// Writes: one per group, pool and passphrase.
+    /// Writes: one per group, pool and passphrase; and per policy, condition, policy set, place in a set, assignment of a set, network,
+    /// link of a pool and activation.
     pub writes: u32,
-    /// Reads: about ten, and two sweeps over the passphrases (before and for the audit), 500 a page.
+    /// Reads: about ten, and two sweeps over the passphrases (before and for the audit), 500 a page; with policies, their lists, the
+    /// conditions of each and a dry check for each place in a set; with networks, their lists and the pools of each, twice.
     pub reads: u32,
     /// Seconds, rounded up.
     pub seconds: u64,
@@ -29,29 +31,52 @@ pub struct Estimate {
 const PAGE: u32 = 500;
 /// Polling takes at most this share of the rate on top.
 const POLLING: f64 = 0.05;
-/// Three phases write; each ends when its last activity has, about a second later.
+/// Each phase that writes ends when its last activity has, about a second later. Three always write.
 const WAIT_SECONDS: f64 = 3.0;
+/// Policies are attached, and networks changed, one after another: a set is assigned when it is whole, and an AP group takes one change at
+/// a time. Each change that is asynchronous waits for the activity of the one before, a poll at least.
+const IN_TURN_SECONDS: f64 = 3.0;
+/// Lists of policies, sets and RADIUS groups, or of networks and AP groups: before and for the audit.
+const LISTS: u32 = 6;
 
 impl Estimate {
     pub fn of(plan: &ImportPlan, rate: Rate) -> Self {
         let (groups, pools) = (plan.groups.len() as u32, plan.pools.len() as u32);
+        let (policies, sets) = (plan.policies.len() as u32, plan.policy_sets.len() as u32);
+        let places: u32 = plan.policy_sets.iter().map(|set| set.policies.len() as u32).sum();
+        let networks = plan.networks.len() as u32;
+        // Linked to its pool and activated; a new one is created before.
+        let in_turn = plan.networks.iter().map(|network| match network.target {
+            NetworkTarget::Create => 3,
+            NetworkTarget::Existing(_) => 2,
+        });
+        let in_turn: u32 = in_turn.sum();
         let tasks = vec![
             ("parse_validate", 1),
             ("create_identity_groups", groups),
             ("create_dpsk_pools", pools),
-            ("create_policy_sets", 0),
-            ("attach_policies", 0),
+            ("create_policy_sets", policies + sets),
+            ("attach_policies", policies + places + sets),
             ("create_passphrases", plan.totals.rows),
-            ("activate_networks", 0),
+            ("activate_networks", in_turn),
             ("audit_results", pools),
         ];
-        let writes = groups + pools + plan.totals.imports;
-        let reads = 10 + 2 * plan.totals.imports.div_ceil(PAGE);
+        let writes = groups + pools + plan.totals.imports + 2 * (policies + sets) + places + in_turn;
+        let mut reads = 10 + 2 * plan.totals.imports.div_ceil(PAGE);
+        let mut waits = WAIT_SECONDS;
+        if sets > 0 {
+            reads += LISTS + policies + places;
+            waits += 1.0 + f64::from(sets) * IN_TURN_SECONDS;
+        }
+        if in_turn > 0 {
+            reads += LISTS + 2 * networks;
+            waits += f64::from(in_turn) * IN_TURN_SECONDS;
+        }
         Self {
             tasks,
             writes,
             reads,
-            seconds: seconds(f64::from(writes) + f64::from(reads), rate),
+            seconds: seconds(f64::from(writes) + f64::from(reads), rate, waits),
         }
     }
 
@@ -60,11 +85,11 @@ impl Estimate {
     }
 }
 
-fn seconds(calls: f64, rate: Rate) -> u64 {
+fn seconds(calls: f64, rate: Rate, waits: f64) -> u64 {
     let per_second = rate.calls_per_minute / 60.0 * (1.0 - POLLING);
     let held_back = (calls - rate.burst.max(0.0)).max(0.0);
     // A rate of nothing means for ever; the cast saturates.
-    (held_back / per_second.max(f64::MIN_POSITIVE) + WAIT_SECONDS).ceil() as u64
+    (held_back / per_second.max(f64::MIN_POSITIVE) + waits).ceil() as u64
 }
 
 #[cfg(test)]
@@ -82,6 +107,9 @@ mod tests {
         ImportPlan {
             groups: vec![],
             pools: vec![],
+            policies: vec![],
+            policy_sets: vec![],
+            networks: vec![],
             warnings: vec![],
             totals,
         }
@@ -99,6 +127,47 @@ mod tests {
         assert_eq!((estimate.writes, estimate.reads), (2000, 18));
         assert_eq!(estimate.total_tasks(), 2006);
         assert!((63..=70).contains(&estimate.seconds), "{}", estimate.seconds);
+    }
+
+    #[test]
+    fn policies_and_networks_are_counted_task_by_task() {
+        let rate = Rate {
+            calls_per_minute: 2000.0,
+            burst: 17.0,
+        };
+        let bare = Estimate::of(&plan(100, 0), rate);
+        let with: ImportPlan = serde_json::from_value(serde_json::json!({
+            "groups": [], "pools": [], "totals": plan(100, 0).totals,
+            "policies": [{"index": 0, "name": "a-POL", "pattern": "^.*_a$", "radius_group": "a", "users": 60},
+                         {"index": 1, "name": "b-POL", "pattern": "^.*_b$", "radius_group": "b", "users": 40}],
+            "policy_sets": [{"index": 0, "pool": 0, "name": "P-PS", "description": "", "policies": [0, 1]},
+                            {"index": 1, "pool": 1, "name": "Q-PS", "description": "", "policies": [1]}],
+            "networks": [{"index": 0, "ssid": "A", "pool": 0, "target": "create"},
+                         {"index": 1, "ssid": "B", "pool": 1, "target": {"existing": "n-1"}}],
+        }))
+        .unwrap();
+        let estimate = Estimate::of(&with, rate);
+        let count = |phase| estimate.tasks.iter().find(|(id, _)| *id == phase).unwrap().1;
+        assert_eq!(count("create_policy_sets"), 2 + 2, "each policy, each set");
+        assert_eq!(
+            count("attach_policies"),
+            2 + 3 + 2,
+            "each condition, each place in a set, each assignment"
+        );
+        assert_eq!(
+            count("activate_networks"),
+            3 + 2,
+            "created, linked and activated; linked and activated"
+        );
+        assert_eq!(
+            estimate.writes - bare.writes,
+            4 + 7 + 5,
+            "each of these tasks is one write"
+        );
+        assert!(
+            estimate.seconds >= bare.seconds + (2 + 5) * 3,
+            "sets are assigned and networks changed one after another"
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub struct CloudpathPool {
     pub device_limit: Option<i64>,
     pub supports_policies: bool,
     pub default_access: Option<Box<str>>,
-    /// SSIDs of the pool and of its DPSKs, at most [`super::limits::MAX_SSIDS`]. For information: nothing is activated.
+    /// SSIDs of the pool and of its DPSKs, at most [`super::limits::MAX_SSIDS`]. They tell which pool a network takes.
     pub ssids: BTreeSet<Box<str>>,
     /// Row of its first DPSK.
     pub first_row: u32,

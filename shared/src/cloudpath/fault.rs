@@ -31,6 +31,8 @@ pub enum Code {
     EmptyExport,
     TooManyRows,
     TooManyPools,
+    TooManyPolicies,
+    TooManySsids,
     BadName,
     BadPassphrase,
     BadVlan,
@@ -39,6 +41,18 @@ pub enum Code {
     DuplicateGuid,
     DuplicateUsername,
     DuplicatePassphrase,
+    /// A suffix of user names that no pattern of RUCKUS One can hold.
+    BadSuffix,
+    /// No network can be created with it.
+    BadSsid,
+    /// No key to import uses it.
+    UnknownSsid,
+    /// Keys of several pools use it, and a network takes those of one.
+    AmbiguousSsid,
+    /// Given for two SSIDs.
+    DuplicateNetwork,
+    /// Two options that exclude each other.
+    Contradiction,
     /// Skipped: the key's expiry lies in the past, and `expired` is `skip`.
     Expired,
     /// Skipped: the key's status in Cloudpath is not `ACTIVE`.

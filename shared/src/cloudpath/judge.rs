@@ -2,7 +2,7 @@
 //! that refuses the request.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -11,7 +11,9 @@ use super::export::{CloudpathPool, ExportRow, Shape, Skip};
 use super::fate::fate;
 use super::fault::{Code, Fault, Faults, child};
 use super::limits::{MAX_PLANNED_POOLS, MAX_ROWS};
+use super::networks::networks;
 use super::options::{ImportOptions, InvalidRows};
+use super::policies::{self, Suffixes};
 
 /// Adds the faults of the document to `faults`; with `invalid_rows: skip`, bad rows get their `skip` instead.
 pub(super) fn judge(document: &mut Document, options: &ImportOptions, now: Timestamp, faults: &mut Faults) {
@@ -35,10 +37,39 @@ pub(super) fn judge(document: &mut Document, options: &ImportOptions, now: Times
             InvalidRows::Skip => skip(&mut document.rows, bad),
         }
     }
-    if targets > MAX_PLANNED_POOLS {
+    judge_optional(document, options, now, &targets, faults);
+    if targets.len() > MAX_PLANNED_POOLS {
+        let targets = targets.len();
         let detail = format!("{targets} pools would be needed, one per VLAN and pool; at most {MAX_PLANNED_POOLS}");
         faults.push(Fault::new("/options/group_by_vlan", Code::TooManyPools, detail));
     }
+}
+
+/// What policies and networks can't be made of; `targets` in order.
+fn judge_optional(
+    document: &Document,
+    options: &ImportOptions,
+    now: Timestamp,
+    targets: &BTreeSet<Target>,
+    faults: &mut Faults,
+) {
+    if options.include_adaptive_policy_sets {
+        let mut suffixes: BTreeMap<Target, Suffixes> = BTreeMap::new();
+        for row in document
+            .rows
+            .iter()
+            .filter(|row| row.problems.is_empty() && fate(row, options, now).is_ok())
+        {
+            let target = (row.pool, row.vlan.filter(|_| options.group_by_vlan));
+            suffixes.entry(target).or_default().add(row);
+        }
+        policies::faults(suffixes.values())
+            .into_iter()
+            .for_each(|fault| faults.push(fault));
+    }
+    let sources: Vec<u16> = targets.iter().map(|(pool, _)| *pool).collect();
+    let networks = networks(&document.pools, &sources, options);
+    networks.faults.into_iter().for_each(|fault| faults.push(fault));
 }
 
 fn judge_pools(shape: Shape, pools: &[CloudpathPool], faults: &mut Faults) {
@@ -65,10 +96,10 @@ struct Bad {
     doubles: Vec<Double>,
 }
 
-/// All bad rows, and how many pools the good ones go to.
-fn bad_rows(rows: &[ExportRow], options: &ImportOptions, now: Timestamp) -> (Vec<Bad>, usize) {
+/// All bad rows, and the pools the good ones go to.
+fn bad_rows(rows: &[ExportRow], options: &ImportOptions, now: Timestamp) -> (Vec<Bad>, BTreeSet<Target>) {
     let is_skipping = options.invalid_rows == InvalidRows::Skip;
-    let (mut bad_rows, mut targets, mut known) = (Vec::new(), HashSet::new(), Known::default());
+    let (mut bad_rows, mut targets, mut known) = (Vec::new(), BTreeSet::new(), Known::default());
     for (index, row) in rows.iter().enumerate() {
         let target = (row.pool, row.vlan.filter(|_| options.group_by_vlan));
         // With a VLAN that was refused it is unknown which pool it would go to.
@@ -86,7 +117,7 @@ fn bad_rows(rows: &[ExportRow], options: &ImportOptions, now: Timestamp) -> (Vec
             targets.insert(target);
         }
     }
-    (bad_rows, targets.len())
+    (bad_rows, targets)
 }
 
 /// One fault per problem and collision.

@@ -24,10 +24,23 @@ pub const MAX_GUID: usize = 128;
 pub const VLAN: std::ops::RangeInclusive<u16> = 1..=4094;
 /// Devices per passphrase. RUCKUS One clamps higher values without saying so; we clamp and say so.
 pub const MAX_DEVICES: u16 = 512;
-/// SSIDs remembered per Cloudpath pool, for information.
-pub const MAX_SSIDS: usize = 256;
+/// SSIDs remembered per Cloudpath pool: as many as `ssid_network_map` may name.
+pub const MAX_SSIDS: usize = MAX_NETWORK_MAP;
 /// Entries of `ssid_network_map`.
 pub const MAX_NETWORK_MAP: usize = 1_000;
+/// Adaptive policies of one import. A bound of ours: each needs a RADIUS group that exists, and nobody makes thousands of those; more
+/// suffixes are a sign that they mean something else.
+pub const MAX_POLICIES: usize = 1_000;
+/// Places of policies in policy sets, over all pools of one import. A bound of ours: each is a task.
+pub const MAX_POLICY_LINKS: usize = 20_000;
+/// Pattern of a policy's condition, in characters. RUCKUS One's.
+pub const MAX_PATTERN: usize = 255;
+/// SSID of a network to be created: RUCKUS One wants two characters, IEEE 802.11 allows 32 bytes.
+pub const SSID_LENGTH: std::ops::RangeInclusive<usize> = 2..=32;
+/// SSIDs of one AP group, as seen live.
+pub const MAX_SSIDS_PER_AP_GROUP: usize = 15;
+/// SSIDs one DPSK pool may serve, as seen live.
+pub const MAX_SSIDS_PER_POOL: u32 = 64;
 /// Bytes of text and structure the options may hold (they are kept in memory as a whole).
 pub const MAX_OPTIONS_BYTES: usize = 256 * 1024;
 

@@ -13,7 +13,9 @@ use super::facts::Facts;
 use super::fate::fate;
 use super::limits::{MAX_DEVICES, MAX_NAME, MAX_POOL_NAME};
 use super::names::{Wanted, fit};
+use super::networks::networks;
 use super::options::ImportOptions;
+use super::policies::{Policies, Suffixes, Users, policies};
 use super::spec::{ExpirationType, GroupSpec, ImportPlan, PoolExpiration, PoolSpec, Row, Totals};
 use crate::secret::SecretString;
 
@@ -39,6 +41,7 @@ pub fn plan(export: &Export, options: &ImportOptions, now: Timestamp) -> (Import
     };
     let mut totals = Totals::default();
     let mut facts: BTreeMap<Target, Facts> = BTreeMap::new();
+    let mut suffixes: BTreeMap<Target, Suffixes> = BTreeMap::new();
     for row in &export.rows {
         let record = mapper.record(row);
         totals.rows += 1;
@@ -57,20 +60,60 @@ pub fn plan(export: &Export, options: &ImportOptions, now: Timestamp) -> (Import
                     .entry(mapper.target(row))
                     .or_default()
                     .add(passphrase, record.devices);
+                if options.include_adaptive_policy_sets {
+                    suffixes.entry(mapper.target(row)).or_default().add(row);
+                }
             }
         }
     }
     mapper.pools = facts.keys().zip(0..).map(|(target, index)| (*target, index)).collect();
     let (groups, pools) = specs(export, &facts, options, now);
+    let Policies {
+        policies,
+        sets,
+        warnings: of_policies,
+    } = policies_of(export, &suffixes, &groups, options);
+    let sources: Vec<u16> = facts.keys().map(|(pool, _)| *pool).collect();
+    let of_networks = networks(&export.pools, &sources, options);
+    let mut warnings = warnings(export, &facts);
+    warnings.extend(of_policies.into_iter().chain(of_networks.warning));
     (
         ImportPlan {
             groups,
             pools,
-            warnings: warnings(export, &facts),
+            policies,
+            policy_sets: sets,
+            networks: of_networks.networks,
+            warnings,
             totals,
         },
         mapper,
     )
+}
+
+/// `groups` and `suffixes` are in the order of the planned pools; without policies there are no suffixes.
+fn policies_of(
+    export: &Export,
+    suffixes: &BTreeMap<Target, Suffixes>,
+    groups: &[GroupSpec],
+    options: &ImportOptions,
+) -> Policies {
+    let is_only_pool = export.pools.len() == 1;
+    let source = |pool: u16| &export.pools[usize::from(pool)];
+    let names: Vec<_> = suffixes
+        .keys()
+        .map(|&(pool, vlan)| wanted_names(source(pool), vlan, options.group_by_vlan, is_only_pool).1)
+        .collect();
+    let users: Vec<_> = (suffixes.iter().zip(groups).zip(&names))
+        .map(|(((&(pool, _), suffixes), group), name)| Users {
+            pool: group.index,
+            pool_name: name,
+            description: &group.description,
+            source: source(pool),
+            suffixes,
+        })
+        .collect();
+    policies(&users)
 }
 
 impl Mapper {
@@ -103,7 +146,11 @@ impl Mapper {
             }
         });
         if row.has_ssids {
-            changes.push(Change::dropped(Field::Ssids, Reason::SsidsKeptAsInfo));
+            let reason = match self.options.just_copy_dpsks {
+                true => Reason::SsidsKeptAsInfo,
+                false => Reason::SsidsOfPool,
+            };
+            changes.push(Change::dropped(Field::Ssids, reason));
         }
         let (expires, skip) = match fate(row, &self.options, self.now) {
             Ok((expires, change)) => {
@@ -174,7 +221,7 @@ fn specs(
         // What concerns the Cloudpath pool as a whole is said once, at the first pool made of it.
         if last_pool.replace(source) != Some(source) {
             changes.extend(change);
-            changes.extend(pool_changes(pool, facts));
+            changes.extend(pool_changes(pool, facts, options));
         }
         groups.push(GroupSpec {
             index,
@@ -189,6 +236,7 @@ fn specs(
             passphrase_length: facts.length(),
             device_count_limit: facts.devices(),
             expiration,
+            policy_default_access: options.include_adaptive_policy_sets.then(|| lets_in(pool)),
             cloudpath_guid: pool.guid.to_string(),
             passphrases: facts.passphrases,
             changes,
@@ -221,7 +269,13 @@ fn description(pool: &CloudpathPool, vlan: Option<u16>, by_vlan: bool) -> String
     }
 }
 
-fn pool_changes(pool: &CloudpathPool, facts: &Facts) -> Vec<Change> {
+/// Whether Cloudpath lets in whom no policy answers. Without policies of its own it let everybody in.
+fn lets_in(pool: &CloudpathPool) -> bool {
+    let rejects = |access: &str| access.eq_ignore_ascii_case("REJECT");
+    !(pool.supports_policies && pool.default_access.as_deref().is_some_and(rejects))
+}
+
+fn pool_changes(pool: &CloudpathPool, facts: &Facts, options: &ImportOptions) -> Vec<Change> {
     let mut changes = Vec::new();
     let length = i64::from(facts.length());
     if let Some(default) = pool.phrase_default_length.filter(|default| *default != length) {
@@ -235,7 +289,7 @@ fn pool_changes(pool: &CloudpathPool, facts: &Facts) -> Vec<Change> {
     if pool.has_description {
         changes.push(Change::dropped(Field::Description, Reason::NoDescriptionField));
     }
-    if pool.supports_policies {
+    if pool.supports_policies && !options.include_adaptive_policy_sets {
         let from = pool.default_access.as_deref().map(str::to_owned);
         changes.push(Change::new(Field::Policies, from, None, Reason::PoliciesNotImported));
     }

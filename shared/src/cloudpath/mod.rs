@@ -19,6 +19,9 @@
 //! | `enforceDeviceCountLimit`, `deviceCountLimit` of the pool | dropped, with a reason, when keys have no limit of their own | a limit the key never had could cut off devices |
 //! | `enforceExpirationDate`, `expirationDateType`, `expirationDateValue` | `expirationType` with `expirationOffset` or `expirationDate`; an unknown rule is dropped with a reason | the words are the same on both sides; it concerns keys made later only |
 //! | `supportsPolicies`, `defaultAccess`, `description`, `enabled: false` | dropped, with a reason | nothing to hold them; a key works only where a network uses its pool |
+//! | the suffix of a user name (behind its last `_`), with `include_adaptive_policy_sets` | one policy `<suffix>-POL` for each, shared by all pools: `^.*_<suffix>$` is answered with the RADIUS attribute group of that name | what RUCKUS One answers depends on the suffix alone, and names of policies are unique per tenant |
+//! | a pool with such users | policy set `<displayName>-PS` with their policies, assigned to the DPSK pool | a policy outside of a set does nothing |
+//! | `defaultAccess` of a pool that supports policies, with that option | `policyDefaultAccess`; without policies in Cloudpath everybody gets in | it decides about users without a suffix |
 //! | a pool without a key to import | nothing, with a warning | it has no shortest passphrase, so a length would be a guess |
 //! | DPSK `name` | user name, without white space around it; `DPSK-<guid>` if there is none | without one RUCKUS One invents `DPSK_User_<random>`, which no second run finds |
 //! | `passphrase` | the same, or the row is refused | 8–63 printable ASCII characters; a 64-digit raw key has no counterpart |
@@ -27,7 +30,9 @@
 //! | `expirationDateTime` ahead | `expirationDate` in UTC, whole seconds | the offset decides, not the bracketed zone |
 //! | `expirationDateTime` past | by `expired`: none; or the row is skipped; or the original plus whole years | counted from the original, so that a second run gives the same date |
 //! | `status` other than `ACTIVE` | the row is skipped (`NOT_ACTIVE`) | the key does not work today and would work after the import |
-//! | `ssidList` | dropped, with a reason, when a key names its own | SSIDs belong to networks, and no network is activated |
+//! | `ssidList` | dropped, with a reason, when a key names its own | SSIDs belong to networks, not to keys |
+//! | an SSID of `ssid_network_map`, with `just_copy_dpsks: false` | the network it names, or one created with the SSID as its name, takes the keys of the pool that uses the SSID, on all AP groups of the venue | a network takes the keys of one pool |
+//! | other SSIDs | nothing, with a warning | nobody said which network bears them |
 //!
 //! # What is refused
 //!
@@ -57,7 +62,9 @@ mod judge;
 pub mod limits;
 mod mapping;
 mod names;
+mod networks;
 mod options;
+mod policies;
 mod pool;
 mod request;
 pub mod shown;
@@ -70,6 +77,10 @@ pub use estimate::{Estimate, Rate};
 pub use export::{CloudpathPool, Export, ExportRow, Shape, Skip};
 pub use fault::{Code, DOCUMENT, Fault, Faults, RequestError};
 pub use mapping::{Mapper, plan};
+pub use networks::OnAir;
 pub use options::{Expired, ImportOptions, InvalidRows, MAX_TIMEOUT_SECONDS, NameConflict};
 pub use request::{ImportRequest, parse_request};
-pub use spec::{ExpirationType, GroupSpec, ImportPlan, PassphraseFormat, PoolExpiration, PoolSpec, Row, Totals};
+pub use spec::{
+    ExpirationType, GroupSpec, ImportPlan, NetworkSpec, NetworkTarget, PassphraseFormat, PolicySetSpec, PolicySpec,
+    PoolExpiration, PoolSpec, Row, Totals,
+};

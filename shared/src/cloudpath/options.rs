@@ -49,13 +49,14 @@ pub enum Expired {
 pub struct ImportOptions {
     /// Copy the keys, activate no network. Default true.
     pub just_copy_dpsks: bool,
+    /// One policy for each suffix of user names, and one policy set for each pool. Default false.
     pub include_adaptive_policy_sets: bool,
     /// One group and one pool per VLAN. Default false.
     pub group_by_vlan: bool,
     pub name_conflict: NameConflict,
     pub invalid_rows: InvalidRows,
     pub expired: Expired,
-    /// SSID → id of an existing network, or `create`.
+    /// SSID → id of an existing network, or `create`. Needs `just_copy_dpsks: false`.
     pub ssid_network_map: BTreeMap<String, String>,
     /// Percent of failed tasks (0–100) above which the job pauses. Default none.
     pub failure_budget_percent: Option<f64>,

@@ -14,6 +14,14 @@ use super::fault::Code;
 pub struct ImportPlan {
     pub groups: Vec<GroupSpec>,
     pub pools: Vec<PoolSpec>,
+    /// Adaptive policies, each shared by all pools that have users of its suffix. Absent in plans made without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<PolicySpec>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_sets: Vec<PolicySetSpec>,
+    /// Networks to activate. Absent in plans that only copy keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<NetworkSpec>,
     /// Sentences for a person. At most one per Cloudpath pool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -47,6 +55,9 @@ pub struct PoolSpec {
     /// What RUCKUS One gives keys made in the pool later. Imported keys carry their own expiry or, explicitly, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration: Option<PoolExpiration>,
+    /// Whether users whom no policy answers get in. Absent where there are no policies: it is left as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_default_access: Option<bool>,
     /// Guid of the Cloudpath pool; empty for a bare array.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cloudpath_guid: String,
@@ -55,6 +66,82 @@ pub struct PoolSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
+
+/// An adaptive policy to find or create, with one condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySpec {
+    pub index: u32,
+    /// At most 255 UTF-16 units; unique in the import and, as far as that can be, in the tenant.
+    pub name: String,
+    /// Why the name is not the suffix and `-POL`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_reason: Option<Reason>,
+    /// Regular expression the user name has to match. At most 255 characters.
+    pub pattern: String,
+    /// Name of the RADIUS attribute group it answers with, which has to exist. It is the suffix.
+    pub radius_group: String,
+    /// Users it answers.
+    pub users: u32,
+}
+
+/// A policy set to find or create, and to be assigned to its pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySetSpec {
+    pub index: u16,
+    /// Index of its [`PoolSpec`].
+    pub pool: u16,
+    /// At most 255 UTF-16 units.
+    pub name: String,
+    /// Why the name is not that of the pool and `-PS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_reason: Option<Reason>,
+    pub description: String,
+    /// Indices of the [`PolicySpec`]s it has to hold. Their order decides nothing: no user name matches two of them.
+    pub policies: Vec<u32>,
+}
+
+/// An SSID to put on the air, on all AP groups of the venue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSpec {
+    pub index: u16,
+    pub ssid: String,
+    /// Index of the [`PoolSpec`] whose keys it takes.
+    pub pool: u16,
+    pub target: NetworkTarget,
+}
+
+/// Which network bears an SSID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkTarget {
+    /// One of its name, found or created.
+    Create,
+    /// The one of this id, which has to exist.
+    Existing(String),
+}
+
+impl ImportPlan {
+    /// The RADIUS attribute groups without which the policies can't be made, as one sentence; `None` when all exist.
+    pub fn missing_radius_groups(&self, exists: impl Fn(&str) -> bool) -> Option<String> {
+        let names = self.policies.iter().map(|policy| &*policy.radius_group);
+        let missing: Vec<_> = names
+            .filter(|name| !exists(name))
+            .map(|name| format!("{name:?}"))
+            .collect();
+        let more = missing.len().saturating_sub(NAMED_IN_A_SENTENCE);
+        let named = missing[..missing.len() - more].join(", ");
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!missing.is_empty()).then(|| {
+            format!("policies answer with RADIUS attribute groups that do not exist; make them first: {named}{more}")
+        })
+    }
+}
+
+/// Missing RADIUS groups named in one error.
+const NAMED_IN_A_SENTENCE: usize = 50;
 
 /// As on RUCKUS One's wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

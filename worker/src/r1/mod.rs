@@ -5,12 +5,19 @@
 //!
 //! Writes are asynchronous: the answer is 202 with a request id, and an *activity* of that id tells what became of it.
 
+pub mod activation;
 pub mod activity;
+pub mod ap_group;
 mod error;
+pub mod evaluation;
 mod http;
 pub mod identity;
+pub mod network;
 pub mod passphrase;
+pub mod policy;
+pub mod policy_set;
 pub mod pool;
+pub mod radius;
 mod sweep;
 mod token;
 pub mod venue;

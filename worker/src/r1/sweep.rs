@@ -29,7 +29,7 @@ pub trait Row: DeserializeOwned + Send {
 
 /// Where a list is and how it pages.
 pub(super) enum List {
-    /// POST with `page` and `pageSize` in the body, answered by `{totalCount, data}`.
+    /// POST with `page` and `pageSize` in the body, answered by `{totalCount, data}` or `{paging: {totalCount}, content}`.
     Body {
         path: Vec<String>,
         media: Media,
@@ -41,6 +41,8 @@ pub(super) enum List {
         path: Vec<String>,
         body: Option<Value>,
     },
+    /// GET with `page` (from 0) and `size`, in no order: of rows that have no name to sort by. Answered by `{paging, content}`.
+    Unordered { path: Vec<String> },
 }
 
 impl List {
@@ -62,6 +64,9 @@ impl List {
                     None => request,
                 }
             }
+            List::Unordered { path } => Request::read(Method::GET, path)
+                .query("page", page)
+                .query("size", PAGE_SIZE),
         }
     }
 }
@@ -106,7 +111,7 @@ impl<T: Row> Sweep<T> {
                     let rows = body.data.ok_or_else(|| answer.malformed("a page without rows"))?;
                     PageOf {
                         rows,
-                        total: body.total_count,
+                        total: body.total_count.or(body.paging.and_then(|p| p.total_count)),
                         last: body.last,
                     }
                 }
@@ -165,7 +170,15 @@ struct PageBody<T> {
     data: Option<Vec<T>>,
     #[serde(alias = "totalElements")]
     total_count: Option<u64>,
+    /// Where the total of adaptive policies and their sets stands.
+    paging: Option<Paging>,
     last: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Paging {
+    total_count: Option<u64>,
 }
 
 /// Which page is next, and whether there is one. Pure.

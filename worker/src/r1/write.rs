@@ -17,7 +17,8 @@ pub enum Written {
         /// The id of what will be created, when the controller announced it.
         resource_id: Option<String>,
     },
-    /// 200 or 201: done when the answer came. Older versions of the identity calls answer so.
+    /// 200 or 201: done when the answer came. Older versions of the identity calls answer so. Of a create without an id nothing is
+    /// known but that it was taken: it has to be read back.
     Done { id: Option<String> },
 }
 
@@ -43,7 +44,7 @@ impl R1 {
 
 /// Forms seen: `{requestId}`, `{requestId,id}`, `{requestId,response:{id}}`, these as JSON in a JSON string, a bare request id as JSON
 /// string, the object itself, and nothing at all.
-fn read(answer: &Answer) -> Result<Written, CallError> {
+pub(super) fn read(answer: &Answer) -> Result<Written, CallError> {
     let body = match answer.json() {
         None => Body::default(),
         Some(_) => match answer.parse::<Value>()? {

@@ -2,6 +2,8 @@
 
 mod faults;
 mod mapping;
+mod networks;
+mod policies;
 mod refusals;
 mod samples;
 mod stream;

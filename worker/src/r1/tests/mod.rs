@@ -1,6 +1,8 @@
 //! The client against a scripted server that speaks raw HTTP, so that replies can be late, cut, or nonsense.
 
 mod activity;
+mod networks;
+mod policies;
 mod reads;
 mod server;
 mod token;
