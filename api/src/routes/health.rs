@@ -35,6 +35,10 @@ const OK: HealthView = HealthView {
     status: "ok",
     version: env!("CARGO_PKG_VERSION"),
 };
+const FULL: HealthView = HealthView {
+    status: "Redis is full: no new job is taken",
+    ..OK
+};
 
 /// The process is alive. Says nothing of the store.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
@@ -42,14 +46,16 @@ async fn healthz() -> web::Json<HealthView> {
     web::Json(OK)
 }
 
-/// The store takes new work, measured by a small write; its scripts are loaded: requests can be served.
+/// Redis answers and takes writes, measured by a small one; its scripts are loaded: requests can be served. When it is full, `status` says so: jobs
+/// can be looked at and steered, new ones are refused with 503.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, body = HealthView), (status = 503, description = "The store is away, full or refuses writes")))]
+    responses((status = 200, body = HealthView), (status = 503, description = "Redis is away or refuses writes")))]
 async fn readyz(state: web::Data<State>) -> Result<web::Json<HealthView>, Problem> {
     let refused = |why| Problem::new(Kind::Unavailable, why);
     match tokio::time::timeout(PROBE_TIMEOUT, state.store()?.probe()).await {
         Ok(Ok(())) => Ok(web::Json(OK)),
-        Ok(Err(StoreError::OutOfMemory)) => Err(refused("Redis is full: no new job is taken, what runs goes on")),
+        // jobs can be looked at and steered, and what runs goes on: only new ones are refused
+        Ok(Err(StoreError::OutOfMemory)) => Ok(web::Json(FULL)),
         Ok(Err(StoreError::Unavailable { stale: true, .. })) => Err(refused("Redis is a replica and takes no writes")),
         Ok(Err(StoreError::Unavailable { .. })) => Err(refused("Redis does not answer, or takes no writes")),
         Ok(Err(error)) => {

@@ -95,3 +95,27 @@ async fn a_cancelled_job_is_not_waited_for() {
     .await;
     assert_eq!(t.ledger.lock().unwrap().refused_doubles, 0);
 }
+
+/// Its names were lost while it was held; cancelled then, what was never sent is cancelled, not unknown, though nobody can be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_cancelled_after_its_names_were_lost_has_nothing_unknown() {
+    let (t, toys) = toy(5.0);
+    let w = World::start(toys, 1).await;
+    let tenant = World::tenant();
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 40 }))).await;
+    w.wait(job, SOON, |v| v.counts.completed >= 5).await;
+    w.store.pause(&tenant, job, "a person").await.unwrap();
+    w.wait(job, SOON, |_| w.workers[0].core.active.is_empty()).await;
+    t.ledger.lock().unwrap().down = true;
+    let writer = Writer {
+        job,
+        phase: "first".parse().unwrap(),
+    };
+    w.store.release_all_names("c1", &writer).await.unwrap();
+    let sent = u64::from(t.ledger.lock().unwrap().creates);
+    w.store.cancel(&tenant, job, "a person").await.unwrap();
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert!(v.counts.cancelled >= 80 - sent, "{v:#?}");
+    assert!(v.counts.unknown <= sent - 5, "{v:#?}");
+}

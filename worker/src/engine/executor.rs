@@ -54,6 +54,8 @@ pub struct Run {
     pub(super) told: Life,
     /// Writes may begin until then: the names are claimed. None: not yet.
     pub(super) names_until: Option<Instant>,
+    /// The life of Redis that knows the claim.
+    pub(super) claimed_in: Life,
     /// From a worker that never finished.
     pub(super) is_taken_over: bool,
     crashes: u32,
@@ -151,6 +153,7 @@ impl Run {
             intended: BTreeSet::new(),
             told,
             names_until: None,
+            claimed_in: Life::default(),
             is_taken_over: claim.by_idle_time || crashes > 0,
             crashes,
         })
@@ -199,7 +202,8 @@ impl Run {
                 return self.release().await;
             }
             let news = self.mode() != mode;
-            if news || (cool.is_none() && (!self.batch.uncertain().is_empty() || !self.may_write())) {
+            let may_go_on = !self.batch.uncertain().is_empty() || (mode == Mode::Run && !self.may_write());
+            if news || (cool.is_none() && may_go_on) {
                 self.collect_settled().await?;
                 continue;
             }

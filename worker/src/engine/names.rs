@@ -11,6 +11,7 @@ use shared::store::StoreError;
 use shared::store::{NamesClaimed, Writer};
 
 use super::active::Held;
+use super::batch::Mode;
 use super::core::{Core, now_ms, persist};
 use super::executor::{Aborted, Run};
 
@@ -54,14 +55,16 @@ pub async fn claim(core: &Core, held: &Held, limiter: &str, names: &[String]) ->
 impl Run {
     /// Claims the names of what is not done, or keeps them. Answers how long to wait when another job has one.
     pub(super) async fn claim_names(&mut self) -> Result<Option<Duration>, Aborted> {
-        if self.may_write() {
+        // held or cut short it writes nothing; its claim outlasts what was sent
+        if self.mode() != Mode::Run || self.may_write() {
             return Ok(None);
         }
+        let (began, life) = (Instant::now(), self.core.store.life());
         let names = self.names(self.batch.open());
         if names.is_empty() {
+            self.names_until = Some(began + SEND_FOR);
             return Ok(None);
         }
-        let began = Instant::now();
         let claimed = claim(&self.core, &self.held, &self.limiter, &names).await?;
         if let NamesClaimed::Taken(other) = claimed {
             tracing::debug!(unit = %self.held.unit, other = %other, "another job writes these names");
@@ -74,6 +77,7 @@ impl Run {
             self.is_taken_over = false;
         }
         self.names_until = Some(began + SEND_FOR);
+        self.claimed_in = life;
         Ok(None)
     }
 

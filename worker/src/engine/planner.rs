@@ -132,6 +132,8 @@ impl Planner {
             }
         }
         let executor = self.executor()?;
+        // a full Redis could not take the plan: the controller is not asked, and no name claimed, for nothing
+        core.store.probe().await?;
         let limits = core.remotes.limits(self.spec.controller).ok_or_else(|| {
             PlanError::Call(CallError::NotSent(NotSent::Unreachable {
                 detail: format!(

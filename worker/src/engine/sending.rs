@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shared::job::outcome::Checkpoint;
+use shared::store::Life;
 use shared::store::model::Flag;
 use tokio::task::JoinSet;
 
@@ -97,8 +98,12 @@ impl Run {
             .collect();
         let new = intents.into_iter().filter(|(at, _)| !self.intended.contains(at));
         let began = Instant::now();
-        self.intend(new.collect()).await?;
-        if began.elapsed() > PERMITS_KEEP {
+        let life = self.intend(new.collect()).await?;
+        if life.is_some_and(|life| life != self.claimed_in) {
+            // another job may have the names by now
+            self.names_until = None;
+        }
+        if began.elapsed() > PERMITS_KEEP || !self.may_write() {
             // what was granted then would be a burst now; with these permits back, new ones are waited for, and nothing else
             for (at, _) in block {
                 self.batch.put_back(at);
@@ -123,25 +128,26 @@ impl Run {
     }
 
     /// Stores intents so that not even the death of Redis takes them back: without them a write would be sent again unseen.
-    async fn intend(&mut self, intents: Vec<(usize, Checkpoint)>) -> Result<(), Aborted> {
+    /// Answers the life of Redis that has them, if there were any.
+    async fn intend(&mut self, intents: Vec<(usize, Checkpoint)>) -> Result<Option<Life>, Aborted> {
         if intents.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let core = self.core.clone();
         let lost = self.held.lost.clone();
         let mut pause = Persist::new(&core, "intents", &lost);
-        loop {
+        let life = loop {
             let life = core.store.life();
             self.remember(intents.clone()).await?;
             match core.store.secured(&life).await {
-                Ok(()) => break,
+                Ok(()) => break life,
                 Err(e) if pause.again(&e).await => {}
                 Err(_) if lost.is_cancelled() => return Err(Aborted::Lost),
                 Err(e) => return Err(e.into()),
             }
-        }
+        };
         self.intended.extend(intents.into_iter().map(|(at, _)| at));
-        Ok(())
+        Ok(Some(life))
     }
 
     /// What came back is stored at once; then its activities are put on the list to be polled.

@@ -114,8 +114,11 @@ impl Run {
     }
 
     /// Whoever takes the batch next knows of it what Redis knows. Killed, Redis may have forgotten what it had acknowledged: then it
-    /// is told again.
+    /// is told again. Intents whose write did not leave are taken back: found by another claim, they would mean "perhaps sent", and make
+    /// ours what somebody else has made meanwhile.
     async fn retell(&mut self) -> Result<(), Aborted> {
+        let intended = std::mem::take(&mut self.intended);
+        self.remember(self.batch.not_left(intended, now_ms())).await?;
         let (store, lost) = (&self.core.store, &self.held.lost);
         let life = persist!(self.core, "present life", lost, store.present_life())?;
         if life != self.told {

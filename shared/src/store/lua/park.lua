@@ -9,6 +9,8 @@ local f, ms, delay = call('HMGET', J(job), 'lane', 'held', 'trunc'), now(), tonu
 local lane = f[1]
 if not lane then return 'FENCED' end
 if #ARGV > 6 then call('HSET', J(job)..':ck:'..ph..':'..b, unpack(ARGV, 7)) end
+-- a plan is made anew, from nothing: what was stored of it so far takes no room while it waits
+if b == '-1' then call('UNLINK', J(job)..':in:'..ph, J(job)..':sec:'..ph) end
 deq(lane, r.entry, r.w)
 r.st, r.token, r.entry, r.w = 'W', '', '', tonumber(ARGV[6])
 if progress_in(7) then r.crashes = 0 end

@@ -45,7 +45,7 @@ impl Batch {
             let end = match &mut self.states[at] {
                 State::Done(_) => None,
                 // one that was sent and read back as absent is as good as unsent
-                State::Todo(_) | State::Waiting { read_back: None, .. } => Some(unsent(mode, index)),
+                s if s.is_unsent() => Some(unsent(mode, index)),
                 State::Pending { request_id, .. } if mode == Mode::Bury => {
                     Some(buried(index, Some(request_id.clone())))
                 }

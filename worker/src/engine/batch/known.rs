@@ -1,6 +1,6 @@
 //! What a batch in a worker's hands knows, as checkpoints: for when the store has forgotten, or never had it in this form.
 
-use shared::job::outcome::Checkpoint;
+use shared::job::outcome::{Checkpoint, Doubt, TaskError};
 
 use super::{Batch, INTENT_FOUND, State};
 
@@ -16,6 +16,27 @@ impl Batch {
     /// Everything that is worth storing again when the store has lost acknowledged writes. What a plan settled beforehand is in the plan.
     pub fn all_known(&self) -> Vec<(usize, Checkpoint)> {
         self.known(|_| true)
+    }
+
+    /// Of these, those whose write did not leave after its intent was stored.
+    pub fn not_left(&self, intended: impl IntoIterator<Item = usize>, now_ms: u64) -> Vec<(usize, Checkpoint)> {
+        let unsent = |at: usize| match &self.states[at] {
+            State::Todo(tries) => Some((
+                at,
+                Checkpoint::Retry {
+                    attempt: tries.attempt,
+                    not_before_ms: now_ms,
+                    last: TaskError::new("NOT_SENT", "the write did not leave"),
+                    read_back: tries.ours.then_some(Doubt::Sent),
+                    request_id: None,
+                    ours: tries.ours,
+                    started_ms: tries.started_ms,
+                    polls: tries.polls,
+                },
+            )),
+            _ => None,
+        };
+        intended.into_iter().filter_map(unsent).collect()
     }
 
     fn known(&self, which: impl Fn(&State) -> bool) -> Vec<(usize, Checkpoint)> {

@@ -59,6 +59,22 @@ pub enum State {
     Done(Box<Outcome>),
 }
 
+impl State {
+    /// No write of ours may have been applied or be under way: nothing of it, or it is only to be looked up before it is sent.
+    fn is_unsent(&self) -> bool {
+        match self {
+            State::Todo(_) | State::Waiting { read_back: None, .. } => true,
+            State::Waiting {
+                tries,
+                read_back: Some(doubt),
+                ..
+            }
+            | State::Uncertain { tries, doubt, .. } => *doubt == Doubt::Sent && !tries.ours,
+            State::InFlight(_) | State::Pending { .. } | State::Done(_) => false,
+        }
+    }
+}
+
 /// What the run has to see to besides the checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -169,12 +185,7 @@ impl Batch {
 
     /// Something of it was sent and is not settled.
     pub fn is_unsettled(&self) -> bool {
-        let open = |s: &State| {
-            matches!(
-                s,
-                State::Pending { .. } | State::Uncertain { .. } | State::Waiting { read_back: Some(_), .. }
-            )
-        };
+        let open = |s: &State| !s.is_unsent() && !matches!(s, State::Done(_));
         self.states.iter().any(open)
     }
 

@@ -1,5 +1,7 @@
 //! Each thing that can happen to a task, without a clock, a store or a controller.
 
+mod cut;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +21,7 @@ const POLICY: RetryPolicy = RetryPolicy {
     max_retries: 2,
     backoff_seconds: 1.0,
 };
+
 const GIVE_UP_MS: u64 = 180_000;
 
 fn task() -> Vec<Task> {
@@ -382,15 +385,6 @@ fn cutting_short_ends_the_unsent_and_settles_the_sent() {
         !b.all_done() && b.next_due_ms() <= Some(3_000),
         "read back before it is called cancelled"
     );
-}
-
-#[test]
-fn the_mode_follows_from_flag_and_crashes() {
-    assert_eq!(Mode::of(Flag::None, 4, 4), Mode::Run);
-    assert_eq!(Mode::of(Flag::None, 5, 4), Mode::Poison);
-    assert_eq!(Mode::of(Flag::Timeout, 5, 4), Mode::Cut);
-    assert_eq!(Mode::of(Flag::Held, 0, 4), Mode::Hold);
-    assert_eq!(Mode::of(Flag::Cancelled, 9, 4), Mode::Bury);
 }
 
 /// Found at a claim that was no takeover, it is not looked up at once. The time until then runs on, however often the batch is put
