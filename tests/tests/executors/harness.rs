@@ -70,6 +70,15 @@ impl World {
         self.sim.counts(TENANT)["writes"].as_u64().unwrap()
     }
 
+    /// Of any kind but logins.
+    pub fn calls(&self) -> u64 {
+        let counts = self.sim.counts(TENANT);
+        ["reads", "writes", "polls"]
+            .map(|kind| counts[kind].as_u64().unwrap())
+            .iter()
+            .sum()
+    }
+
     pub fn seed(&self, mut seed: Value) -> Value {
         seed["tenant"] = TENANT.into();
         self.sim.post("seed", &seed)
@@ -136,12 +145,23 @@ impl JobData for Memory {
 }
 
 #[derive(Default)]
-struct Sink(Vec<Task>);
+struct Sink {
+    tasks: Vec<Task>,
+    /// Another job writes the same names.
+    is_taken: bool,
+}
 
 #[async_trait]
 impl TaskSink for Sink {
     async fn push(&mut self, task: Task) -> Result<(), PlanError> {
-        self.0.push(task);
+        self.tasks.push(task);
+        Ok(())
+    }
+
+    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
+        if self.is_taken {
+            return Err(PlanError::NamesTaken);
+        }
         Ok(())
     }
 }
@@ -248,7 +268,18 @@ impl<'w> Job<'w> {
         let (cx, executor) = self.context(phase);
         let mut sink = Sink::default();
         let facts = executor.plan(&cx, &mut sink).await?;
-        Ok((sink.0, facts.unwrap_or_default()))
+        Ok((sink.tasks, facts.unwrap_or_default()))
+    }
+
+    /// Asks for the plan of a phase while another job writes what it would.
+    pub async fn plan_in_vain(&self, phase: &str) -> PlanError {
+        let (cx, executor) = self.context(phase);
+        let mut sink = Sink {
+            is_taken: true,
+            ..Sink::default()
+        };
+        let planned = executor.plan(&cx, &mut sink).await;
+        planned.expect_err("what it writes is taken")
     }
 
     /// Plans and runs a phase to its end.

@@ -161,3 +161,24 @@ async fn phases_of_a_later_version_refuse_to_be_planned() {
         );
     }
 }
+
+/// It asks again and again: each time it would take its turn from jobs that can go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_waits_for_another_makes_no_call() {
+    let world = World::start();
+    let rows = || export(json!([dpsk("anna", json!({})), dpsk("ben", json!({}))]));
+    world.job(rows(), json!({})).run_all().await;
+    // its pool is adopted: there is something to be looked up before its keys are planned
+    let second = world.job(rows(), json!({}));
+    second.run("parse_validate").await;
+    for phase in ["create_identity_groups", "create_dpsk_pools", "create_passphrases"] {
+        let before = world.calls();
+        for _ in 0..3 {
+            let told = second.plan_in_vain(phase).await;
+            assert!(matches!(told, PlanError::NamesTaken), "{phase}: {told}");
+        }
+        assert_eq!(world.calls(), before, "{phase}");
+        second.run(phase).await;
+    }
+    assert!(world.calls() > 0);
+}

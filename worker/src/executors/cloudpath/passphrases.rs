@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::cloudpath::{ImportPlan, NameConflict, PoolSpec, Row};
-use shared::job::outcome::{Origin, Outcome, TaskError};
+use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 
@@ -65,8 +65,12 @@ struct Planner<'a> {
 }
 
 /// The pools of the plan as they are now: made ones as planned, adopted ones as they are found.
-async fn pools_now(cx: &Context, r1: &R1, plan: &ImportPlan) -> Result<HashMap<u32, PoolNow>, PlanError> {
-    let made = made_by(cx, "create_dpsk_pools").await?;
+async fn pools_now(
+    cx: &Context,
+    r1: &R1,
+    plan: &ImportPlan,
+    made: &HashMap<u32, Resource>,
+) -> Result<HashMap<u32, PoolNow>, PlanError> {
     let groups = made_by(cx, "create_identity_groups").await?;
     // In a group we made there is nobody but the users of our keys.
     let mut is_ours: HashMap<&str, bool> = HashMap::new();
@@ -212,12 +216,14 @@ impl Executor for CreatePassphrases {
     async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError> {
         let (plan, policy) = (import_plan(&cx.spec)?, options(&cx.spec)?.name_conflict);
         let r1 = self.clients.get(cx.spec.controller)?;
-        let pools = pools_now(cx, &r1, &plan).await?;
+        // first of all: a job that waits for another asks often, and takes none of the controller's calls
+        let made = made_by(cx, "create_dpsk_pools").await?;
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
-            let row = |row: &Row| Some(claimed(&pools.get(&row.pool?.into())?.id, &row.username));
+            let row = |row: &Row| Some(claimed(&made.get(&row.pool?.into())?.id, &row.username));
             sink.claim(chunk.iter().filter_map(|(r, _)| row(r)).collect()).await?;
         }
+        let pools = pools_now(cx, &r1, &plan, &made).await?;
         let mut planner = Planner {
             cx,
             r1,
