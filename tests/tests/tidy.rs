@@ -124,6 +124,19 @@ fn no_file_hides_a_second_job() {
     }
 }
 
+/// Elsewhere it would be without a header, without a measured time, and not asked whether it stays in its slot.
+#[test]
+fn scripts_are_files_of_their_own() {
+    for (name, text) in files("shared/src", &["rs"]) {
+        let code = code(&text);
+        let inline = ["EVAL", "redis.call", "#!lua"].iter().find(|w| code.contains(**w));
+        assert!(
+            inline.is_none() || name.ends_with("store/scripts.rs"),
+            "{name} has {inline:?}: scripts are files below store/lua, named in the table of scripts.rs"
+        );
+    }
+}
+
 #[test]
 fn every_script_says_what_it_takes_and_answers() {
     for (name, text) in files("shared/src/store/lua", &["lua"]) {
