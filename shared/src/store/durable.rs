@@ -72,13 +72,18 @@ impl Store {
     /// An error means: not known to. The server may have been started anew, without the write; so the write is repeated, after
     /// another look at [`Store::life`].
     pub async fn secured(&self, before: &Life) -> Result<(), StoreError> {
+        self.secured_within(before, HELD_BACK_MAX).await
+    }
+
+    /// [`Store::secured`] with a limit of one's own for how long Redis may hold back.
+    pub async fn secured_within(&self, before: &Life, limit: Duration) -> Result<(), StoreError> {
         let first = self.look().await?;
         if first.life != *before {
             return Err(unknown("it was started anew, or is asked for the first time"));
         }
         let (began, mut now) = (Instant::now(), first.clone());
         while !now.is_past(&first) {
-            if began.elapsed() > HELD_BACK_MAX {
+            if began.elapsed() > limit {
                 return Err(unknown("it does not write its append-only file"));
             }
             tokio::time::sleep(LOOK_EVERY).await;

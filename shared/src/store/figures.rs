@@ -148,34 +148,42 @@ impl Store {
         if limiters.is_empty() {
             return Ok(Vec::new());
         }
-        let now = super::inspect::now_ms();
         let mut pipe = redis::pipe();
+        // shares and pauses end by Redis' clock, which need not be ours
+        pipe.cmd("TIME");
         for limiter in limiters {
             let l = keys::limiter(limiter);
             pipe.hmget(format!("{l}lim"), &["rate", "cmax", "cool"]);
             pipe.hlen(format!("{l}pending"));
             pipe.hgetall(format!("{l}concn"));
             // a dead worker's share is off the books only when the next one asks
-            pipe.zrangebyscore(format!("{l}conc"), now, "+inf");
+            pipe.zrange_withscores(format!("{l}conc"), 0, -1);
         }
         let replies: Vec<redis::Value> = self
             .redis
             .run(|mut c| async move { pipe.query_async(&mut c).await })
             .await?;
+        let (time, replies) = replies.split_first().ok_or_else(|| corrupt("no answer"))?;
+        let (seconds, micros): (u64, u64) = redis::from_redis_value_ref(time).map_err(corrupt)?;
+        let now = seconds * 1_000 + micros / 1_000;
         replies.chunks_exact(4).map(|r| limiter_figures(r, now)).collect()
     }
 }
 
+fn corrupt(e: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("a limiter: {e}"))
+}
+
 fn limiter_figures(replies: &[redis::Value], now_ms: u64) -> Result<LimiterFigures, StoreError> {
-    let corrupt = |e: redis::ParsingError| StoreError::Corrupt(format!("a limiter: {e}"));
     let lim: Vec<Option<f64>> = redis::from_redis_value_ref(&replies[0]).map_err(corrupt)?;
     let shares: HashMap<String, u64> = redis::from_redis_value_ref(&replies[2]).map_err(corrupt)?;
-    let alive: Vec<String> = redis::from_redis_value_ref(&replies[3]).map_err(corrupt)?;
+    let ends: Vec<(String, f64)> = redis::from_redis_value_ref(&replies[3]).map_err(corrupt)?;
+    let alive = ends.iter().filter(|(_, end)| *end >= now_ms as f64);
     let field = |i: usize| lim.get(i).copied().flatten();
     Ok(LimiterFigures {
         rate: field(0),
         concurrency: field(1).map(|n| n as u32),
-        concurrency_leased: alive.iter().filter_map(|worker| shares.get(worker)).sum(),
+        concurrency_leased: alive.filter_map(|(worker, _)| shares.get(worker)).sum(),
         cool_ms: (field(2).unwrap_or(0.0) as u64).saturating_sub(now_ms),
         activities_pending: redis::from_redis_value_ref(&replies[1]).map_err(corrupt)?,
     })

@@ -25,7 +25,9 @@ impl Store {
         let (input, secrets) = (p.job_part(job, "input"), p.job_part(job, "inputsec"));
         self.redis
             .run(|mut c| async move {
+                // all or nothing: killed in between, Redis would keep customers' data without an end
                 let mut pipe = redis::pipe();
+                pipe.atomic();
                 pipe.hset(&input, chunk, rows)
                     .ignore()
                     .expire(&input, STAGED_TTL_SECONDS)
@@ -157,6 +159,7 @@ impl Store {
     /// Answers when it can't be forgotten any more: a person who was told "cancelled" goes home.
     async fn steer(&self, tenant: &TenantId, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
         let mut done = None;
+        let mut last = false;
         loop {
             let life = self.life();
             let answer = self.steer_once(tenant, job, call, reason).await?;
@@ -166,12 +169,15 @@ impl Store {
                 (_, answer) => answer,
             };
             match (self.secured(&life).await, &answer) {
-                (Ok(()), _) => return Ok(answer),
+                // what changes nothing has nothing to lose
+                (Ok(()), _) | (Err(_), Steered::Refused(_) | Steered::NotFound) => return Ok(answer),
+                (Err(e), _) if last => return Err(e),
                 // another life answered: one more look whether it knows
-                (Err(_), Steered::Done(status)) if done.is_none() => done = Some(*status),
-                (Err(e), Steered::Done(_)) => return Err(e),
-                (Err(_), _) => return Ok(answer),
+                (Err(_), Steered::Done(status)) => done = Some(*status),
+                // somebody's call that may be forgotten yet, so not answered for either
+                (Err(_), Steered::Already(_)) => {}
             }
+            last = true;
         }
     }
 

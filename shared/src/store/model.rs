@@ -133,14 +133,13 @@ pub struct Outage {
 
 impl Outage {
     /// Good until half as long again as the next try may take.
-    pub fn new(since_ms: u64, reason: String, every: std::time::Duration) -> Self {
+    pub fn new(now_ms: u64, since_ms: u64, reason: String, every: std::time::Duration) -> Self {
         let every_s = every.as_secs().max(1);
-        let until_ms = super::inspect::now_ms() + every_s * 1500;
         Outage {
             since_ms,
             reason,
             every_s,
-            until_ms,
+            until_ms: now_ms + every_s * 1500,
         }
     }
 }

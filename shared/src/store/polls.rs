@@ -51,22 +51,11 @@ impl Store {
             }
             scripts::on_key::<u64>(&self.redis, &keys::limiter(limiter), &scripts::POLL_ADD, args).await?;
         }
-        let now = items.iter().map(|(_, a)| a.since_ms).max().unwrap_or(0);
-        let limiter = limiter.to_owned();
-        // of another slot than the limiter's keys; as these it has to go through when memory is full
-        let add = "#!lua flags=allow-oom\nreturn redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])";
-        self.redis
-            .run(|mut c| async move {
-                redis::cmd("EVAL")
-                    .arg(add)
-                    .arg(1)
-                    .arg(keys::POLLS)
-                    .arg(now)
-                    .arg(limiter)
-                    .query_async::<()>(&mut c)
-                    .await
-            })
+        let newest = items.iter().map(|(_, a)| a.since_ms).max().unwrap_or(0);
+        let args = Args::new().with(limiter).with(newest);
+        scripts::on_key::<u64>(&self.redis, keys::POLLS, &scripts::POLL_LIST, args)
             .await
+            .map(drop)
     }
 
     /// Limiters that have, or lately had, something pending; each with the time of its newest 202, ms since the epoch.

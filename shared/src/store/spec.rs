@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::inspect::now_ms;
 use super::keys::Partition;
+use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, TenantId};
 use crate::workflow::Definition;
@@ -89,25 +89,18 @@ impl Store {
         Ok(Json::Object(out))
     }
 
-    /// What limits the job at this worker, for `limited_by`. Read for a few seconds, then forgotten.
-    pub async fn note_limits(&self, notes: &[(Partition, JobId, &'static str)]) -> Result<(), StoreError> {
+    /// What limits jobs at this worker, for `limited_by`. Read for a few seconds, then forgotten.
+    pub async fn note_limits(&self, p: Partition, notes: &[(JobId, &'static str)]) -> Result<(), StoreError> {
         if notes.is_empty() {
             return Ok(());
         }
-        let mut pipe = redis::pipe();
-        let now = now_ms();
-        for (p, job, what) in notes {
-            // only on a hash that exists: a job that has just expired is not brought back
-            pipe.cmd("EVAL")
-                .arg("#!lua flags=allow-oom\nif redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'lim', ARGV[1], 'lim_at', ARGV[2]) end")
-                .arg(1)
-                .arg(p.job(*job))
-                .arg(*what)
-                .arg(now)
-                .ignore();
+        let mut args = Args::new();
+        for (job, what) in notes {
+            args.push(job.to_string());
+            args.push(*what);
         }
-        self.redis
-            .run(|mut c| async move { pipe.query_async::<()>(&mut c).await })
+        scripts::on_partition::<u64>(&self.redis, p, &scripts::JOB_LIMITS, args)
             .await
+            .map(drop)
     }
 }

@@ -67,13 +67,8 @@ impl Store {
     }
 
     async fn has_group(&self, p: Partition) -> Result<bool, StoreError> {
-        let key = p.key("work");
-        let ask = "#!lua flags=allow-oom,no-writes\nreturn redis.call('EXISTS', KEYS[1]) == 1 and #redis.call('XINFO', 'GROUPS', KEYS[1]) or 0";
-        let groups: u32 = self
-            .redis
-            .run(|mut c| async move { redis::cmd("EVAL").arg(ask).arg(1).arg(key).query_async(&mut c).await })
-            .await?;
-        Ok(groups > 0)
+        let there: u32 = scripts::on_partition(&self.redis, p, &scripts::GROUP_EXISTS, Args::new()).await?;
+        Ok(there == 1)
     }
 
     /// Takes a delivered entry over under a token that was never used before. Safe to repeat with the same token.
@@ -348,20 +343,8 @@ impl Store {
 
     /// Calls per second the lane's controller allows: bounds what of the lane is in flight.
     pub async fn set_lane_rate(&self, p: Partition, lane: &Lane, rate: f64) -> Result<(), StoreError> {
-        let (key, field) = (p.key("cfg"), format!("rate:{}", lane.as_str()));
-        let set = "#!lua flags=allow-oom\nreturn redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
-        self.redis
-            .run(|mut c| async move {
-                redis::cmd("EVAL")
-                    .arg(set)
-                    .arg(1)
-                    .arg(key)
-                    .arg(field)
-                    .arg(format!("{rate:.3}"))
-                    .query_async(&mut c)
-                    .await
-            })
-            .await
+        let args = Args::new().with(lane.as_str()).with(format!("{rate:.3}"));
+        scripts::on_partition(&self.redis, p, &scripts::LANE_RATE, args).await
     }
 
     /// Jobs that have not ended: what a restart or a broken stream calls for `reconcile` on.

@@ -129,6 +129,8 @@ const MUTANTS: &[Mutant] = &[
     m("a writer stays when it has nothing", "names_release", "if left == 0 then", "if false then", n::one_writer),
     m("a claim never ends", "names_claim", "'-inf', now", "'-inf', 0", n::a_claim_runs_out),
     m("a claim is not kept alive", "names_claim", "c('ZADD', W, now + ttl, who)", "c('ZADD', W, 'NX', now + ttl, who)", n::a_claim_runs_out),
+    m("a claim ends early", "names_claim", "'-inf', now", "'-inf', now + 60000", n::a_claim_runs_out),
+    m("names are not kept alive", "names_claim", "who, ttl)\nc('ZADD'", "who, ttl, 'NX')\nc('ZADD'", n::a_claim_runs_out),
     m("names never expire", "names_claim", "c('PEXPIRE', L..'names:'..who, ttl)", "", n::a_claim_runs_out),
     m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),
     m("a lane that was served stays first", "_prelude", "vt + 1 / cfg(", "vt + 0 * cfg(", fairness::a_small_job_passes_a_large_one),

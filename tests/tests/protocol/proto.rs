@@ -1,6 +1,6 @@
 //! A connection that speaks the protocol: scripts built the way the product builds them, run by their SHA, reloaded when unknown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use redis::{ConnectionLike, RedisResult, Value};
@@ -53,12 +53,18 @@ impl Scripts {
         assert!(all.len() >= 20, "the table of scripts reads differently now");
         Scripts(all)
     }
+
+    pub fn names(&self) -> BTreeSet<String> {
+        self.0.keys().cloned().collect()
+    }
 }
 
 pub struct Proto {
     url: String,
     con: redis::Connection,
     scripts: Rc<Scripts>,
+    /// Scripts that were run, whatever they answered.
+    pub called: BTreeSet<String>,
 }
 
 impl Proto {
@@ -68,6 +74,7 @@ impl Proto {
             con: connect(&url),
             url,
             scripts,
+            called: BTreeSet::new(),
         }
     }
 
@@ -88,6 +95,7 @@ impl Proto {
 
     /// Runs a script on another key (the limiter's).
     pub fn try_on(&mut self, key: &str, name: &str, args: &[String]) -> RedisResult<Value> {
+        self.called.insert(name.to_owned());
         self.scripts.0[name]
             .prepare_invoke()
             .key(key)

@@ -46,6 +46,20 @@ fn out_of_memory() {
     assert_eq!(x.park(&units[0], 0, &[(1, r#"{"s":"A","q":"r"}"#)]), "OK");
     assert_eq!(x.heartbeat(&units[1]), "OK");
     assert_eq!(x.release(&units[1]), "OK");
+    assert_eq!(text(&x.p.call("group_exists", &[])), "1");
+    assert_eq!(text(&x.p.call("lane_rate", &args![LANE, "2.500"])), "OK");
+    assert_eq!(x.p.hash(&key("cfg"))[&format!("rate:{LANE}")], "2.500");
+    assert_eq!(
+        text(&x.p.call("job_limits", &args!["j", "polling", "gone", "polling"])),
+        "1"
+    );
+    assert_eq!(
+        x.p.keys("*gone*"),
+        Vec::<String>::new(),
+        "a job that is gone is not made"
+    );
+    let listed = x.p.try_on("workflow:polls", "poll_list", &args!["c:host|tenant", 1]);
+    assert_eq!(text(&listed.unwrap()), "1");
     x.done(&units[2], 5).unwrap();
     x.tick();
     assert_eq!(x.steer("j", "cancel"), "DONE CANCELLING");
@@ -100,11 +114,12 @@ fn cluster() -> RedisServer {
     }
 }
 
-/// Every script of the protocol stays in its slot: on a cluster node another slot's key is an error.
+/// Every script of the product stays in its slot: on a cluster node another slot's key is an error.
 #[test]
 fn every_script_stays_in_its_slot() {
     let server = cluster();
-    let mut x = Bench::real(&server);
+    let scripts = Rc::new(Scripts::real());
+    let mut x = Bench::on(&server, scripts.clone());
     x.submit("j", LANE, &[("a", "", "c"), ("b", "a", "s"), ("c", "b", "")]);
     let u = x.take("w").unwrap();
     x.plan(&u, 20, 5).unwrap();
@@ -116,6 +131,13 @@ fn every_script_stays_in_its_slot() {
     assert_eq!(x.release(&units[1]), "OK");
     x.p.call("cool", &args![LANE, 50]);
     x.p.call("cool", &args![LANE, 0]);
+    assert_eq!(
+        text(&x.p.call("job_limits", &args!["j", "polling", "gone", "polling"])),
+        "1"
+    );
+    x.p.call("lane_rate", &args![LANE, "33.000"]);
+    assert_eq!(text(&x.p.call("group_exists", &[])), "1");
+    x.p.call("figures", &args![200]);
     x.steer("j", "pause");
     x.p.call("reconcile", &args!["j"]);
     x.steer("j", "resume");
@@ -141,6 +163,7 @@ fn every_script_stays_in_its_slot() {
     for (name, a) in [
         ("lim_acquire", args!["w", 5, 0, 5, 1000, 33, 17, 50]),
         ("lim_report", args![0, 20, 10, 5]),
+        ("poll_add", args!["r1", "0|j|a|0|1"]),
         ("poll_lease", args!["w", 1000]),
         ("poll_settle", args!["r1", "{}"]),
         ("names_claim", args!["j|a", 1000, "n"]),
@@ -148,6 +171,9 @@ fn every_script_stays_in_its_slot() {
     ] {
         x.p.try_on(l, name, &a).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
+    let listed = x.p.try_on("workflow:polls", "poll_list", &args!["c:host|tenant", 1]);
+    assert_eq!(text(&listed.unwrap()), "1");
+    assert_eq!(x.p.called, scripts.names(), "every script has been run");
 }
 
 /// And the test above would notice: a script that touches another slot is refused there.

@@ -1,12 +1,108 @@
 //! What Redis acknowledged and did not write yet, and the promise made of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use shared::id::JobId;
+use shared::job::JobStatus;
 use shared::store::model::{Steered, Submitted};
 use testkit::redis_server::{Options, RedisServer};
 
+use crate::scripted::{array, bulk, scripted};
 use crate::trouble::job;
 use crate::world::{admin, recovers, settings, store};
+
+/// A look at the server: its life, the bytes it has yet to write, those it has written, and whether it syncs.
+type Look = (&'static str, u64, u64, u8);
+
+/// A server that shows these in turn, the last one again and again, and a count of the looks. It answers every script with `steered`.
+async fn shows(looks: &'static [Look], steered: &'static str) -> (String, Arc<AtomicUsize>) {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = seen.clone();
+    let url = scripted(move |words| match words[0].as_str() {
+        "INFO" => {
+            let (life, buffered, size, syncing) = looks[count.fetch_add(1, SeqCst).min(looks.len() - 1)];
+            Some(bulk(&format!(
+                "run_id:{life}\r\naof_current_size:{size}\r\naof_buffer_length:{buffered}\r\naof_pending_bio_fsync:{syncing}\r\n"
+            )))
+        }
+        "EVALSHA" => Some(array(&[bulk(steered), bulk("CANCELLING")])),
+        _ => None,
+    });
+    (url.await, seen)
+}
+
+const HELD_BACK: Look = ("a", 30, 100, 1);
+
+/// More is buffered meanwhile; what counts is what there was at first.
+#[tokio::test]
+async fn what_is_held_back_is_waited_for() {
+    let looks = &[
+        ("a", 0, 100, 0),
+        HELD_BACK,
+        ("a", 50, 100, 1),
+        ("a", 60, 129, 1),
+        ("a", 60, 130, 1),
+    ];
+    let (url, seen) = shows(looks, "").await;
+    let store = store(&url);
+    let life = store.present_life().await.unwrap();
+    store.secured_within(&life, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(seen.load(SeqCst), 5, "it was not enough before, and enough then");
+}
+
+#[tokio::test]
+async fn a_write_that_may_be_forgotten_is_not_answered_for() {
+    // started anew before the first look, and while it is waited for
+    for looks in [&[("a", 0, 100, 0), ("b", 0, 100, 0)], &[HELD_BACK, ("b", 0, 100, 0)]] as [&[Look]; 2] {
+        let (url, seen) = shows(looks, "").await;
+        let store = store(&url);
+        let life = store.present_life().await.unwrap();
+        let e = store.secured_within(&life, Duration::from_secs(60)).await.unwrap_err();
+        assert!(e.is_transient() && e.to_string().contains("started anew"), "{e}");
+        assert_eq!(seen.load(SeqCst), 2);
+    }
+    // never written
+    let (url, seen) = shows(&[HELD_BACK], "").await;
+    let store = store(&url);
+    let life = store.present_life().await.unwrap();
+    let e = store
+        .secured_within(&life, Duration::from_millis(100))
+        .await
+        .unwrap_err();
+    assert!(e.is_transient() && e.to_string().contains("does not write"), "{e}");
+    assert!(seen.load(SeqCst) > 2, "it was looked at more than once");
+}
+
+/// Also "it was cancelled already" is no answer while that cancel may be forgotten.
+#[tokio::test]
+async fn no_steering_call_is_answered_for_before_it_is_kept() {
+    const LIVES: &[Look] = &[
+        ("a", 0, 1, 0),
+        ("b", 0, 1, 0),
+        ("c", 0, 1, 0),
+        ("c", 0, 1, 0),
+        ("c", 0, 1, 0),
+    ];
+    let tenant = job().tenant;
+    for (answer, kept) in [
+        ("DONE", Steered::Done(JobStatus::Cancelling)),
+        ("ALREADY", Steered::Already(JobStatus::Cancelling)),
+    ] {
+        let (url, _) = shows(LIVES, answer).await;
+        let store = store(&url);
+        store.present_life().await.unwrap();
+        let cancel = || store.cancel(&tenant, JobId::generate(), "test");
+        let e = cancel().await.unwrap_err();
+        assert!(e.is_transient(), "{answer}: {e}");
+        assert_eq!(cancel().await.unwrap(), kept, "the third life stays");
+    }
+    let (url, _) = shows(LIVES, "REFUSED").await;
+    let store = store(&url);
+    let refused = store.cancel(&tenant, JobId::generate(), "test").await.unwrap();
+    assert_eq!(refused, Steered::Refused(JobStatus::Cancelling));
+}
 
 /// Looks for a moment in which writes are held back, at most. On a fast disk there may be none.
 const LOOK_FOR: Duration = Duration::from_secs(4);
@@ -33,7 +129,8 @@ async fn holds_back(server: &RedisServer) -> bool {
     false
 }
 
-/// Killed while it holds acknowledged writes back, Redis forgets them. What was answered for is not among them.
+/// Killed while it holds acknowledged writes back, Redis forgets them. What was answered for is not among them. On a disk that is
+/// never behind this shows little; the tests above do not depend on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_forgets_no_accepted_job_and_no_cancel() {
     let mut held_back = 0;

@@ -3,8 +3,9 @@
 use shared::id::{Unit, WorkerId};
 use shared::limit::aimd::Limit;
 use shared::store::model::{Claim, Claimed, Fenced, PlanCommitted};
-use shared::store::{Figures, LimitRequest, Partition, PendingActivity, Read, Reader, Store};
+use shared::store::{Figures, LimitRequest, LimiterFigures, Partition, PendingActivity, Read, Reader, Store};
 
+use crate::scripted::{array, bulk, scripted};
 use crate::trouble::job;
 use crate::world::{admin, server, settings, tell};
 
@@ -142,4 +143,29 @@ async fn limiters_are_shown_as_the_fleet_shares_them() {
     assert_eq!((busy.concurrency_leased, busy.activities_pending), (4, 900));
     assert!((60_000..=90_000).contains(&busy.cool_ms), "{busy:?}");
     assert_eq!(found[1], Default::default(), "never used");
+}
+
+/// Redis' clock is years behind ours: shares and pauses end by its own.
+#[tokio::test]
+async fn a_limiter_is_seen_by_the_clock_of_redis() {
+    let url = scripted(|words| {
+        Some(match words[0].as_str() {
+            "TIME" => array(&[bulk("1000"), bulk("500000")]),
+            "HMGET" => array(&[bulk("20.5"), bulk("7"), bulk("1003000")]),
+            "HLEN" => ":3\r\n".into(),
+            "HGETALL" => array(&["ended", "4", "going", "2"].map(bulk)),
+            "ZRANGE" => array(&["ended", "1000499.9", "going", "1000500.1"].map(bulk)),
+            _ => return None,
+        })
+    });
+    let store = crate::world::store(&url.await);
+    let l = store.limiter_figures(&["host|tenant".to_owned()]).await.unwrap();
+    let seen = LimiterFigures {
+        rate: Some(20.5),
+        concurrency: Some(7),
+        concurrency_leased: 2,
+        cool_ms: 2_500,
+        activities_pending: 3,
+    };
+    assert_eq!(l, [seen]);
 }

@@ -5,5 +5,6 @@
 mod durable;
 mod figures;
 mod fit;
+mod scripted;
 mod trouble;
 mod world;

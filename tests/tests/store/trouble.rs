@@ -153,6 +153,27 @@ async fn a_server_that_refused_the_connection_itself_is_asked_again() {
     recovers("from a refusal", || write(&store)).await;
 }
 
+/// Stopped between the two, a server would keep staged rows for ever. Here it refuses the second: then nothing is kept.
+#[tokio::test]
+async fn staged_input_has_an_end_or_is_not_there() {
+    let server = server();
+    let (store, new) = (store(&server.url()), job());
+    let mut c = admin(&server).await;
+    let stage = || store.stage_input(&new.tenant, new.id, 0, vec![1], vec![2]);
+    tell(&mut c, &["ACL", "SETUSER", "default", "-expire"]).await;
+    stage().await.unwrap_err();
+    let keys: u32 = redis::cmd("DBSIZE").query_async(&mut c).await.unwrap();
+    assert_eq!(keys, 0, "input without an end");
+    tell(&mut c, &["ACL", "SETUSER", "default", "+expire"]).await;
+    stage().await.unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut c).await.unwrap();
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        let left: i64 = redis::cmd("TTL").arg(&key).query_async(&mut c).await.unwrap();
+        assert!(left > 0, "{key}: {left}");
+    }
+}
+
 /// No waiting helps, so the start stops instead of trying for ever.
 #[tokio::test]
 async fn refused_credentials_are_no_outage() {

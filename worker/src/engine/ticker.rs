@@ -89,13 +89,13 @@ async fn note(core: &Core, p: Partition) {
             Bound::CoolDown => "cool_down",
             Bound::Nothing => "polling",
         };
-        notes.push((p, job, what));
+        notes.push((job, what));
         let lane = shared::id::Lane::new(&spec.tenant, spec.controller);
         if let Err(e) = core.store.set_lane_rate(p, &lane, throttle.rate()).await {
             tracing::debug!(error = %e, "lane's rate not noted");
         }
     }
-    if let Err(e) = core.store.note_limits(&notes).await {
+    if let Err(e) = core.store.note_limits(p, &notes).await {
         tracing::debug!(error = %e, "limits not noted");
     }
 }

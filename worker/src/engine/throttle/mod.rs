@@ -386,8 +386,9 @@ impl Throttle {
                 if first {
                     tracing::warn!(controller = %name, reason, "the controller does not answer; its jobs wait and go on by themselves");
                 }
-                let since_ms = now_ms().saturating_sub(since.elapsed().as_millis() as u64);
-                Some(Outage::new(since_ms, reason, every))
+                let now_ms = now_ms();
+                let since_ms = now_ms.saturating_sub(since.elapsed().as_millis() as u64);
+                Some(Outage::new(now_ms, since_ms, reason, every))
             }
             News::Answers { after } => {
                 if let Some(after) = after {
