@@ -109,7 +109,15 @@ pub fn queues(p: &mut Proto, depth: usize) -> Result<(), String> {
         let lane = k.strip_prefix(&key("tq:")).expect("a lane").to_owned();
         let head = p.text(&args!["LINDEX", k, 0]).unwrap_or_default();
         let unit = head.matches('|').count() == 2;
-        let room = (tin.get(&lane).copied().unwrap_or(0) as f64) < rate * 6.0 + 20.0
+        let begins = {
+            let (job, ph) = head.split_once('|').unwrap_or_default();
+            let phase = key(&format!("jobs:{job}:ph:{ph}"));
+            let state = p.text(&args!["HGET", &phase, "st"]);
+            let next = p.text(&args!["HGET", &phase, "next"]);
+            state.as_deref() == Some("PLANNING") || next.is_none_or(|n| n == "0")
+        };
+        let most = (rate * 6.0 + 20.0) * if unit || begins { 2.0 } else { 1.0 };
+        let room = (tin.get(&lane).copied().unwrap_or(0) as f64) < most
             && (unit || (p.int(&args!["SCARD", key(&format!("pk:{lane}"))]) as f64) < 64.0 + (rate * 1.8).ceil());
         let listed = p.text(&args!["ZSCORE", key("ring"), lane]).is_some();
         if listed != (room && !cool.contains_key(&lane)) {

@@ -40,6 +40,50 @@ pub fn a_small_job_passes_a_large_one(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// 10,000 tasks are under way on its own lane; the steps of a ten-task job wait for none of them to end.
+pub fn a_small_job_beside_a_large_one(x: &mut Bench) -> Result<(), Broken> {
+    x.p.cmd(&args!["HSET", key("cfg"), "depth:", 64]);
+    x.planned("large", "t|1", "", 10_000, 100)?;
+    let busy = x.take_all("w");
+    same!(busy.len(), 3, "batches of the large one in flight");
+    x.submit("small", "t|1", &[("a", "", "")]);
+    // its turn comes after one batch of the other
+    x.done(&busy[0], 100)?;
+    let u = of_small(x)?;
+    x.plan(&u, 10, 10)?;
+    x.done(&busy[1], 100)?;
+    let u = of_small(x)?;
+    same!(u.b, 0, "the unit");
+    x.done(&u, 10)?;
+    same!(x.status("small"), "COMPLETED", "the small job");
+    Ok(())
+}
+
+/// What is delivered now, but for the large job's, is one unit of the small one.
+fn of_small(x: &mut Bench) -> Result<crate::bench::Unit, Broken> {
+    let mut units = x.take_all("w");
+    units.retain(|u| u.job == "small");
+    units.pop().ok_or_else(|| "the small job is not served".into())
+}
+
+/// The plan of the next phase of a job that has begun goes before what others begin.
+pub fn a_plan_passes_its_lane(x: &mut Bench) -> Result<(), Broken> {
+    x.p.cmd(&args!["HSET", key("cfg"), "depth:", 1]);
+    x.submit("small", "t|1", &[("a", "", ""), ("b", "a", "")]);
+    let u = x.take("w")?;
+    x.plan(&u, 10, 10)?;
+    let u = x.take("w")?;
+    x.submit("other", "t|1", &[("a", "", "")]);
+    x.done(&u, 10)?;
+    let u = x.take("w")?;
+    same!(
+        (u.job.as_str(), u.ph.as_str(), u.b),
+        ("small", "b", -1),
+        "the unit served"
+    );
+    Ok(())
+}
+
 /// The same when the large job's controller is down: its lane is empty, so there is nothing to wait for at all.
 pub fn a_cooling_lane_holds_up_nobody(x: &mut Bench) -> Result<(), Broken> {
     depth(x);

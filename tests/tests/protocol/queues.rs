@@ -41,6 +41,19 @@ pub fn cap_of_a_lane(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// What begins may be in flight beyond that, up to twice as much. Rate 2 → below 64 tasks.
+pub fn cap_of_what_begins(x: &mut Bench) -> Result<(), Broken> {
+    set(x, "rate", 2);
+    for n in 0..10 {
+        x.submit(&format!("j{n}"), LANE, &[("a", "", "")]);
+    }
+    for u in x.take_all("w") {
+        x.plan(&u, 10, 10)?;
+    }
+    same!(x.take_all("w").len(), 7, "first batches of 10 in flight");
+    checks::queues(&mut x.p, 64)
+}
+
 /// Parked batches count: the lane does not start more than can be waiting.
 pub fn parked_count(x: &mut Bench) -> Result<(), Broken> {
     set(x, "rate", 1);

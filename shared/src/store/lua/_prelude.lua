@@ -36,20 +36,32 @@ end
 --   pk:<lane>   units of the lane that are parked (waiting for an activity or a retry)
 -- What is in flight is bounded by six seconds of the controller's rate: more would only hold slots while it waits for permits.
 -- What is parked is bounded by the batches that can be waiting for activities for as long as one may take (180 s).
+-- Twice as much for what is small and waited for: a unit that comes back, a plan, the first batch of a phase. Without it each step
+-- of a small job waits until a large one beside it leaves room.
+local function begins(item)
+  local job, ph = string.match(item, '^([^|]+)|([^|]+)$')
+  local p = call('HMGET', PH(job, ph), 'st', 'next')
+  return p[1] == 'PLANNING' or num(p[2]) == 0
+end
 local function lane_open(lane, head)
-  local rate = cfg('rate', lane, 33)
-  if num(call('HGET', P..'tin', lane)) >= rate * 6 + 20 then return false end
-  if string.find(head, '^[^|]+|[^|]+|') then return true end          -- a unit that was parked: it frees what it holds
+  local rate, tasks = cfg('rate', lane, 33), num(call('HGET', P..'tin', lane))
+  local most, back = rate * 6 + 20, string.find(head, '^[^|]+|[^|]+|')
+  if tasks >= most and (tasks >= 2 * most or not (back or begins(head))) then return false end
+  if back then return true end                                         -- it frees what it holds
   return call('SCARD', P..'pk:'..lane) < 64 + math.ceil(rate * 1.8)
 end
+-- Puts the lane into the ring, or out of it: whatever changes its head, its room or its pause calls this.
 local function ring_add(lane)
   local head = call('LINDEX', P..'tq:'..lane, 0)
-  if not head or call('ZSCORE', P..'ring', lane) or call('HEXISTS', P..'cool', lane) == 1 then return end
-  if not lane_open(lane, head) then return end
+  if call('HEXISTS', P..'cool', lane) == 1 then return end
+  if not head or not lane_open(lane, head) then call('ZREM', P..'ring', lane); return end
+  if call('ZSCORE', P..'ring', lane) then return end
   local v = call('HMGET', P..'vt', lane, '')
   call('ZADD', P..'ring', math.max(num(v[1]), num(v[2])), lane)
 end
 local function queue(lane, job, ph) call('RPUSH', P..'tq:'..lane, job..'|'..ph); ring_add(lane) end
+-- the next phase of a job that has begun: its plan is small, and what has begun is finished first
+local function queue_next(lane, job, ph) call('LPUSH', P..'tq:'..lane, job..'|'..ph); ring_add(lane) end
 -- one entry of the work stream carries w tasks of its lane's tin
 local function enq(lane, job, ph, b, w)
   call('HINCRBY', P..'tin', lane, w)
@@ -225,7 +237,7 @@ local function phase_end(job, ph, st, ms)
           if f[1] then todo[#todo + 1] = { d, 'CANCELLED' }
           else
             call('HSET', PH(job, d), 'st', 'PLANNING', 'started', ms)
-            if f[2] then call('HSET', PH(job, d), 'dropped', 1) else queue(f[3], job, d) end
+            if f[2] then call('HSET', PH(job, d), 'dropped', 1) else queue_next(f[3], job, d) end
           end
         end
       end
@@ -259,6 +271,7 @@ truncate = function(job, reason, ms)
     end
   end
   unpark_all(lane, job)
+  ring_add(lane)
   for _, ph in ipairs(ends) do
     phase_end(job, ph, call('HGET', PH(job, ph), 'st') == 'RUNNING' and end_state(job, ph) or 'CANCELLED', ms)
   end
