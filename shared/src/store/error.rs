@@ -35,10 +35,10 @@ impl StoreError {
 impl From<RedisError> for StoreError {
     fn from(e: RedisError) -> Self {
         let text = describe(&e);
-        // a pipeline has no code of its own: its parts have, and the first one that failed tells why
+        // a pipeline has no code of its own, a transaction only EXECABORT: the first of its parts that failed tells why
         let parts = e.clone().into_server_errors();
         let first = parts.as_ref().and_then(|p| p.first()).map(|(_, part)| part.code());
-        let code = e.code().or(first).unwrap_or_default().to_owned();
+        let code = first.or(e.code()).unwrap_or_default().to_owned();
         // an error inside a script arrives as "ERR … OOM command not allowed …" as well
         if code == "OOM" || text.contains("OOM command not allowed") {
             return StoreError::OutOfMemory;

@@ -22,8 +22,9 @@ fn toy(rate: f64, activity_time: Duration) -> (Toy, Toys) {
 /// under way. (Once the batch was put aside again and again, each time for as long as a call may last.)
 #[tokio::test(flavor = "multi_thread")]
 async fn forgotten_request_ids_are_read_back() {
-    let (t, toys) = toy(100.0, Duration::from_secs(2));
-    let w = World::with(toys, 1, |e| e.lock_ttl = Duration::from_secs(2)).await;
+    let (t, toys) = toy(100.0, Duration::from_secs(4));
+    // waited for: shorter than the product allows
+    let w = World::with(toys, 1, |e| e.lock_ttl = Duration::from_secs(6)).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
     let mut redis = Resp::connect(w.redis.port()).unwrap();
     let (batches, checkpoints) = (format!("{P}jobs:{job}:b:first"), format!("{P}jobs:{job}:ck:first:0"));
@@ -32,10 +33,11 @@ async fn forgotten_request_ids_are_read_back() {
         assert!(Instant::now() < deadline, "never put aside");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    for task in 0..5 {
-        let intent = r#"{"s":"S","n":0,"b":5}"#;
-        redis.call(&["HSET", &checkpoints, &task.to_string(), intent]).unwrap();
+    let mut forget = vec!["HSET", &checkpoints];
+    for task in ["0", "1", "2", "3", "4"] {
+        forget.extend([task, r#"{"s":"S","n":0,"b":5}"#]);
     }
+    redis.call(&forget).unwrap();
     let v = w.ended(job).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
@@ -44,6 +46,10 @@ async fn forgotten_request_ids_are_read_back() {
         (JobStatus::Completed, 10, 0),
         "{v:#?}"
     );
+    assert!(
+        l.reads > 0,
+        "it was put aside for too short a time to be made to forget"
+    );
     assert_eq!(v.resources["thing"].created, 10, "an intent makes what is found ours");
 }
 
@@ -51,15 +57,18 @@ async fn forgotten_request_ids_are_read_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_state_of_redis_stops_nothing() {
     let (t, toys) = toy(60.0, Duration::from_millis(300));
-    let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(4)).await;
+    let mut w = World::with(toys, 2, |e| e.lock_ttl = Duration::from_secs(8)).await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 200 }))).await;
-    for back_ms in [50, 1000, 200, 700, 400, 100, 900] {
-        // somewhere else in the work each time
-        tokio::time::sleep(Duration::from_millis(300 + back_ms)).await;
+    let creates = || t.ledger.lock().unwrap().creates;
+    // somewhere else in the work each time: tasks completed, and the creates since then that are forgotten
+    for (completed, forgotten) in [(10, 3), (40, 60), (100, 10), (150, 35), (210, 20), (270, 5), (320, 45)] {
+        let limit = Duration::from_secs(60);
+        w.wait(job, limit, |v| v.counts.completed >= completed).await;
+        let before = creates();
         let kept = tempfile::tempdir().unwrap();
         let files = w.redis.dir().join("appendonlydir");
         copy(&files, kept.path());
-        tokio::time::sleep(Duration::from_millis(back_ms)).await;
+        w.wait(job, limit, |_| creates() >= (before + forgotten).min(400)).await;
         w.redis.kill();
         copy(kept.path(), &files);
         w.redis.restart().unwrap();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
+use tokio::sync::Semaphore;
 use worker::engine::remotes::{Activities, Ended, RemoteLimits, Remotes};
 use worker::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use worker::gate::{Gate, Permit, Verdict};
@@ -55,6 +56,8 @@ pub struct Toy {
     pub ledger: Arc<Mutex<Ledger>>,
     pub limits: RemoteLimits,
     pub activity_time: Duration,
+    /// Creates that are seen to; others get no answer until there are more.
+    answers: Arc<Semaphore>,
 }
 
 impl Toy {
@@ -69,7 +72,19 @@ impl Toy {
                 concurrency: 50,
             },
             activity_time: Duration::from_millis(200),
+            answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         }
+    }
+
+    /// From so many creates on it does not answer, until it is told to.
+    pub fn stopping_after(mut self, creates: usize) -> Self {
+        self.answers = Arc::new(Semaphore::new(creates));
+        self
+    }
+
+    /// It answers everything from now on.
+    pub fn answer(&self) {
+        self.answers.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
     pub fn fault(&self, name: &str, nth: u32, fault: Fault) {
@@ -265,6 +280,8 @@ impl Executor for Create {
             task.secret.as_ref().unwrap().expose(),
             format!("secret-of-{}", task.input.index)
         );
+        let answers = self.toy(cx).answers;
+        answers.acquire().await.expect("never closed").forget();
         let began = Instant::now();
         if self.toy(cx).ledger.lock().unwrap().down {
             permit.report(Verdict::Unreachable, began.elapsed());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::job::{JobStatus, TaskStatus};
-use shared::store::model::TaskFilter;
+use shared::store::model::{JobView, TaskFilter};
 use testkit::harness::resp::Resp;
 
 use crate::toy::{Fault, Toy, Toys};
@@ -115,19 +115,34 @@ async fn a_killed_redis_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_worker_hands_back_and_counts_as_no_crash() {
-    let (t, toys) = toy(60.0);
-    let mut w = World::with(toys, 2, |e| e.shutdown_grace = Duration::from_secs(2)).await;
-    // in flight is what takes six seconds: far more than can be finished in time
+    let t = Toy::new("c1", 200.0).stopping_after(20);
+    let mut w = World::with(Toys([(1, t.clone())].into()), 2, |e| {
+        e.shutdown_grace = Duration::from_secs(8);
+        // so that nothing is taken over because a machine is slow
+        e.lock_ttl = Duration::from_secs(40);
+        // of the sixty batches neither can have all
+        e.slots = 36;
+    })
+    .await;
     let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 300 }))).await;
-    w.wait(job, Duration::from_secs(30), |v| v.counts.completed >= 20).await;
+    // more than can be under way at once, 50 calls
+    let enough = |_: &JobView| w.workers[0].core.active.len() >= 15;
+    w.wait(job, Duration::from_secs(30), enough).await;
     let leaving = w.workers.remove(0);
+    let core = leaving.core.clone();
+    let toy = t.clone();
+    tokio::spawn(async move {
+        // nothing could be finished in time
+        core.give_back.cancelled().await;
+        toy.answer();
+    });
     worker::engine::drain::run(&leaving.core).await;
     assert!(leaving.core.active.is_empty(), "it still holds something");
     assert!(
         leaving.core.metrics.batches_released.get() > 0,
         "nothing was handed back"
     );
-    let v = w.ended(job).await;
+    let v = w.wait(job, Duration::from_secs(100), |v| v.status.is_terminal()).await;
     check_sums(&v);
     let l = t.ledger.lock().unwrap();
     assert_eq!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::job::JobStatus;
 use shared::store::Writer;
+use shared::store::model::Flag;
 
 use crate::toy::{Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
@@ -48,16 +49,24 @@ async fn of_two_jobs_at_once_one_makes_it_all_and_the_other_finds_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_held_for_long_looks_again_before_it_goes_on() {
-    let (t, toys) = toy(40.0);
-    let w = World::start(toys, 2).await;
+    let t = Toy::new("c1", 200.0).stopping_after(40);
+    let w = World::start(Toys([(1, t.clone())].into()), 2).await;
     let tenant = World::tenant();
     let held = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
-    w.wait(held, SOON, |v| v.counts.completed >= 10).await;
+    let creates = || t.ledger.lock().unwrap().creates;
+    w.wait(held, SOON, |_| creates() == 40).await;
     w.store.pause(&tenant, held, "a person").await.unwrap();
+    // no call begins any more, and those under way (50 at once) are answered
+    w.wait(held, SOON, |_| {
+        let runs = w.workers.iter().flat_map(|w| w.core.active.all());
+        runs.into_iter().all(|run| *run.flag.borrow() == Flag::Held)
+    })
+    .await;
+    t.answer();
     w.wait(held, SOON, |_| w.workers.iter().all(|w| w.core.active.is_empty()))
         .await;
-    let unsent = 150 - t.ledger.lock().unwrap().creates;
-    assert!(unsent > 20, "it was held too late: {unsent} were left to be sent");
+    let unsent = 150 - creates();
+    assert!(unsent >= 60, "it was held too late: {unsent} were left to be sent");
     // its claim runs out
     let writer = Writer {
         job: held,

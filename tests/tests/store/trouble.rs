@@ -127,6 +127,12 @@ async fn a_full_server_is_told_from_one_that_is_away() {
     tell(&mut c, &["CONFIG", "SET", "maxmemory", "1"]).await;
     let e = store.submit(&job()).await.unwrap_err();
     assert!(matches!(e, StoreError::OutOfMemory), "{e:?}");
+    let new = job();
+    let e = store
+        .stage_input(&new.tenant, new.id, 0, vec![1], vec![2])
+        .await
+        .unwrap_err();
+    assert!(matches!(e, StoreError::OutOfMemory), "{e:?}");
     assert!(store.never_failed(), "the connection is well");
     tell(&mut c, &["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(store.submit(&job()).await.unwrap(), Submitted::Accepted);

@@ -19,7 +19,7 @@ pub struct ControllerLabel {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct CallLabels {
     pub controller: String,
-    /// `answered` `throttled` `server_error` `unreachable` `no_reply`
+    /// `answered` `throttled` `server_error` `unreachable` `no_reply` `no_login`
     pub result: &'static str,
 }
 

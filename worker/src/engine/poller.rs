@@ -132,10 +132,9 @@ async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace
         return Ok(Some(pace));
     }
     pace.quiet = quiet;
-    let all = core.store.pending(limiter).await?;
+    let live = core.store.pending(limiter).await?;
     let now = now_ms();
     let give_up = core.settings.poll_give_up().as_millis() as u64;
-    let live = all;
     let oldest_ms = live.values().map(|a| now.saturating_sub(a.since_ms)).max().unwrap_or(0);
     let throttle = core.throttle_for(limits.clone());
     let gate = SharedGate {

@@ -114,13 +114,14 @@ impl Run {
             self.intended.remove(&at);
             let (executor, cx, task) = (self.executor.clone(), self.cx.clone(), self.batch.tasks[at].clone());
             let (core, held) = (self.core.clone(), self.held.clone());
-            core.metrics.tasks_sent.inc();
-            core.metrics.task_retries.inc_by(u64::from(self.batch.is_repeated(at)));
+            let is_repeated = self.batch.is_repeated(at);
             flying.spawn(async move {
                 // the intent may have taken longer than the lease
                 if held.lost.is_cancelled() || !core.lease.is_valid() {
                     return (at, Sent::Failed(CallError::from(GateClosed::LeaseLost)));
                 }
+                core.metrics.tasks_sent.inc();
+                core.metrics.task_retries.inc_by(u64::from(is_repeated));
                 (at, executor.send(&cx, &task, permit).await)
             });
         }
