@@ -12,7 +12,7 @@ use super::scripts::{self, Args};
 use super::{Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
 
-/// Names sent with one call, at most.
+/// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
 const NAMES_MAX: usize = 1000;
 /// Of a name's hash: 100,000 names clash with a chance of one in 10^14, and two that clash only wait for each other.
 const HASH_BYTES: usize = 10;
@@ -36,8 +36,8 @@ pub enum NamesClaimed {
     Ours,
     /// Only now: another job may have written them meanwhile.
     New,
-    /// Another phase has at least one; of this call's names nothing was claimed.
-    Taken(Writer),
+    /// Another phase has at least one, this; of this call's names nothing was claimed.
+    Taken { name: String, by: Writer },
 }
 
 fn hashed(args: &mut Args, names: &[String]) {
@@ -64,13 +64,18 @@ impl Store {
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["OURS"] => {}
                 ["NEW"] => all = NamesClaimed::New,
-                ["TAKEN", other] => {
-                    let parsed = other
-                        .split_once('|')
-                        .and_then(|(job, phase)| Some((job.parse().ok()?, phase.parse().ok()?)));
-                    let (job, phase) =
-                        parsed.ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")))?;
-                    return Ok(NamesClaimed::Taken(Writer { job, phase }));
+                ["TAKEN", other, at] => {
+                    let parsed = || {
+                        let (job, phase) = other.split_once('|')?;
+                        let by = Writer {
+                            job: job.parse().ok()?,
+                            phase: phase.parse().ok()?,
+                        };
+                        let at = at.parse::<usize>().ok()?.checked_sub(1)?;
+                        let name = part.get(at)?.clone();
+                        Some(NamesClaimed::Taken { name, by })
+                    };
+                    return parsed().ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")));
                 }
                 _ => return Err(StoreError::Corrupt(format!("names_claim answered {reply:?}"))),
             }
