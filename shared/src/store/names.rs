@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::model::Waits;
 use super::scripts::{self, Args};
-use super::{Store, StoreError, keys};
+use super::{Partition, Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
 
 /// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
@@ -102,6 +103,21 @@ impl Store {
         let key = keys::limiter(limiter);
         scripts::on_key::<u64>(&self.redis, &key, &scripts::NAMES_RELEASE, args).await?;
         Ok(())
+    }
+
+    /// The job waits for another, or does so no longer (none). Read with the job.
+    pub async fn note_wait(&self, p: Partition, job: JobId, waits: Option<&Waits>) -> Result<(), StoreError> {
+        // only on a hash that exists: a job that has just expired is not brought back
+        const NOTE: &str = "#!lua flags=allow-oom\nif redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'waits', ARGV[1]) end";
+        let key = p.job(job);
+        let text = waits.map(serde_json::to_string).transpose()?;
+        let cmd = match text {
+            Some(text) => redis::cmd("EVAL").arg(NOTE).arg(1).arg(key).arg(text).to_owned(),
+            None => redis::cmd("HDEL").arg(key).arg("waits").to_owned(),
+        };
+        self.redis
+            .run(|mut c| async move { cmd.query_async::<()>(&mut c).await })
+            .await
     }
 
     /// Whether the phase may still write: false when it has ended or its job is gone.

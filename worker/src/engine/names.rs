@@ -67,7 +67,9 @@ impl Run {
         let claimed = claim(&self.core, &self.held, &self.limiter, &names).await?;
         if let NamesClaimed::Taken { by, .. } = claimed {
             tracing::debug!(unit = %self.held.unit, other = %by, "another job writes these names");
-            return Ok(Some(waits::pause_of_batch()));
+            let pause = waits::pause_of_batch();
+            waits::tell(&self.core, &self.spec, &by, pause).await;
+            return Ok(Some(pause));
         }
         // after a takeover: who claimed them anew may have died before it noted that they are to be looked up
         if claimed == NamesClaimed::New || self.is_taken_over {

@@ -18,7 +18,7 @@ use super::facts;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use super::names;
-use super::waits::Waited;
+use super::waits::{self, Waited};
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
 use crate::gate::GateClosed;
 use crate::remote::{CallError, NotSent};
@@ -160,6 +160,7 @@ impl Planner {
         if let Some(waited) = Waited::of(claim) {
             // mostly all there is to know: nothing is unsealed for it
             self.claim_names(&limiter, &[waited.name]).await?;
+            waits::tell_over(core, &self.spec).await;
         }
         // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
         for _ in 0..3 {
@@ -222,6 +223,7 @@ impl Planner {
             tracing::info!(unit = %self.unit(), other = %other, "waits: another job writes the same names");
         }
         let pause = waited.pause();
+        waits::tell(&self.core, &self.spec, other, pause).await;
         self.park_with(Some(pause.as_millis() as u64), &[waited.checkpoint()?])
             .await
     }

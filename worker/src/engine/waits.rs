@@ -1,10 +1,12 @@
-//! A phase that waits until another has written the same names: it asks ever more rarely.
+//! A phase that waits until another has written the same names: it asks ever more rarely, and whoever looks at its job is told.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shared::store::StoreError;
-use shared::store::model::Claim;
+use shared::store::model::{Claim, Waits};
+use shared::store::{JobSpec, StoreError, Writer};
+
+use super::core::Core;
 
 /// Field of a plan's checkpoints that holds a [`Waited`].
 pub const WAITED: u32 = 1;
@@ -14,6 +16,9 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(15);
 /// A batch does not count its looks: it waits as if for the third time.
 const LOOKS_OF_A_BATCH: u32 = 3;
+/// What is said of a wait counts for so long beyond its end: the unit may have to queue for a slot.
+const SLACK: Duration = Duration::from_secs(15);
+
 /// What a plan that waits leaves to the next one. Persisted while the phase is planned: fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waited {
@@ -48,6 +53,30 @@ fn pause(looks: u32, jitter: f64) -> Duration {
 /// Before a batch looks again.
 pub fn pause_of_batch() -> Duration {
     pause(LOOKS_OF_A_BATCH, rand::random())
+}
+
+/// Notes that the job waits for another's for about so long. A job of another tenant is not named; a phase that waits for another of its
+/// own job is no news.
+pub async fn tell(core: &Core, spec: &JobSpec, other: &Writer, pause: Duration) {
+    if other.job == spec.id {
+        return;
+    }
+    let told = async {
+        let tenant = core.store.tenant_of(other.job).await?;
+        let job = (tenant.as_ref() == Some(&spec.tenant)).then_some(other.job);
+        let waits = Waits::new(job, pause + SLACK);
+        core.store.note_wait(spec.partition, spec.id, Some(&waits)).await
+    };
+    if let Err(e) = told.await {
+        tracing::debug!(job = %spec.id, error = %e, "not told that it waits for another job");
+    }
+}
+
+/// It waits no longer.
+pub async fn tell_over(core: &Core, spec: &JobSpec) {
+    if let Err(e) = core.store.note_wait(spec.partition, spec.id, None).await {
+        tracing::debug!(job = %spec.id, error = %e, "not told that it goes on; the note runs out");
+    }
 }
 
 #[cfg(test)]
