@@ -286,7 +286,8 @@ pub struct JobBody {
     pub errors: Vec<String>,
     pub error_details: Vec<ErrorDetailView>,
     pub errors_total: u64,
-    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer. Empty in fair weather.
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
+    /// job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
     /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,

@@ -25,7 +25,8 @@ pub struct StatusView {
     pub errors_total: u64,
     /// The tasks that failed, by page.
     pub errors_link: String,
-    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer. Empty in fair weather.
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
+    /// job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
     /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,

@@ -68,7 +68,11 @@ pub fn warnings(job: &JobView) -> Vec<String> {
             job.controller, o.every_s
         )
     });
-    outage.into_iter().collect()
+    let waits = job.waits.as_ref().map(|w| {
+        let other = w.job.map_or_else(|| "another job".to_owned(), |id| format!("job {id}"));
+        format!("waits for {other}, which writes the same names; it goes on by itself")
+    });
+    outage.into_iter().chain(waits).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::keys::Partition;
 use super::model::{
-    Counts, ErrorView, JobFilter, JobView, Outage, Page, PhaseView, ResourceCounts, ResourceView, Scope,
+    Counts, ErrorView, JobFilter, JobView, Outage, Page, PhaseView, ResourceCounts, ResourceView, Scope, Waits,
 };
 use super::outlook::eta;
 use super::{Store, StoreError};
@@ -180,6 +180,11 @@ impl Store {
             .filter(|_| goes_on)
             .and_then(|text| serde_json::from_str::<Outage>(&text).ok())
             .filter(|o| o.until_ms > now_ms());
+        let waits = f
+            .get("waits")
+            .filter(|_| goes_on)
+            .and_then(|text| serde_json::from_str::<Waits>(text).ok())
+            .filter(|w| w.until_ms > now_ms());
         let current = phases
             .iter()
             .find(|ph| ph.status == PhaseStatus::Running)
@@ -203,16 +208,19 @@ impl Store {
             deadline_ms: get(&f, "deadline"),
             counts,
             percent,
-            eta_seconds: match outage {
-                // nobody knows when it is back
-                Some(_) => None,
-                None => eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
+            eta_seconds: match (&outage, &waits) {
+                (None, None) => eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
+                // nobody knows when that is over
+                _ => None,
             },
-            limited_by: match outage {
-                Some(_) => "cool_down",
-                None => limited_by(status, &f, parked, cooling),
+            limited_by: match (&outage, &waits) {
+                (Some(_), _) => "cool_down",
+                // for the end of what another job has under way
+                (None, Some(_)) => "polling",
+                (None, None) => limited_by(status, &f, parked, cooling),
             },
             outage,
+            waits,
             phases,
             current_phase: current,
             resources: resources(&f),

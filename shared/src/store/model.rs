@@ -144,6 +144,23 @@ impl Outage {
     }
 }
 
+/// Another job writes names that this one would write. Persisted with the job: fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Waits {
+    /// Absent: a job of another tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// Forgotten when nobody has said it again by then, milliseconds since the epoch.
+    pub until_ms: u64,
+}
+
+impl Waits {
+    pub fn new(job: Option<JobId>, believed: std::time::Duration) -> Self {
+        let until_ms = super::inspect::now_ms() + believed.as_millis() as u64;
+        Waits { job, until_ms }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct JobView {
     pub id: JobId,
@@ -174,6 +191,8 @@ pub struct JobView {
     pub limited_by: &'static str,
     /// Its controller does not answer; only of a job that would go on otherwise.
     pub outage: Option<Outage>,
+    /// It waits for another job; only of one that would go on otherwise.
+    pub waits: Option<Waits>,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
     pub submitted_by: String,

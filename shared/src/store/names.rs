@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::model::Waits;
 use super::scripts::{self, Args};
-use super::{Store, StoreError, keys};
+use super::{Partition, Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
 
-/// Names sent with one call, at most.
+/// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
 const NAMES_MAX: usize = 1000;
 /// Of a name's hash: 100,000 names clash with a chance of one in 10^14, and two that clash only wait for each other.
 const HASH_BYTES: usize = 10;
@@ -36,8 +37,8 @@ pub enum NamesClaimed {
     Ours,
     /// Only now: another job may have written them meanwhile.
     New,
-    /// Another phase has at least one; of this call's names nothing was claimed.
-    Taken(Writer),
+    /// Another phase has at least one, this; of this call's names nothing was claimed.
+    Taken { name: String, by: Writer },
 }
 
 fn hashed(args: &mut Args, names: &[String]) {
@@ -64,13 +65,18 @@ impl Store {
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["OURS"] => {}
                 ["NEW"] => all = NamesClaimed::New,
-                ["TAKEN", other] => {
-                    let parsed = other
-                        .split_once('|')
-                        .and_then(|(job, phase)| Some((job.parse().ok()?, phase.parse().ok()?)));
-                    let (job, phase) =
-                        parsed.ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")))?;
-                    return Ok(NamesClaimed::Taken(Writer { job, phase }));
+                ["TAKEN", other, at] => {
+                    let parsed = || {
+                        let (job, phase) = other.split_once('|')?;
+                        let by = Writer {
+                            job: job.parse().ok()?,
+                            phase: phase.parse().ok()?,
+                        };
+                        let at = at.parse::<usize>().ok()?.checked_sub(1)?;
+                        let name = part.get(at)?.clone();
+                        Some(NamesClaimed::Taken { name, by })
+                    };
+                    return parsed().ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")));
                 }
                 _ => return Err(StoreError::Corrupt(format!("names_claim answered {reply:?}"))),
             }
@@ -97,6 +103,21 @@ impl Store {
         let key = keys::limiter(limiter);
         scripts::on_key::<u64>(&self.redis, &key, &scripts::NAMES_RELEASE, args).await?;
         Ok(())
+    }
+
+    /// The job waits for another, or does so no longer (none). Read with the job.
+    pub async fn note_wait(&self, p: Partition, job: JobId, waits: Option<&Waits>) -> Result<(), StoreError> {
+        // only on a hash that exists: a job that has just expired is not brought back
+        const NOTE: &str = "#!lua flags=allow-oom\nif redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'waits', ARGV[1]) end";
+        let key = p.job(job);
+        let text = waits.map(serde_json::to_string).transpose()?;
+        let cmd = match text {
+            Some(text) => redis::cmd("EVAL").arg(NOTE).arg(1).arg(key).arg(text).to_owned(),
+            None => redis::cmd("HDEL").arg(key).arg("waits").to_owned(),
+        };
+        self.redis
+            .run(|mut c| async move { cmd.query_async::<()>(&mut c).await })
+            .await
     }
 
     /// Whether the phase may still write: false when it has ended or its job is gone.

@@ -1,9 +1,12 @@
 //! What a job's status and tasks tell a person.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::harness::api::{Api, has_ended};
+use testkit::harness::wait_until;
 
-use crate::world::{TIMEOUT, World};
+use crate::world::{TIMEOUT, World, resources};
 
 /// Names of all members, at any depth.
 fn names<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -133,4 +136,58 @@ async fn a_controller_that_fails_in_the_middle_of_a_job_is_told() {
     let warning = told(&world, &job).await;
     assert!(warning.contains(": the controller failed (503)"), "{warning}");
     assert!(logged(&world, "the controller does not answer") >= 1);
+}
+
+/// Calls to the controller once there are none within three seconds, in which a job that waits looks at least once.
+async fn calls_at_rest(world: &World) -> u64 {
+    let now = async || {
+        let counts = world.counts().await;
+        ["reads", "writes", "polls"]
+            .map(|kind| counts[kind].as_u64().unwrap())
+            .iter()
+            .sum::<u64>()
+    };
+    let rest = wait_until("calls to stop", TIMEOUT, async || {
+        let before = now().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        (now().await == before).then_some(before)
+    });
+    rest.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_another_says_so_and_calls_nobody() {
+    let world = World::new(300, 6000, 2).await;
+    let api = &world.fleet.api;
+    let first = world.import().await;
+    world.written(60).await;
+    assert_eq!(api.steer(&first, "pause").await.unwrap().0, 200);
+    let second = world.import().await;
+    let is_told = |job: &Value| !job["warnings"].as_array().unwrap().is_empty() || has_ended(job);
+    let waits = api.job_until(&second, "to warn", TIMEOUT, is_told).await.unwrap();
+    assert_eq!(
+        waits["warnings"],
+        json!([format!(
+            "waits for job {first}, which writes the same names; it goes on by itself"
+        )])
+    );
+    assert_eq!(
+        (&waits["status"], &waits["limited_by"], &waits["eta_seconds"]),
+        (&json!("RUNNING"), &json!("polling"), &Value::Null),
+        "{waits}"
+    );
+    calls_at_rest(&world).await;
+    let still = api.job(&second).await.unwrap();
+    assert_eq!(still["warnings"], waits["warnings"], "{still}");
+    assert_eq!(logged(&world, "waits: another job"), 1, "once, not with each look");
+
+    assert_eq!(api.steer(&first, "resume").await.unwrap().0, 200);
+    for (job, made) in [(&first, (300, 0)), (&second, (0, 300))] {
+        let ended = world.ended(job).await;
+        world.assert_done(&ended).await;
+        assert_eq!(
+            (resources(&ended, "passphrases"), &ended["warnings"]),
+            (made, &json!([]))
+        );
+    }
 }

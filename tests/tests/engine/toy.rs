@@ -43,6 +43,8 @@ pub struct Ledger {
     pub refused_doubles: u32,
     pub polls: u32,
     pub reads: u32,
+    /// Times an executor was asked for a plan.
+    pub plans: u32,
     /// Connections are refused.
     pub down: bool,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
@@ -242,6 +244,7 @@ impl Executor for Create {
         if let Some(code) = cx.spec.options["refuse"].as_str() {
             return Err(PlanError::Refused(TaskError::new(code, "refused by the test")));
         }
+        self.toy(cx).ledger.lock().unwrap().plans += 1;
         let n = cx.spec.options["n"].as_u64().unwrap_or(0) as u32;
         let tag = cx.spec.options["tag"].as_str().unwrap_or("");
         let name = |index| format!("{}{tag}{index}", self.prefix);

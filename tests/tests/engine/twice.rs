@@ -1,13 +1,14 @@
 //! Two jobs that would make the same things.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
-use shared::job::JobStatus;
+use shared::job::{JobStatus, PhaseStatus};
 use shared::store::Writer;
-use shared::store::model::Flag;
+use shared::store::model::{Flag, JobView};
 
-use crate::toy::{Toy, Toys};
+use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -84,6 +85,52 @@ async fn a_job_held_for_long_looks_again_before_it_goes_on() {
     assert_eq!(created[0] + created[1], 300, "{created:?}");
     let l = t.ledger.lock().unwrap();
     assert_eq!((l.things.len(), l.creates, l.refused_doubles), (300, 300, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_another_says_so_and_is_not_planned_each_time() {
+    let (t, toys) = toy(40.0);
+    // its batch keeps all its names for some 12 s
+    t.fault("a0", 0, Fault::NeverEnds);
+    let w = World::with(toys, 2, |e| e.poll_attempts_max = 24).await;
+    let first = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 100 }))).await;
+    w.wait(first, SOON, |v| v.counts.completed >= 10).await;
+    let plans = || t.ledger.lock().unwrap().plans;
+    let before = plans();
+
+    let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 160 }))).await;
+    let mut looks = HashSet::new();
+    while looks.len() < 3 {
+        let is_news = |v: &JobView| v.waits.as_ref().is_some_and(|w| !looks.contains(&w.until_ms));
+        let v = w.wait(second, SOON, is_news).await;
+        let waits = v.waits.unwrap();
+        assert_eq!(
+            (v.status, v.limited_by, v.eta_seconds, waits.job),
+            (JobStatus::Running, "polling", None, Some(first))
+        );
+        looks.insert(waits.until_ms);
+    }
+    assert_eq!(plans() - before, 1, "the name that was taken tells enough");
+    let mut of_others = w.job(definition(TWO_PHASES), 1, json!({ "n": 3 }));
+    of_others.tenant = "other".parse().unwrap();
+    w.submit(&of_others).await;
+    let waits = loop {
+        let v = w.store.job(&of_others.tenant, of_others.id).await.unwrap().unwrap();
+        assert!(!v.status.is_terminal());
+        if let Some(waits) = v.waits {
+            break waits;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(waits.job, None, "another tenant's job is nobody's business");
+
+    let is_planned = |v: &JobView| v.phases[0].counts.tasks > 0 && v.phases[0].status == PhaseStatus::Running;
+    let v = w.wait(second, SOON, is_planned).await;
+    assert_eq!(v.waits, None, "{v:#?}");
+    for job in [first, second] {
+        assert_eq!(w.ended(job).await.status, JobStatus::Completed);
+    }
+    assert_eq!(t.ledger.lock().unwrap().refused_doubles, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use shared::id::{JobId, PhaseId};
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::secret::SecretString;
-use shared::store::{JobSpec, Partition, StoreError};
+use shared::store::{JobSpec, Partition, StoreError, Writer};
 use shared::workflow::catalog;
 use testkit::sim::{Handle, Settings, Simulator};
 use worker::executors::clients::Clients;
@@ -158,9 +158,15 @@ impl TaskSink for Sink {
         Ok(())
     }
 
-    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
+    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
         if self.is_taken {
-            return Err(PlanError::NamesTaken);
+            return Err(PlanError::NamesTaken {
+                name: names[0].clone(),
+                by: Writer {
+                    job: JobId::generate(),
+                    phase: "another".parse().unwrap(),
+                },
+            });
         }
         Ok(())
     }

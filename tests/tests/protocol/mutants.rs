@@ -128,6 +128,7 @@ const MUTANTS: &[Mutant] = &[
     m("polling is never given up", "poll_lease", "then c('DEL', L..'poller') end", "then end", l::one_poller),
     m("two writers of a name", "names_claim", "if has == 1 then return", "if false then return", n::one_writer),
     m("who is refused keeps a part", "names_claim", "for _, w in ipairs(c('ZRANGE', W, 0, -1)) do", "c('SADD', L..'names:'..who, unpack(ARGV, 3)) for _, w in ipairs(c('ZRANGE', W, 0, -1)) do", n::one_writer),
+    m("another name is told than the one taken", "names_claim", "tostring(i)", "'1'", n::one_writer),
     m("names are never free again", "names_release", "c('SREM', L..'names:'..who, unpack(ARGV, 2))", "", n::one_writer),
     m("one name given back gives all back", "names_release", "left = c('SCARD', L..'names:'..who)", "", n::one_writer),
     m("a writer stays when it has nothing", "names_release", "if left == 0 then", "if false then", n::one_writer),

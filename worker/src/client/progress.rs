@@ -175,7 +175,11 @@ fn pace(job: &Job, per_second: Option<f64>) -> String {
 /// Time left, where somebody can tell, and what holds a running job back.
 pub fn outlook(job: &Job, per_second: Option<f64>) -> Vec<String> {
     if !job.warnings.is_empty() {
-        return vec!["waiting for the controller, which does not answer".to_owned()];
+        let why = match job.limited_by.as_deref() {
+            Some("polling") => "waiting for another job, which writes the same names",
+            _ => "waiting for the controller, which does not answer",
+        };
+        return vec![why.to_owned()];
     }
     let left = job.summary.total_tasks.saturating_sub(job.summary.settled());
     let own_guess = per_second.filter(|r| *r > 0.0).map(|r| (left as f64 / r).ceil() as u64);
@@ -280,6 +284,12 @@ mod tests {
         assert_eq!(
             pace(&job, Some(2.0)),
             "(60 %), 2.0/s, waiting for the controller, which does not answer"
+        );
+        job.warnings = vec!["waits for job 1, which writes …".to_owned()];
+        job.limited_by = Some("polling".to_owned());
+        assert_eq!(
+            pace(&job, None),
+            "(60 %), waiting for another job, which writes the same names"
         );
     }
 

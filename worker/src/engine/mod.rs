@@ -21,6 +21,7 @@ mod sending;
 mod settling;
 mod committer;
 mod names;
+mod waits;
 mod unreadable;
 pub mod reader;
 pub mod heartbeat;

@@ -14,13 +14,12 @@ use super::active::Held;
 use super::batch::Mode;
 use super::core::{Core, now_ms, persist};
 use super::executor::{Aborted, Run};
+use super::waits;
 
 /// After the last claim writes may begin for so long.
 const SEND_FOR: Duration = Duration::from_secs(60);
 /// Beyond the end of the last activity: `SEND_FOR` and the longest call fit in.
 const RESERVE: Duration = Duration::from_secs(120);
-/// Between two looks at a name that another job has.
-pub const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A claim that nobody keeps alive ends when everything that was sent under it has ended or is given up.
 fn ttl(settings: &EngineSettings) -> Duration {
@@ -37,19 +36,22 @@ pub fn writer(held: &Held) -> Writer {
 /// Claims; where another phase has one of the names, sees whether that one is still at work.
 pub async fn claim(core: &Core, held: &Held, limiter: &str, names: &[String]) -> Result<NamesClaimed, StoreError> {
     let (store, ttl, writer) = (&core.store, ttl(&core.settings), writer(held));
-    let claimed = persist!(
-        core,
-        "names",
-        held.lost,
-        store.claim_names(limiter, &writer, ttl, names)
-    )?;
-    if let NamesClaimed::Taken(other) = &claimed
-        && !store.is_writing(other).await?
-    {
+    loop {
+        let claimed = persist!(
+            core,
+            "names",
+            held.lost,
+            store.claim_names(limiter, &writer, ttl, names)
+        )?;
+        let NamesClaimed::Taken { by, .. } = &claimed else {
+            return Ok(claimed);
+        };
+        if persist!(core, "is_writing", held.lost, store.is_writing(by))? {
+            return Ok(claimed);
+        }
         // it was cut short, or a worker died between its last commit and giving the names back
-        store.release_all_names(limiter, other).await?;
+        persist!(core, "names", held.lost, store.release_all_names(limiter, by))?;
     }
-    Ok(claimed)
 }
 
 impl Run {
@@ -66,9 +68,11 @@ impl Run {
             return Ok(None);
         }
         let claimed = claim(&self.core, &self.held, &self.limiter, &names).await?;
-        if let NamesClaimed::Taken(other) = claimed {
-            tracing::debug!(unit = %self.held.unit, other = %other, "another job writes these names");
-            return Ok(Some(ASK_AGAIN));
+        if let NamesClaimed::Taken { by, .. } = claimed {
+            tracing::debug!(unit = %self.held.unit, other = %by, "another job writes these names");
+            let pause = waits::pause_of_batch();
+            waits::tell(&self.core, &self.spec, &by, pause).await;
+            return Ok(Some(pause));
         }
         // after a takeover: who claimed them anew may have died before it noted that they are to be looked up
         if claimed == NamesClaimed::New || self.is_taken_over {

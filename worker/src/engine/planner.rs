@@ -8,7 +8,7 @@ use shared::blob;
 use shared::id::Unit;
 use shared::secret::SecretString;
 use shared::store::model::{Claim, ErrorView, Fenced, Flag, PlanCommitted};
-use shared::store::{JobSpec, NamesClaimed, Partition, StoreError};
+use shared::store::{JobSpec, NamesClaimed, Partition, StoreError, Writer};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
@@ -18,6 +18,7 @@ use super::facts;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use super::names;
+use super::waits::{self, Waited};
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
 use crate::gate::GateClosed;
 use crate::remote::{CallError, NotSent};
@@ -25,6 +26,9 @@ use crate::remote::{CallError, NotSent};
 /// Bytes of blobs sent with one `plan_put`: one call stays well under a millisecond of the server's time.
 const PUT_BYTES_MAX: usize = 512 << 10;
 const PUT_BATCHES_MAX: usize = 50;
+/// Names claimed with one call: each is looked for among those of every phase that writes. A part is as good as none here: what was
+/// claimed before one that is taken is given back.
+const CLAIMED_AT_ONCE: usize = 100;
 /// Tasks of a job's phase, at most.
 const TASKS_MAX: u64 = 100_000;
 /// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
@@ -94,12 +98,7 @@ pub async fn run(
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
         Err(PlanError::Elsewhere(why)) => Err(Aborted::Unreadable(why)),
-        // as often as it takes, until the job's time is over
-        Err(PlanError::NamesTaken) => {
-            let jitter = names::ASK_AGAIN.mul_f64(rand::random());
-            let wait = (names::ASK_AGAIN + jitter).as_millis() as u64;
-            planner.park(Some(wait), attempts(claim)).await
-        }
+        Err(PlanError::NamesTaken { name, by }) => planner.wait_for_names(claim, name, &by).await,
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
         // nothing that could be mended by trying less often: until there is room, or the job's time is over
         Err(PlanError::Store(StoreError::OutOfMemory)) => {
@@ -160,6 +159,11 @@ impl Planner {
                 spec: self.spec.clone(),
             }),
         };
+        if let Some(waited) = Waited::of(claim) {
+            // mostly all there is to know: nothing is unsealed for it
+            self.claim_names(&limiter, &[waited.name]).await?;
+            waits::tell_over(core, &self.spec).await;
+        }
         // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
         for _ in 0..3 {
             let mut sink = Sink {
@@ -195,6 +199,35 @@ impl Planner {
             // another build of the worker may have it: the job is held, not failed
             PlanError::Elsewhere(format!("this worker has no executor `{}`", self.phase.executor))
         })
+    }
+
+    async fn claim_names(&self, limiter: &str, wanted: &[String]) -> Result<(), PlanError> {
+        let (core, held) = (&self.core, &self.held);
+        match names::claim(core, held, limiter, wanted).await? {
+            NamesClaimed::Ours | NamesClaimed::New => Ok(()),
+            NamesClaimed::Taken { name, by } => {
+                // one that waits has nothing, or two could wait for each other
+                let writer = names::writer(held);
+                persist!(core, "names", held.lost, core.store.release_all_names(limiter, &writer))?;
+                Err(PlanError::NamesTaken { name, by })
+            }
+        }
+    }
+
+    /// Puts the plan aside until the other may have ended: as often as it takes, until the job's time is over.
+    async fn wait_for_names(&self, claim: &Claim, name: String, other: &Writer) -> Result<(), Aborted> {
+        let before = Waited::of(claim).map_or(0, |w| w.looks);
+        let waited = Waited {
+            name,
+            looks: before.saturating_add(1),
+        };
+        if before == 0 {
+            tracing::info!(unit = %self.unit(), other = %other, "waits: another job writes the same names");
+        }
+        let pause = waited.pause();
+        waits::tell(&self.core, &self.spec, other, pause).await;
+        self.park_with(Some(pause.as_millis() as u64), &[waited.checkpoint()?])
+            .await
     }
 
     async fn publish(&self, batches: u32, tasks: u64, facts: Option<&Value>, skipped: bool) -> Result<(), PlanError> {
@@ -289,13 +322,17 @@ impl Planner {
 
     /// Puts the plan aside; none: until the job is resumed. `attempt`: plans that failed so far; waits for a controller do not count.
     async fn park(&self, delay_ms: Option<u64>, attempt: u32) -> Result<(), Aborted> {
-        let tried = [(ATTEMPTS, attempt.to_string())];
+        self.park_with(delay_ms, &[(ATTEMPTS, attempt.to_string())]).await
+    }
+
+    /// `checkpoints`: what changes of them.
+    async fn park_with(&self, delay_ms: Option<u64>, checkpoints: &[(u32, String)]) -> Result<(), Aborted> {
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         persist!(
             self.core,
             "park",
             held.lost,
-            store.park(p, &held.unit, &held.token, delay_ms, 1, &tried)
+            store.park(p, &held.unit, &held.token, delay_ms, 1, checkpoints)
         )?;
         Ok(())
     }
@@ -377,16 +414,10 @@ impl Sink<'_> {
 #[async_trait]
 impl TaskSink for Sink<'_> {
     async fn claim(&mut self, wanted: Vec<String>) -> Result<(), PlanError> {
-        let (core, held) = (&self.p.core, &self.p.held);
-        match names::claim(core, held, self.limiter, &wanted).await? {
-            NamesClaimed::Ours | NamesClaimed::New => Ok(()),
-            NamesClaimed::Taken(other) => {
-                // one that waits has nothing, or two could wait for each other
-                core.store.release_all_names(self.limiter, &names::writer(held)).await?;
-                tracing::info!(unit = %self.p.unit(), other = %other, "waits: another job writes the same names");
-                Err(PlanError::NamesTaken)
-            }
+        for part in wanted.chunks(CLAIMED_AT_ONCE) {
+            self.p.claim_names(self.limiter, part).await?;
         }
+        Ok(())
     }
 
     async fn push(&mut self, task: Task) -> Result<(), PlanError> {

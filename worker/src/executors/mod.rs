@@ -12,7 +12,7 @@ use shared::id::PhaseId;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
-use shared::store::{JobSpec, StoreError};
+use shared::store::{JobSpec, StoreError, Writer};
 
 use crate::gate::{Gate, GateClosed, Permit};
 use crate::remote::CallError;
@@ -74,9 +74,9 @@ pub enum PlanError {
     /// This build can't plan it, another may: the job is held with this reason.
     #[error("{0}")]
     Elsewhere(String),
-    /// Another job writes what this phase would: planned again when that has ended.
+    /// Another phase, mostly of another job, writes what this one would, at least `name`: planned again when that has ended.
     #[error("another job writes the same names")]
-    NamesTaken,
+    NamesTaken { name: String, by: Writer },
     /// Somebody else plans it now.
     #[error("the plan was taken over")]
     Lost,
