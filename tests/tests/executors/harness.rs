@@ -303,6 +303,7 @@ impl<'w> Job<'w> {
         for _ in 0..ATTEMPTS {
             let (ours, done) = match executor.send(cx, task, Permit::unlimited()).await {
                 Sent::Done(outcome) => return outcome,
+                Sent::Unconfirmed => (true, true),
                 Sent::Accepted {
                     request_id,
                     resource_id,

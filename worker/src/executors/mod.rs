@@ -98,6 +98,8 @@ pub enum Sent {
     },
     /// Done at once.
     Done(Outcome),
+    /// Taken, with nothing to ask after: it is looked for until it can be seen, and never sent again.
+    Unconfirmed,
     Failed(CallError),
 }
 
