@@ -42,7 +42,7 @@ impl Differences {
         !self.is_empty() && self.0.iter().all(|d| d.field == field)
     }
 
-    fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
+    pub(super) fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
         if found != wanted {
             let shown = |v: Option<String>| v.map_or("none".to_owned(), |v| clip(&v));
             self.0.push(Difference {
