@@ -226,6 +226,11 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// What the plan of the import tells the people who asked for it.
+    pub fn warnings(&self) -> Vec<String> {
+        serde_json::from_value(self.spec.input["plan"]["warnings"].clone()).unwrap_or_default()
+    }
+
     fn context(&self, phase: &str) -> (Context, Arc<dyn Executor>) {
         let phase = self
             .spec
@@ -285,6 +290,16 @@ impl<'w> Job<'w> {
             facts,
             task_facts,
         }
+    }
+
+    /// The phases before the passphrases, with policies; those that make and attach them.
+    pub async fn run_policies(&self) -> (Phase, Phase) {
+        for phase in ["parse_validate", "create_identity_groups", "create_dpsk_pools"] {
+            let ended = self.run(phase).await;
+            let failed: Vec<_> = ended.outcomes.iter().filter_map(|o| o.error.as_ref()).collect();
+            assert!(failed.is_empty(), "{phase}: {failed:?}");
+        }
+        (self.run("create_policy_sets").await, self.run("attach_policies").await)
     }
 
     /// Every phase but the optional ones; the phase of the passphrases and that of the audit.
