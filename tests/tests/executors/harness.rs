@@ -357,6 +357,7 @@ impl<'w> Job<'w> {
             match self.read_back(cx, executor, task, ours, done).await {
                 Found::Present(outcome) => return outcome,
                 Found::Absent => {}
+                Found::Unfinished => panic!("never whole"),
             }
         }
         Outcome::failed(index, last)
@@ -365,12 +366,16 @@ impl<'w> Job<'w> {
     /// Until it is found; what may only be on its way has as long as an activity takes. `done`: it is reported done.
     async fn read_back(&self, cx: &Context, executor: &dyn Executor, task: &Task, ours: bool, done: bool) -> Found {
         let patience = if done { PATIENCE } else { Duration::from_millis(200) };
-        let deadline = Instant::now() + patience;
+        let begun = Instant::now();
+        let deadline = begun + patience;
         loop {
             let mut found = executor.read_back(cx, &[(task, ours)]).await.unwrap();
             assert_eq!(found.len(), 1);
             match found.remove(0) {
                 Found::Absent if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(10)).await,
+                Found::Unfinished if Instant::now() < begun + PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
                 found => return found,
             }
         }

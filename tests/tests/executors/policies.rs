@@ -218,6 +218,22 @@ async fn a_policy_that_can_not_be_seen_when_its_reply_was_lost_is_refused_the_se
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_found_half_made_after_a_lost_reply_is_not_sent_again() {
+    // seen at once, and answering later than lost writes are looked for
+    let world = World::with(Settings {
+        activity_ms: (1_000, 1_000),
+        ..Settings::quick()
+    });
+    radius(&world, &["gold"]);
+    let cut = json!({"operation": "create_policy", "nth": [1], "kind": "cut_after_apply"});
+    world.sim.post("faults", &json!({"rules": [cut]}));
+    let data = export(json!([dpsk("anna_gold", json!({}))]));
+    let (made, attached) = world.job(data, with_policies()).run_policies().await;
+    assert!(made.all("created") && fails(&attached).is_empty(), "{:?}", fails(&made));
+    assert_eq!(world.sim.counts(TENANT)["duplicates"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_suffixes_that_resolve_to_one_policy_name_are_kept_apart_and_told() {
     let world = World::start();
     radius(&world, &["gold", "Gold"]);

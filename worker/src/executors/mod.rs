@@ -108,6 +108,8 @@ pub enum Sent {
 pub enum Found {
     /// Not there.
     Absent,
+    /// There, and still being made: it is looked for until it is whole, and never sent again.
+    Unfinished,
     /// There; the outcome says whether it fits.
     Present(Outcome),
 }

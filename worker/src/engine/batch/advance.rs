@@ -335,6 +335,7 @@ impl Batch {
         };
         match (found, doubt) {
             (Found::Present(o), _) => Some(self.done(at, o, tries, request_id, now_ms)),
+            (Found::Unfinished, _) => Some(self.unfinished(at, tries, now_ms)),
             (Found::Absent, _) if tries.taken_ms > 0 => Some(self.not_seen_yet(at, tries, now_ms)),
             (Found::Absent, Doubt::GaveUp) => {
                 // its activity may still be at work: sending again could make it twice

@@ -1,5 +1,5 @@
 //! Writes that were taken with nothing to ask after: neither a request id nor an end. Only looking tells what became of one, and it
-//! can't be seen at first; so it is looked for with pauses, as long as an activity would be waited for. Then nobody knows.
+//! can't be seen at first, or not whole; so it is looked for with pauses, as long as an activity would be waited for. Then nobody knows.
 
 use shared::job::TaskStatus;
 use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
@@ -21,7 +21,13 @@ impl Batch {
         self.look_later(at, taken, now_ms + FIRST_LOOK_MS)
     }
 
-    /// It was looked for and not found.
+    /// It was found, still being made: whoever sent it, it was taken.
+    pub(super) fn unfinished(&mut self, at: usize, tries: Tries, now_ms: u64) -> Checkpoint {
+        let taken_ms = if tries.taken_ms == 0 { now_ms } else { tries.taken_ms };
+        self.not_seen_yet(at, Tries { taken_ms, ..tries }, now_ms)
+    }
+
+    /// It was looked for and not found, or not whole.
     pub(super) fn not_seen_yet(&mut self, at: usize, tries: Tries, now_ms: u64) -> Checkpoint {
         if !self.is_given_up(&tries, now_ms) {
             return self.look_later(at, tries, now_ms + LOOK_AGAIN_MS);
@@ -29,7 +35,7 @@ impl Batch {
         let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
         o.error = Some(TaskError::new(
             "NEVER_SEEN",
-            "the controller accepted it, gave nothing to ask after, and never showed it",
+            "the controller accepted it, gave nothing to ask after, and never showed it whole",
         ));
         self.done(at, o, tries, None, now_ms)
     }
@@ -123,6 +129,28 @@ mod tests {
             (outcome.status, outcome.error.unwrap().code.as_str()),
             (TaskStatus::Unknown, "NEVER_SEEN")
         );
+    }
+
+    #[test]
+    fn what_is_found_half_made_is_not_sent_again() {
+        let mut b = batch(&[]);
+        b.mark_sent(0, 1_000);
+        let lost = CallError::Ambiguous {
+            write: true,
+            detail: String::new(),
+        };
+        b.sent(0, Sent::Failed(lost), 1_000, 0.5);
+        for now in (4_000..40_000).step_by(4_000) {
+            b.wake(now);
+            // seen at first, and then not: whatever is found, it was taken
+            let found = if now < 20_000 { Found::Unfinished } else { Found::Absent };
+            assert!(b.uncertain() == [0] && b.is_ours(0), "at {now}");
+            b.found(0, found, now, 0.5);
+            assert!(b.todo().is_empty(), "at {now}");
+        }
+        b.wake(4_000 + GIVE_UP_MS);
+        b.found(0, Found::Unfinished, 4_000 + GIVE_UP_MS, 0.5);
+        assert_eq!(b.outcomes().remove(0).error.unwrap().code, "NEVER_SEEN");
     }
 
     #[test]

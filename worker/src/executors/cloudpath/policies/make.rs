@@ -9,17 +9,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::cloudpath::{ImportPlan, NameConflict, PolicySetSpec, PolicySpec};
-use shared::job::outcome::{Origin, Outcome, TaskError};
+use shared::cloudpath::ImportPlan;
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
-use super::super::compare::{Differences, ambiguous, name_conflict, quoted};
 use super::super::staged::{import_plan, options, policy, sent, unreadable_task};
-use super::found::{self, Conditions};
-use super::{CONDITIONS, POLICY, POLICY_SET, RESPONSE, resource};
+use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy, plan_set};
+use super::found::Conditions;
+use super::{POLICY, POLICY_SET};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -29,46 +28,6 @@ use crate::r1::{R1, Written};
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.create_policy_sets";
-
-/// What a task carries besides its name. Stored in batch blobs: fields are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "t")]
-enum Data {
-    #[serde(rename = "p")]
-    Policy {
-        /// Id and name of the RADIUS attribute group.
-        #[serde(rename = "r")]
-        radius: String,
-        #[serde(rename = "n")]
-        radius_name: String,
-        /// Id of the policy whose response is changed; absent: one is made.
-        #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-        update: Option<String>,
-    },
-    #[serde(rename = "s")]
-    Set {
-        #[serde(rename = "d")]
-        description: String,
-    },
-}
-
-impl Data {
-    fn kind(&self) -> &'static str {
-        match self {
-            Data::Policy { .. } => POLICY,
-            Data::Set { .. } => POLICY_SET,
-        }
-    }
-
-    /// The end of a task whose write was carried out. `id`: of what was made.
-    fn done(&self, task: &TaskInput, id: &str) -> Outcome {
-        let (id, origin) = match self {
-            Data::Policy { update: Some(id), .. } => (id.as_str(), Origin::Updated),
-            _ => (id, Origin::Created),
-        };
-        Outcome::completed(task.index, Some(resource(self.kind(), id, &task.name, origin)))
-    }
-}
 
 /// What is there of the names wanted.
 #[derive(Default)]
@@ -99,160 +58,6 @@ impl There {
     }
 }
 
-/// RADIUS attribute groups, both ways.
-#[derive(Default)]
-struct Radius {
-    ids: HashMap<String, String>,
-    names: HashMap<String, String>,
-}
-
-impl Radius {
-    async fn read(r1: &R1, cx: &Context) -> Result<Self, CallError> {
-        let mut all = Radius::default();
-        let keep = |group: crate::r1::radius::RadiusGroup| {
-            all.names.insert(group.id.clone(), group.name.clone());
-            all.ids.insert(group.name, group.id);
-        };
-        r1.radius_groups().visit(cx.gate.as_ref(), keep).await?;
-        Ok(all)
-    }
-
-    fn named(&self, id: &str) -> String {
-        self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
-    }
-}
-
-/// What one planned object comes to: its data, and its end where nothing is left to be done.
-type Planned = (Data, Option<Outcome>);
-
-/// Pure. `conditions`: of the one that is there.
-fn plan_policy(
-    wanted: &PolicySpec,
-    radius: &Radius,
-    there: &[Policy],
-    conditions: &Conditions,
-    policy: NameConflict,
-) -> Planned {
-    let mut data = Data::Policy {
-        radius: radius.ids.get(&wanted.radius_group).cloned().unwrap_or_default(),
-        radius_name: wanted.radius_group.clone(),
-        update: None,
-    };
-    let failed = |error| Some(Outcome::failed(wanted.index, error));
-    let Some(group) = radius.ids.get(&wanted.radius_group) else {
-        let message = format!(
-            "RADIUS attribute group {} does not exist any more",
-            quoted(&wanted.radius_group)
-        );
-        return (data, failed(TaskError::new("RADIUS_GROUP_MISSING", message)));
-    };
-    let found = match there {
-        [] => return (data, None),
-        [found] => found,
-        several => {
-            let error = ambiguous("adaptive policy", &wanted.name, several.len());
-            return (data, failed(error));
-        }
-    };
-    let differences = found::policy(wanted, group, found, conditions, |id| radius.named(id));
-    let adopted = resource(POLICY, &found.id, &wanted.name, Origin::Adopted);
-    let adopted = Some(Outcome::completed(wanted.index, Some(adopted)));
-    match policy {
-        _ if differences.is_empty() => (data, adopted),
-        NameConflict::Adopt => (data, adopted),
-        NameConflict::Update if !differences.has(CONDITIONS) => {
-            // its pattern is changed where its condition is
-            if !differences.has(RESPONSE) {
-                return (data, adopted);
-            }
-            if let Data::Policy { update, .. } = &mut data {
-                *update = Some(found.id.clone());
-            }
-            (data, None)
-        }
-        _ => (data, failed(name_conflict(&found::object(&wanted.name), &differences))),
-    }
-}
-
-/// Pure.
-fn plan_set(wanted: &PolicySetSpec, index: u32, there: &[PolicySet]) -> Planned {
-    let data = Data::Set {
-        description: wanted.description.clone(),
-    };
-    let outcome = match there {
-        [] => None,
-        [found] => {
-            let resource = resource(POLICY_SET, &found.id, &wanted.name, Origin::Adopted);
-            Some(Outcome::completed(index, Some(resource)))
-        }
-        several => Some(Outcome::failed(
-            index,
-            ambiguous("policy set", &wanted.name, several.len()),
-        )),
-    };
-    (data, outcome)
-}
-
-/// Pure: what reading back says of a policy. `ours`: a write of ours may have made or changed it.
-fn judge_policy(
-    task: &TaskInput,
-    radius: &str,
-    radius_name: &str,
-    update: Option<&str>,
-    there: &[Policy],
-    policy: NameConflict,
-    ours: bool,
-) -> Found {
-    let found = match (there, update) {
-        (_, Some(id)) => there.iter().find(|p| p.id == id),
-        ([], None) => None,
-        ([found], None) => Some(found),
-        (several, None) => {
-            let error = ambiguous("adaptive policy", &task.name, several.len());
-            return Found::Present(Outcome::failed(task.index, error));
-        }
-    };
-    let Some((found, response)) = found.and_then(|f| Some((f, f.on_match_response.as_deref()?))) else {
-        return Found::Absent;
-    };
-    let origin = match (response == radius, update) {
-        (true, _) if !ours => Origin::Adopted,
-        (true, None) => Origin::Created,
-        (true, Some(_)) => Origin::Updated,
-        // the change has not been made (yet)
-        (false, Some(_)) => return Found::Absent,
-        (false, None) if policy == NameConflict::Adopt => Origin::Adopted,
-        (false, None) => {
-            let mut differences = Differences::default();
-            differences.values(RESPONSE, Some(response.to_owned()), Some(radius_name.to_owned()));
-            let error = name_conflict(&found::object(&task.name), &differences);
-            return Found::Present(Outcome::failed(task.index, error));
-        }
-    };
-    let resource = resource(POLICY, &found.id, &task.name, origin);
-    Found::Present(Outcome::completed(task.index, Some(resource)))
-}
-
-/// Pure: what reading back says of a set.
-fn judge_set(task: &TaskInput, description: &str, there: &[PolicySet], ours: bool) -> Found {
-    let outcome = match there {
-        [] => return Found::Absent,
-        [found] => {
-            // one with another description was made by somebody else
-            let as_sent = found.description.as_deref().unwrap_or_default() == description;
-            let origin = if ours && as_sent {
-                Origin::Created
-            } else {
-                Origin::Adopted
-            };
-            let resource = resource(POLICY_SET, &found.id, &task.name, origin);
-            Outcome::completed(task.index, Some(resource))
-        }
-        several => Outcome::failed(task.index, ambiguous("policy set", &task.name, several.len())),
-    };
-    Found::Present(outcome)
-}
-
 pub struct CreatePolicySets {
     clients: Arc<Clients>,
 }
@@ -275,7 +80,9 @@ impl CreatePolicySets {
         let mut there = There::default();
         there.policies(&r1, cx).await?;
         there.sets(&r1, cx).await?;
-        let radius = Radius::read(&r1, cx).await?;
+        let mut radius = Radius::default();
+        let mut groups = r1.radius_groups();
+        groups.visit(cx.gate.as_ref(), |group| radius.add(group)).await?;
         let mut all = Vec::new();
         for wanted in &plan.policies {
             let found = there.policy(&wanted.name);

@@ -1,11 +1,12 @@
 //! Adaptive policies: which RADIUS attributes answer whom.
 //!
 //! `make` makes policies and sets, `attach` gives each policy its condition, each set its policies, and each pool its set, `audit` asks
-//! the sets whom they answer. `found` compares what is there with what is wanted, `whole` asks whether a set does what it should.
+//! the sets whom they answer. `found` and `decide` compare what is there with what is wanted, `whole` asks whether a set does what it should.
 
 pub mod attach;
 mod attach_plan;
 pub mod audit;
+mod decide;
 mod found;
 mod links;
 pub mod make;
