@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use testkit::harness::wait_until;
 
-use crate::world::{REMOTE, World, resources};
+use crate::world::{REMOTE, TIMEOUT, World, resources};
 
 /// The suffixes of all names of an export.
 fn suffixes(export: &Value) -> BTreeSet<String> {
@@ -141,4 +142,44 @@ async fn the_client_command_takes_the_option_and_names_a_missing_radius_group() 
     assert_eq!(code, Some(0), "{said}");
     assert!(world.verdict().await.agrees() && said.contains("COMPLETED"), "{said}");
     assert_eq!(standing(&world).await[3], names.len() + 1);
+}
+
+#[tokio::test]
+async fn workers_killed_among_policies_and_places_double_nothing() {
+    let change = |plan: &mut testkit::harness::Plan| plan.lock_ttl_seconds = Some(15);
+    let mut world = World::with(100, 60_000, 2, change).await;
+    let names = suffixes(&world.export);
+    radius(&world, &names).await;
+    // time to be killed in
+    let slow = [
+        "create_policy",
+        "PUT /policySets/{policySetId}/prioritizedPolicies/{policyId}",
+    ];
+    let rules = slow.map(|operation| json!({"operation": operation, "kind": "slow", "ms": 700}));
+    world.fleet.simulators[0]
+        .faults(json!({ "rules": rules }))
+        .await
+        .unwrap();
+    let options = json!({"include_adaptive_policy_sets": true});
+    let job = world.fleet.api.import(1, &world.export, options).await.unwrap();
+    // a policy, then a place
+    for (part, what) in [(3, "a policy"), (1, "a place")] {
+        let there = wait_until(what, TIMEOUT, async || (standing(&world).await[part] > 0).then_some(()));
+        there.await.unwrap();
+        for worker in world.fleet.running() {
+            world.fleet.workers[worker].process.kill();
+        }
+        world.fleet.add_worker().await.unwrap();
+    }
+    let job = world.ended(&job).await;
+    world.assert_done(&job).await;
+    let [sets, places, assignments, policies, conditions] = standing(&world).await;
+    assert_eq!((policies, conditions, assignments), (names.len(), names.len(), sets));
+    assert_eq!(
+        resources(&job, "policies"),
+        (policies as u64, 0),
+        "what the dead made is ours"
+    );
+    assert_eq!(resources(&job, "prioritized_policies"), (places as u64, 0));
+    assert_eq!(world.counts().await["relinks"], 0);
 }
