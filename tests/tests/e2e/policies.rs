@@ -82,6 +82,36 @@ async fn policies_stand_once_and_a_second_import_writes_nothing() {
 }
 
 #[tokio::test]
+async fn of_two_imports_at_once_one_makes_a_policy_and_the_other_finds_it() {
+    let world = World::new(100, 60_000, 2).await;
+    let names = suffixes(&world.export);
+    radius(&world, &names).await;
+    let options = || json!({"include_adaptive_policy_sets": true});
+    let api = &world.fleet.api;
+    let both = tokio::try_join!(
+        api.import(1, &world.export, options()),
+        api.import(1, &world.export, options())
+    );
+    let both = both.unwrap();
+    let ends = tokio::join!(world.ended(&both.0), world.ended(&both.1));
+    for job in [&ends.0, &ends.1] {
+        // nothing twice, and nothing that had to be refused
+        world.assert_done(job).await;
+    }
+    assert_eq!(world.counts().await["relinks"], 0);
+    let [sets, places, assignments, policies, conditions] = standing(&world).await;
+    assert_eq!((policies, conditions, assignments), (names.len(), names.len(), sets));
+    for (kind, count) in [
+        ("policies", policies),
+        ("policy_sets", sets),
+        ("prioritized_policies", places),
+    ] {
+        let made = resources(&ends.0, kind).0 + resources(&ends.1, kind).0;
+        assert_eq!(made, count as u64, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn replies_are_lost_and_policies_stand_once_all_the_same() {
     let world = World::new(100, 60_000, 2).await;
     let names = suffixes(&world.export);

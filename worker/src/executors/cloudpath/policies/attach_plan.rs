@@ -16,6 +16,7 @@ use super::links::Link;
 use super::{Made, first_assignment, first_place, places, whole};
 use crate::executors::{Context, PlanError, Task, TaskSink};
 use crate::r1::R1;
+use crate::r1::policy::Policy;
 use crate::r1::policy_set::PolicySet;
 
 /// How a policy's condition stands.
@@ -33,6 +34,9 @@ struct Planner<'a> {
     policy: NameConflict,
     made: Made,
     pools: HashMap<u32, Resource>,
+    /// Policies, by id, that have no condition yet.
+    bare: HashSet<String>,
+    sets: Vec<PolicySet>,
     tasks: Vec<TaskInput>,
 }
 
@@ -51,12 +55,15 @@ pub async fn tasks(
         policy,
         made: Made::read(cx, plan).await?,
         pools: made_by(cx, "create_dpsk_pools").await?,
+        bare: HashSet::new(),
+        sets: Vec::new(),
         tasks: Vec::new(),
     };
     sink.claim(planner.names()).await?;
+    planner.look().await?;
     let conditions = planner.conditions().await?;
     planner.places(&conditions).await?;
-    planner.assignments().await?;
+    planner.assignments()?;
     let to_do = planner.tasks.iter().filter(|task| task.preset.is_none()).count();
     for input in planner.tasks {
         sink.push(Task { input, secret: None }).await?;
@@ -116,6 +123,20 @@ impl Planner<'_> {
         });
     }
 
+    /// Counts spare the reading of every policy and set that has just been made: another import may have been there meanwhile, so that
+    /// it was made here does not say that it is bare.
+    async fn look(&mut self) -> Result<(), PlanError> {
+        let (gate, bare) = (self.cx.gate.as_ref(), &mut self.bare);
+        let keep = |policy: Policy| {
+            if policy.conditions_count == Some(0) {
+                bare.insert(policy.id);
+            }
+        };
+        self.r1.policies().visit(gate, keep).await?;
+        self.sets = self.r1.policy_sets().collect(gate).await?;
+        Ok(())
+    }
+
     async fn conditions(&mut self) -> Result<HashMap<u32, Condition>, PlanError> {
         let (plan, mut all) = (self.plan, HashMap::new());
         for spec in &plan.policies {
@@ -125,10 +146,9 @@ impl Planner<'_> {
                 all.insert(index, Condition::Refused);
                 continue;
             };
-            // one we have just made has none
-            let there = match made.origin {
-                Origin::Created => Conditions::default(),
-                _ => Conditions::read(self.r1, self.cx.gate.as_ref(), &made.id).await?,
+            let there = match self.bare.contains(&made.id) {
+                true => Conditions::default(),
+                false => Conditions::read(self.r1, self.cx.gate.as_ref(), &made.id).await?,
             };
             let state = match found::condition(&spec.name, &spec.pattern, &there, self.policy) {
                 Next::Done => {
@@ -172,9 +192,10 @@ impl Planner<'_> {
             };
             let condition = conditions.get(&policy.index).copied();
             if !members.contains_key(&made.id) {
-                let there = match made.origin {
-                    Origin::Created => HashSet::new(),
-                    _ => whole::members(self.r1, self.cx.gate.as_ref(), &made.id).await?,
+                let empty = |set: &PolicySet| set.id == made.id && set.mapped_policy_count == Some(0);
+                let there = match self.sets.iter().any(empty) {
+                    true => HashSet::new(),
+                    false => whole::members(self.r1, self.cx.gate.as_ref(), &made.id).await?,
                 };
                 members.insert(made.id.clone(), there);
             }
@@ -195,12 +216,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    async fn assignments(&mut self) -> Result<(), PlanError> {
+    fn assignments(&mut self) -> Result<(), PlanError> {
         let plan = self.plan;
-        let mut sets: Vec<PolicySet> = Vec::new();
-        if !plan.policy_sets.is_empty() {
-            sets = self.r1.policy_sets().collect(self.cx.gate.as_ref()).await?;
-        }
         for (set, index) in plan.policy_sets.iter().zip(first_assignment(plan)..) {
             let pool_name = plan.pools.get(usize::from(set.pool)).map_or("", |pool| &pool.name);
             let name = format!("{} on {pool_name}", set.name);
@@ -212,7 +229,7 @@ impl Planner<'_> {
                 self.refuse(index, name, error);
                 continue;
             };
-            let now = sets.iter().find(|other| other.is_assigned_to(&pool.id));
+            let now = self.sets.iter().find(|other| other.is_assigned_to(&pool.id));
             let replaces = now.filter(|now| now.id != made.id && self.policy == NameConflict::Update);
             let link = assignment(&pool.id, &made.id, set.index, replaces.map(|now| now.id.clone()));
             let preset = assigned(&link, index, &name, now, self.policy);
