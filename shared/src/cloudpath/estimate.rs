@@ -21,7 +21,7 @@ pub struct Estimate {
     /// link of a pool and activation.
     pub writes: u32,
     /// Reads: about ten, and two sweeps over the passphrases (before and for the audit), 500 a page; with policies, their lists, the
-    /// conditions of each and a dry check for each place in a set; with networks, their lists and the pools of each, twice.
+    /// conditions of each, and for each place in a set its policy's condition and two dry checks; with networks, their lists and the pools of each, twice.
     pub reads: u32,
     /// Seconds, rounded up.
     pub seconds: u64,
@@ -59,13 +59,13 @@ impl Estimate {
             ("attach_policies", policies + places + sets),
             ("create_passphrases", plan.totals.rows),
             ("activate_networks", in_turn),
-            ("audit_results", pools),
+            ("audit_results", pools + sets),
         ];
         let writes = groups + pools + plan.totals.imports + 2 * (policies + sets) + places + in_turn;
         let mut reads = 10 + 2 * plan.totals.imports.div_ceil(PAGE);
         let mut waits = WAIT_SECONDS;
         if sets > 0 {
-            reads += LISTS + policies + places;
+            reads += LISTS + policies + 3 * places + 3 * sets;
             waits += 1.0 + f64::from(sets) * IN_TURN_SECONDS;
         }
         if in_turn > 0 {

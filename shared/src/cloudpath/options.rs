@@ -138,12 +138,6 @@ impl ImportOptions {
             let detail = format!("not available in this version: {what}");
             faults.push(Fault::new(child(AT, name), Code::NotAvailable, detail));
         };
-        if self.include_adaptive_policy_sets {
-            refuse(
-                "include_adaptive_policy_sets",
-                "adaptive policy sets are not created; leave it false",
-            );
-        }
         if !self.just_copy_dpsks {
             refuse("just_copy_dpsks", "networks are not activated; leave it true");
         }
@@ -327,12 +321,8 @@ mod tests {
             .collect();
         assert_eq!(
             refused,
-            [
-                "/options/include_adaptive_policy_sets",
-                "/options/just_copy_dpsks",
-                "/options/ssid_network_map"
-            ]
-            .map(|pointer| (pointer.to_owned(), Code::NotAvailable))
+            ["/options/just_copy_dpsks", "/options/ssid_network_map"]
+                .map(|pointer| (pointer.to_owned(), Code::NotAvailable))
         );
     }
 

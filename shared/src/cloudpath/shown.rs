@@ -13,6 +13,7 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
     match executor {
         "cloudpath.create_dpsk_pools" => &["create_identity_groups"],
         "cloudpath.create_passphrases" => &["create_identity_groups", "create_dpsk_pools"],
+        "cloudpath.attach_policies" => &["create_policy_sets", "create_dpsk_pools"],
         "cloudpath.audit_results" => &["create_dpsk_pools"],
         _ => &[],
     }
@@ -26,6 +27,12 @@ pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, S
         "cloudpath.create_identity_groups" => shown.group(name, data),
         "cloudpath.create_dpsk_pools" => shown.pool(name, data),
         "cloudpath.create_passphrases" => shown.key(name, data),
+        "cloudpath.create_policy_sets" => shown.policy_or_set(name, data),
+        "cloudpath.attach_policies" => shown.attached(data),
+        "cloudpath.audit_results" if data.get("ps").is_some() => shown
+            .with("policy_set", name.into())
+            .with_id("policy_set_id", &data["ps"])
+            .out(),
         "cloudpath.audit_results" => shown.with("pool", name.into()).with_id("pool_id", &data["p"]).out(),
         _ => data.clone(),
     }
@@ -82,6 +89,38 @@ impl Shown<'_> {
             self = self.with(&snake_case(field), value.clone());
         }
         self.with_id("updates_pool_id", &data["u"]).out()
+    }
+
+    fn policy_or_set(self, name: &str, data: &Value) -> Value {
+        let named = self.with("name", name.into());
+        match data["t"].as_str() {
+            Some("p") => named
+                .with("radius_attribute_group", data["n"].clone())
+                .with_id("radius_attribute_group_id", &data["r"])
+                .with_id("updates_policy_id", &data["u"]),
+            Some("s") => named.with("description", data["d"].clone()),
+            _ => named,
+        }
+        .out()
+    }
+
+    fn attached(self, data: &Value) -> Value {
+        match data["t"].as_str() {
+            Some("c") => self
+                .with_named("policy", &data["p"])
+                .with("user_name_matches", data["x"].clone())
+                .with_id("updates_condition_id", &data["u"]),
+            Some("l") => self
+                .with_named("policy", &data["p"])
+                .with_named("policy_set", &data["s"])
+                .with("priority", data["n"].clone()),
+            Some("a") => self
+                .with_named("policy_set", &data["s"])
+                .with_named("pool", &data["g"])
+                .with_id("replaces_policy_set_id", &data["u"]),
+            _ => self,
+        }
+        .out()
     }
 
     fn key(mut self, username: &str, data: &Value) -> Value {
@@ -154,6 +193,43 @@ mod tests {
         let identity = json!({"p": "p-1", "o": {"t": "i", "g": "g-1", "k": "identity-1", "n": "anna"}});
         let identity = shown("cloudpath.create_passphrases", "anna", &identity, &names());
         assert_eq!(identity["identity_group"], "Lobby-IDG");
+    }
+
+    #[test]
+    fn policies_and_what_they_are_attached_to_are_named() {
+        let made = |data: Value| shown("cloudpath.create_policy_sets", "gold-POL", &data, &names());
+        assert_eq!(
+            made(json!({"t": "p", "r": "r-1", "n": "gold"})),
+            json!({"name": "gold-POL", "radius_attribute_group": "gold", "radius_attribute_group_id": "r-1"})
+        );
+        assert_eq!(
+            made(json!({"t": "s", "d": "x"})),
+            json!({"name": "gold-POL", "description": "x"})
+        );
+        let names = HashMap::from(
+            [("p-1", "Lobby-DPSK"), ("y-1", "gold-POL"), ("s-1", "Lobby-PS")]
+                .map(|(id, n)| (id.to_owned(), n.to_owned())),
+        );
+        let attached = |data: Value| shown("cloudpath.attach_policies", "n", &data, &names);
+        assert_eq!(
+            attached(json!({"t": "c", "p": "y-1", "x": "^.*_gold$"})),
+            json!({"policy": "gold-POL", "policy_id": "y-1", "user_name_matches": "^.*_gold$"})
+        );
+        assert_eq!(
+            attached(json!({"t": "l", "s": "s-1", "p": "y-1", "n": 2, "c": true})),
+            json!({"policy": "gold-POL", "policy_id": "y-1", "policy_set": "Lobby-PS", "policy_set_id": "s-1", "priority": 2})
+        );
+        assert_eq!(
+            attached(json!({"t": "a", "g": "p-1", "s": "s-1", "i": 0})),
+            json!({"policy_set": "Lobby-PS", "policy_set_id": "s-1", "pool": "Lobby-DPSK", "pool_id": "p-1"})
+        );
+        let audited = shown(
+            "cloudpath.audit_results",
+            "Lobby-PS",
+            &json!({"ps": "s-1", "i": 0}),
+            &names,
+        );
+        assert_eq!(audited, json!({"policy_set": "Lobby-PS", "policy_set_id": "s-1"}));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod world;
 
 mod death;
 mod imports;
+mod policies;
 mod search;
 mod secrets;
 mod starts;

@@ -252,6 +252,11 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// What the plan of the import tells the people who asked for it.
+    pub fn warnings(&self) -> Vec<String> {
+        serde_json::from_value(self.spec.input["plan"]["warnings"].clone()).unwrap_or_default()
+    }
+
     fn context(&self, phase: &str) -> (Context, Arc<dyn Executor>) {
         let phase = self
             .spec
@@ -324,6 +329,16 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// The phases before the passphrases, with policies; those that make and attach them.
+    pub async fn run_policies(&self) -> (Phase, Phase) {
+        for phase in ["parse_validate", "create_identity_groups", "create_dpsk_pools"] {
+            let ended = self.run(phase).await;
+            let failed: Vec<_> = ended.outcomes.iter().filter_map(|o| o.error.as_ref()).collect();
+            assert!(failed.is_empty(), "{phase}: {failed:?}");
+        }
+        (self.run("create_policy_sets").await, self.run("attach_policies").await)
+    }
+
     /// Every phase but the optional ones; the phase of the passphrases and that of the audit.
     pub async fn run_all(&self) -> (Phase, Phase) {
         for phase in ["parse_validate", "create_identity_groups", "create_dpsk_pools"] {
@@ -340,6 +355,7 @@ impl<'w> Job<'w> {
         for _ in 0..ATTEMPTS {
             let (ours, done) = match executor.send(cx, task, Permit::unlimited()).await {
                 Sent::Done(outcome) => return outcome,
+                Sent::Unconfirmed => (true, true),
                 Sent::Accepted {
                     request_id,
                     resource_id,
@@ -378,6 +394,7 @@ impl<'w> Job<'w> {
             match self.read_back(cx, executor, task, ours, done).await {
                 Found::Present(outcome) => return outcome,
                 Found::Absent => {}
+                Found::Unfinished => panic!("never whole"),
             }
         }
         Outcome::failed(index, last)
@@ -386,12 +403,16 @@ impl<'w> Job<'w> {
     /// Until it is found; what may only be on its way has as long as an activity takes. `done`: it is reported done.
     async fn read_back(&self, cx: &Context, executor: &dyn Executor, task: &Task, ours: bool, done: bool) -> Found {
         let patience = if done { PATIENCE } else { Duration::from_millis(200) };
-        let deadline = Instant::now() + patience;
+        let begun = Instant::now();
+        let deadline = begun + patience;
         loop {
             let mut found = executor.read_back(cx, &[(task, ours)]).await.unwrap();
             assert_eq!(found.len(), 1);
             match found.remove(0) {
                 Found::Absent if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(10)).await,
+                Found::Unfinished if Instant::now() < begun + PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
                 found => return found,
             }
         }

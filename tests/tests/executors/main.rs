@@ -4,4 +4,6 @@
 mod conflicts;
 mod harness;
 mod imports;
+mod policies;
+mod policy_conflicts;
 mod surprises;

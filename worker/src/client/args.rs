@@ -71,6 +71,7 @@ Longer names (pool 32, group 255 characters) are cut and end in a hash.
 
 Options (NAME=VALUE; the first value is the default):
   group_by_vlan=false|true       one group and one pool per VLAN
+  include_adaptive_policy_sets=false|true  users by the suffix behind their last `_`: RADIUS groups of that name
   name_conflict=fail|adopt|update  an object of that name is there and differs
   invalid_rows=fail|skip         a bad row refuses the whole export, or is skipped
   expired=import|skip|renew      keys whose time is over: without expiry, not at all, or by whole years

@@ -98,6 +98,8 @@ pub enum Sent {
     },
     /// Done at once.
     Done(Outcome),
+    /// Taken, with nothing to ask after: it is looked for until it can be seen, and never sent again.
+    Unconfirmed,
     Failed(CallError),
 }
 
@@ -106,6 +108,8 @@ pub enum Sent {
 pub enum Found {
     /// Not there.
     Absent,
+    /// There, and still being made: it is looked for until it is whole, and never sent again.
+    Unfinished,
     /// There; the outcome says whether it fits.
     Present(Outcome),
 }

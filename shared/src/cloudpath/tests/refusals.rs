@@ -67,14 +67,11 @@ fn a_document_without_rows_says_so_besides_what_is_missing() {
 
 #[test]
 fn what_this_version_cannot_do_is_refused_with_the_rest() {
-    let found = faults(&body(
-        json!([dpsk(0), 5]),
-        json!({"include_adaptive_policy_sets": true}),
-    ));
+    let found = faults(&body(json!([dpsk(0), 5]), json!({"just_copy_dpsks": false})));
     assert_eq!(
         found,
         [
-            ("/options/include_adaptive_policy_sets".to_owned(), Code::NotAvailable),
+            ("/options/just_copy_dpsks".to_owned(), Code::NotAvailable),
             ("/dpsk_data/1".to_owned(), Code::WrongType)
         ]
     );

@@ -139,6 +139,7 @@ impl Batch {
                 (Some(c), Effect::None)
             }
             Sent::Done(outcome) => (Some(self.done(at, outcome, tries, None, now_ms)), Effect::None),
+            Sent::Unconfirmed => (Some(self.unconfirmed(at, tries, now_ms)), Effect::None),
             Sent::Failed(e) => self.failed(at, &e, tries, now_ms, random),
         }
     }
@@ -216,7 +217,14 @@ impl Batch {
         Some((Some(self.wait(at, tries, now_ms + wait, error.clone(), look)), effect))
     }
 
-    fn wait(&mut self, at: usize, tries: Tries, not_before_ms: u64, last: TaskError, look: Look) -> Checkpoint {
+    pub(super) fn wait(
+        &mut self,
+        at: usize,
+        tries: Tries,
+        not_before_ms: u64,
+        last: TaskError,
+        look: Look,
+    ) -> Checkpoint {
         let (read_back, request_id) = look;
         let c = Checkpoint::Retry {
             attempt: tries.attempt,
@@ -227,6 +235,7 @@ impl Batch {
             ours: tries.ours,
             started_ms: tries.started_ms,
             polls: tries.polls,
+            taken_ms: tries.taken_ms,
         };
         self.states[at] = State::Waiting {
             tries,
@@ -238,7 +247,14 @@ impl Batch {
         c
     }
 
-    fn done(&mut self, at: usize, mut o: Outcome, tries: Tries, request_id: Option<String>, now_ms: u64) -> Checkpoint {
+    pub(super) fn done(
+        &mut self,
+        at: usize,
+        mut o: Outcome,
+        tries: Tries,
+        request_id: Option<String>,
+        now_ms: u64,
+    ) -> Checkpoint {
         (o.retries, o.started_ms, o.ended_ms) = (tries.attempt, Some(tries.started_ms), Some(now_ms));
         o.polls = o.polls.max(tries.polls);
         o.request_id = request_id.or(o.request_id);
@@ -319,6 +335,8 @@ impl Batch {
         };
         match (found, doubt) {
             (Found::Present(o), _) => Some(self.done(at, o, tries, request_id, now_ms)),
+            (Found::Unfinished, _) => Some(self.unfinished(at, tries, now_ms)),
+            (Found::Absent, _) if tries.taken_ms > 0 => Some(self.not_seen_yet(at, tries, now_ms)),
             (Found::Absent, Doubt::GaveUp) => {
                 // its activity may still be at work: sending again could make it twice
                 let mut o = Outcome::new(index, TaskStatus::Unknown);
@@ -385,7 +403,10 @@ impl Batch {
             ..tries
         };
         let worth_it = e.is_transient() || matches!(e, CallError::NotSent(_));
-        let c = if worth_it && self.policy.allows(again.attempt) {
+        let c = if worth_it && tries.taken_ms > 0 && !self.is_given_up(&tries, now_ms) {
+            let wait = self.policy.delay(1, e.retry_after(), random).as_millis() as u64;
+            self.wait(at, tries, now_ms + wait, error, look)
+        } else if worth_it && self.policy.allows(again.attempt) {
             let wait = self.policy.delay(again.attempt, e.retry_after(), random).as_millis() as u64;
             self.wait(at, again, now_ms + wait, error, look)
         } else {

@@ -66,6 +66,7 @@ fn checkpoint(s: &State) -> Option<Checkpoint> {
             ours: tries.ours,
             started_ms: tries.started_ms,
             polls: tries.polls,
+            taken_ms: tries.taken_ms,
         }),
         State::Pending {
             tries,

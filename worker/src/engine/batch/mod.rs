@@ -1,13 +1,14 @@
 //! Where the tasks of a claimed batch stand, and what follows from each thing that happens. Pure: time and chance are arguments.
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
-//! do to a task. `cut`: what happens to tasks when the job is held, cut short, or poison. `known`: all of it as checkpoints.
+//! do to a task. `unconfirmed`: writes that were taken with nothing to ask after. `cut`: what happens to tasks when the job is held, cut short, or poison. `known`: all of it as checkpoints.
 
 mod advance;
 mod cut;
 mod known;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,8 @@ pub struct Tries {
     pub started_ms: u64,
     /// Rounds of polling that asked after its activities, as far as known.
     pub polls: u32,
+    /// When its write was taken with nothing to ask after, ms since the epoch; 0: it was not.
+    pub taken_ms: u64,
 }
 
 /// State of one task in the hands of a worker.
@@ -222,7 +225,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 attempt,
                 ours: true,
                 started_ms,
-                polls: 0,
+                ..Tries::default()
             },
             not_before_ms: flight_over_ms,
             last: intent_found(),
@@ -243,6 +246,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 ours,
                 started_ms,
                 polls,
+                taken_ms: 0,
             },
             request_id,
             since_ms,
@@ -257,12 +261,14 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
             ours,
             started_ms,
             polls,
+            taken_ms,
         } => State::Waiting {
             tries: Tries {
                 attempt,
                 ours,
                 started_ms,
                 polls,
+                taken_ms,
             },
             not_before_ms,
             last,

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::compare::{self, quoted};
 use super::key_task::Wanted;
+use super::policies;
 use super::snapshot::Snapshot;
 use super::staged::{Rows, import_plan, made_by, never_writes, policy, store_failed, unreadable_task};
 use crate::executors::clients::Clients;
@@ -203,6 +204,9 @@ impl Executor for AuditResults {
             };
             sink.push(Task { input, secret: None }).await?;
         }
+        for input in policies::audit::tasks(cx, &plan, plan.pools.len() as u32).await? {
+            sink.push(Task { input, secret: None }).await?;
+        }
         Ok(None)
     }
 
@@ -211,6 +215,10 @@ impl Executor for AuditResults {
     }
 
     async fn read(&self, cx: &Context, task: &Task) -> Result<(Outcome, Option<Value>), CallError> {
+        if let Ok(set) = policies::audit::Data::deserialize(&task.input.data) {
+            let r1 = self.clients.get(cx.spec.controller)?;
+            return policies::audit::read(&r1, cx, &task.input, &set).await;
+        }
         let data = Data::deserialize(&task.input.data).map_err(unreadable_task)?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let _room = self.room.acquire().await.expect("the semaphore is never closed");

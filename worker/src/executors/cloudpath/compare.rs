@@ -42,7 +42,7 @@ impl Differences {
         !self.is_empty() && self.0.iter().all(|d| d.field == field)
     }
 
-    fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
+    pub(super) fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
         if found != wanted {
             let shown = |v: Option<String>| v.map_or("none".to_owned(), |v| clip(&v));
             self.0.push(Difference {
@@ -124,7 +124,8 @@ pub fn group(wanted: &GroupSpec, found: &IdentityGroup) -> Differences {
     all
 }
 
-/// The body a pool is created with. What we do not import (policies, notifications) is left to the controller's defaults.
+/// The body a pool is created with. What we do not import (notifications, without policies also who gets in unanswered) is left to the
+/// controller's defaults.
 pub fn pool_body(wanted: &PoolSpec) -> PoolBody {
     let rule = wanted.expiration.as_ref();
     PoolBody {
@@ -136,7 +137,7 @@ pub fn pool_body(wanted: &PoolSpec) -> PoolBody {
         expiration_type: rule.map(|r| same_word(&r.kind)),
         expiration_offset: rule.and_then(|r| r.offset),
         expiration_date: rule.and_then(|r| r.date.clone()),
-        policy_default_access: None,
+        policy_default_access: wanted.policy_default_access,
         auto_notifications_enabled: None,
     }
 }
@@ -144,7 +145,7 @@ pub fn pool_body(wanted: &PoolSpec) -> PoolBody {
 /// The body of an update: what is there, with the fields we want. Settings that take every key stay as they are.
 pub fn pool_change(wanted: &PoolSpec, found: &Pool) -> PoolBody {
     let (mut body, there) = (pool_body(wanted), &found.body);
-    body.policy_default_access = there.policy_default_access;
+    body.policy_default_access = body.policy_default_access.or(there.policy_default_access);
     body.auto_notifications_enabled = there.auto_notifications_enabled;
     if takes_format(there, &body) {
         body.passphrase_format = there.passphrase_format.clone();
@@ -185,11 +186,18 @@ fn takes_devices(there: &PoolBody, wanted: &PoolBody) -> bool {
     }
 }
 
+/// Whether users whom no policy answers get in, where that is asked for at all. A pool that does not say lets them in.
+fn takes_access(there: &PoolBody, wanted: &PoolBody) -> bool {
+    let wanted = wanted.policy_default_access;
+    wanted.is_none_or(|wanted| there.policy_default_access.unwrap_or(true) == wanted)
+}
+
 /// Whether the settings that may be wider are exactly these: what differs was not made by this body.
 pub fn is_as_sent(sent: &PoolBody, found: &Pool) -> bool {
     found.body.passphrase_format == sent.passphrase_format
         && found.body.passphrase_length == sent.passphrase_length
         && found.body.device_count_limit == sent.device_count_limit
+        && takes_access(&found.body, sent)
 }
 
 fn same_word<A: serde::Serialize, B: serde::de::DeserializeOwned>(word: &A) -> B {
@@ -229,6 +237,14 @@ pub fn pool(wanted: &PoolBody, group_id: &str, found: &Pool) -> Differences {
         body.expiration_date.as_deref(),
         wanted.expiration_date.as_deref(),
     );
+    if !takes_access(body, wanted) {
+        let text = |access: Option<bool>| access.map(|access| access.to_string());
+        all.values(
+            "policyDefaultAccess",
+            text(body.policy_default_access),
+            text(wanted.policy_default_access),
+        );
+    }
     all.values(
         GROUP_OF_POOL,
         found.identity_group_id.clone(),
@@ -347,6 +363,33 @@ mod tests {
     fn a_change_keeps_what_we_do_not_import() {
         let body = pool_change(&pool_wanted(), &pool_there(json!({"passphraseLength": 20})));
         assert_eq!((body.passphrase_length, body.policy_default_access), (11, Some(false)));
+    }
+
+    #[test]
+    fn who_gets_in_unanswered_matters_where_there_are_policies() {
+        let wanted = |access: Option<bool>| PoolSpec {
+            policy_default_access: access,
+            ..pool_wanted()
+        };
+        let differs = |access, there| {
+            pool(
+                &pool_body(&wanted(access)),
+                "g",
+                &pool_there(json!({"policyDefaultAccess": there})),
+            )
+        };
+        assert_eq!(
+            differs(Some(true), json!(false)).to_string(),
+            "policyDefaultAccess is false, wanted true"
+        );
+        assert_eq!(
+            differs(Some(false), json!(null)).to_string(),
+            "policyDefaultAccess is none, wanted false"
+        );
+        assert!(differs(Some(true), json!(null)).is_empty() && differs(None, json!(false)).is_empty());
+        let changed = pool_change(&wanted(Some(true)), &pool_there(json!({})));
+        assert_eq!(changed.policy_default_access, Some(true));
+        assert!(!is_as_sent(&changed, &pool_there(json!({}))));
     }
 
     fn key_there(change: serde_json::Value) -> Key {

@@ -314,7 +314,7 @@ mod tests {
             update: update.map(str::to_owned),
         };
         let judged = |data: &Data, found: &[Pool], ours| match judge(2, data, found, NameConflict::Fail, ours) {
-            Found::Absent => None,
+            Found::Absent | Found::Unfinished => None,
             Found::Present(o) => Some((o.status, o.resource.map(|r| r.origin))),
         };
         let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 20)]);

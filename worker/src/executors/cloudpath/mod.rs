@@ -17,6 +17,7 @@ mod key_task;
 mod named;
 mod parse_validate;
 mod passphrases;
+mod policies;
 mod read_back;
 mod snapshot;
 mod staged;
@@ -37,8 +38,8 @@ pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
         Arc::new(parse_validate::ParseValidate::new(clients())),
         Arc::new(FindOrMake::<IdentityGroups>::new(clients())),
         Arc::new(FindOrMake::<DpskPools>::new(clients())),
-        Arc::new(unavailable::Unavailable("cloudpath.create_policy_sets")),
-        Arc::new(unavailable::Unavailable("cloudpath.attach_policies")),
+        Arc::new(policies::make::CreatePolicySets::new(clients())),
+        Arc::new(policies::attach::AttachPolicies::new(clients())),
         Arc::new(passphrases::CreatePassphrases::new(clients())),
         Arc::new(unavailable::Unavailable("cloudpath.activate_networks")),
         Arc::new(audit::AuditResults::new(clients())),

@@ -1,9 +1,11 @@
-//! `parse_validate`: the venue exists, and the staged input is whole. Reads only. The export itself was judged when it was accepted.
+//! `parse_validate`: the venue exists, so does what policies need, and the staged input is whole. Reads only. The export itself was judged when it was accepted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use shared::cloudpath::ImportPlan;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 
@@ -12,6 +14,7 @@ use super::staged::{Rows, import_plan, never_writes, options};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
+use crate::r1::R1;
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.parse_validate";
@@ -45,6 +48,20 @@ impl ParseValidate {
     }
 }
 
+/// Which RADIUS attribute groups the policies need and do not find. Looked up before anything is made.
+async fn radius_groups(r1: &R1, cx: &Context, plan: &ImportPlan) -> Result<Option<TaskError>, CallError> {
+    if plan.policies.is_empty() {
+        return Ok(None);
+    }
+    let mut names = HashSet::new();
+    let mut sweep = r1.radius_groups();
+    sweep
+        .visit(cx.gate.as_ref(), |group| _ = names.insert(group.name))
+        .await?;
+    let missing = plan.missing_radius_groups(|name| names.contains(name));
+    Ok(missing.map(|message| TaskError::new("RADIUS_GROUP_MISSING", message)))
+}
+
 /// Rows staged, and how many of them are to be imported with a passphrase at hand.
 async fn count(cx: &Context) -> Result<(u32, u32), PlanError> {
     let (mut rows, mut imports, mut chunks) = (0, 0, Rows::all(cx.input.as_ref()));
@@ -72,10 +89,12 @@ impl Executor for ParseValidate {
         let (rows, imports) = count(cx).await?;
         let venue = self.venue(cx).await?;
         let whole = (rows, imports) == (totals.rows, totals.imports);
-        let outcome = match &venue {
-            Err(error) => Outcome::failed(0, error.clone()),
-            Ok(_) if whole => Outcome::completed(0, None),
-            Ok(_) => {
+        let missing = radius_groups(&self.clients.get(cx.spec.controller)?, cx, &plan).await?;
+        let outcome = match (&venue, missing) {
+            (Err(error), _) => Outcome::failed(0, error.clone()),
+            (Ok(_), Some(error)) => Outcome::failed(0, error),
+            (Ok(_), None) if whole => Outcome::completed(0, None),
+            (Ok(_), None) => {
                 let message = format!(
                     "the stored input is not whole: {rows} rows with {imports} keys to import, accepted were {} with {}",
                     totals.rows, totals.imports

@@ -1,0 +1,258 @@
+//! The plan of `attach_policies`: what of it is there already, and what is left to be done.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Value, json};
+use shared::cloudpath::{ImportPlan, NameConflict, PolicySpec};
+use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
+use shared::job::task::TaskInput;
+use shared::store::StoreError;
+
+use super::super::compare::quoted;
+use super::super::staged::made_by;
+use super::attach::assigned;
+use super::found::{self, Conditions, Next};
+use super::links::Link;
+use super::{Made, first_assignment, first_place, places, whole};
+use crate::executors::{Context, PlanError, Task, TaskSink};
+use crate::r1::R1;
+use crate::r1::policy::Policy;
+use crate::r1::policy_set::PolicySet;
+
+/// How a policy's condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    There,
+    Planned,
+    Refused,
+}
+
+struct Planner<'a> {
+    r1: &'a R1,
+    cx: &'a Context,
+    plan: &'a ImportPlan,
+    policy: NameConflict,
+    made: Made,
+    pools: HashMap<u32, Resource>,
+    /// Policies, by id, that have no condition yet.
+    bare: HashSet<String>,
+    sets: Vec<PolicySet>,
+    tasks: Vec<TaskInput>,
+}
+
+/// Plans all tasks into `sink`: conditions, places, assignments. Answers the facts.
+pub async fn tasks(
+    r1: &R1,
+    cx: &Context,
+    plan: &ImportPlan,
+    policy: NameConflict,
+    sink: &mut dyn TaskSink,
+) -> Result<Value, PlanError> {
+    let mut planner = Planner {
+        r1,
+        cx,
+        plan,
+        policy,
+        made: Made::read(cx, plan).await?,
+        pools: made_by(cx, "create_dpsk_pools").await?,
+        bare: HashSet::new(),
+        sets: Vec::new(),
+        tasks: Vec::new(),
+    };
+    sink.claim(planner.names()).await?;
+    planner.look().await?;
+    let conditions = planner.conditions().await?;
+    planner.places(&conditions).await?;
+    planner.assignments()?;
+    let to_do = planner.tasks.iter().filter(|task| task.preset.is_none()).count();
+    for input in planner.tasks {
+        sink.push(Task { input, secret: None }).await?;
+    }
+    Ok(
+        json!({"conditions": plan.policies.len(), "places": places(plan).count(), "assignments": plan.policy_sets.len(), "to_do": to_do}),
+    )
+}
+
+fn missing(code: &str, what: &str, name: &str) -> TaskError {
+    TaskError::new(code, format!("{what} {} was not made", quoted(name)))
+}
+
+impl Planner<'_> {
+    fn names(&self) -> Vec<String> {
+        let conditions = self
+            .plan
+            .policies
+            .iter()
+            .filter_map(|spec| Some(self.condition(spec)?.claimed()));
+        let places = places(self.plan).filter_map(|(set, policy, before)| {
+            let (set, policy) = (&self.made.set(set)?.id, &self.made.policy(policy)?.id);
+            Some(place(set, policy, before, false).claimed())
+        });
+        let assignments = self.plan.policy_sets.iter().filter_map(|set| {
+            let (made, pool) = (self.made.set(set)?, self.pools.get(&set.pool.into())?);
+            Some(assignment(&pool.id, &made.id, set.index, None).claimed())
+        });
+        conditions.chain(places).chain(assignments).collect()
+    }
+
+    fn condition(&self, spec: &PolicySpec) -> Option<Link> {
+        Some(Link::Condition {
+            policy: self.made.policy(spec)?.id.clone(),
+            pattern: spec.pattern.clone(),
+            update: None,
+        })
+    }
+
+    fn push(&mut self, index: u32, name: String, link: Link, preset: Option<Outcome>) -> Result<(), PlanError> {
+        let data = serde_json::to_value(link).map_err(StoreError::from)?;
+        self.tasks.push(TaskInput {
+            index,
+            name,
+            data,
+            preset,
+        });
+        Ok(())
+    }
+
+    fn refuse(&mut self, index: u32, name: String, error: TaskError) {
+        self.tasks.push(TaskInput {
+            index,
+            name,
+            data: Value::Null,
+            preset: Some(Outcome::failed(index, error)),
+        });
+    }
+
+    /// Counts spare the reading of every policy and set that has just been made: another import may have been there meanwhile, so that
+    /// it was made here does not say that it is bare.
+    async fn look(&mut self) -> Result<(), PlanError> {
+        let (gate, bare) = (self.cx.gate.as_ref(), &mut self.bare);
+        let keep = |policy: Policy| {
+            if policy.conditions_count == Some(0) {
+                bare.insert(policy.id);
+            }
+        };
+        self.r1.policies().visit(gate, keep).await?;
+        self.sets = self.r1.policy_sets().collect(gate).await?;
+        Ok(())
+    }
+
+    async fn conditions(&mut self) -> Result<HashMap<u32, Condition>, PlanError> {
+        let (plan, mut all) = (self.plan, HashMap::new());
+        for spec in &plan.policies {
+            let (index, name) = (spec.index, format!("condition of {}", spec.name));
+            let (Some(made), Some(mut link)) = (self.made.policy(spec), self.condition(spec)) else {
+                self.refuse(index, name, missing("POLICY_MISSING", "policy", &spec.name));
+                all.insert(index, Condition::Refused);
+                continue;
+            };
+            let there = match self.bare.contains(&made.id) {
+                true => Conditions::default(),
+                false => Conditions::read(self.r1, self.cx.gate.as_ref(), &made.id).await?,
+            };
+            let state = match found::condition(&spec.name, &spec.pattern, &there, self.policy) {
+                Next::Done => {
+                    let outcome = link.done_with(index, &name, Origin::Adopted);
+                    self.push(index, name, link, Some(outcome))?;
+                    Condition::There
+                }
+                Next::Create => {
+                    self.push(index, name, link, None)?;
+                    Condition::Planned
+                }
+                Next::Change(id) => {
+                    if let Link::Condition { update, .. } = &mut link {
+                        *update = Some(id);
+                    }
+                    self.push(index, name, link, None)?;
+                    Condition::There
+                }
+                Next::Refused(error) => {
+                    self.refuse(index, name, error);
+                    Condition::Refused
+                }
+            };
+            all.insert(index, state);
+        }
+        Ok(all)
+    }
+
+    async fn places(&mut self, conditions: &HashMap<u32, Condition>) -> Result<(), PlanError> {
+        let plan = self.plan;
+        let mut members: HashMap<String, HashSet<String>> = HashMap::new();
+        for ((set, policy, before), index) in places(plan).zip(first_place(plan)..) {
+            let name = format!("{} in {}", policy.name, set.name);
+            let (Some(made), Some(member)) = (self.made.set(set), self.made.policy(policy)) else {
+                let error = match self.made.set(set) {
+                    None => missing("POLICY_SET_MISSING", "policy set", &set.name),
+                    Some(_) => missing("POLICY_MISSING", "policy", &policy.name),
+                };
+                self.refuse(index, name, error);
+                continue;
+            };
+            let condition = conditions.get(&policy.index).copied();
+            if !members.contains_key(&made.id) {
+                let empty = |set: &PolicySet| set.id == made.id && set.mapped_policy_count == Some(0);
+                let there = match self.sets.iter().any(empty) {
+                    true => HashSet::new(),
+                    false => whole::members(self.r1, self.cx.gate.as_ref(), &made.id).await?,
+                };
+                members.insert(made.id.clone(), there);
+            }
+            let there = members.get(&made.id).expect("read a moment ago");
+            // behind those that are there; a place behind the end is the end
+            let before = there.len() as u32 + before;
+            let link = place(&made.id, &member.id, before, condition == Some(Condition::Planned));
+            if there.contains(&member.id) {
+                let outcome = link.done_with(index, &name, Origin::Adopted);
+                self.push(index, name, link, Some(outcome))?;
+            } else if condition == Some(Condition::Refused) {
+                let message = format!("policy {} has not the condition it should have", quoted(&policy.name));
+                self.refuse(index, name, TaskError::new("CONDITION_MISSING", message));
+            } else {
+                self.push(index, name, link, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn assignments(&mut self) -> Result<(), PlanError> {
+        let plan = self.plan;
+        for (set, index) in plan.policy_sets.iter().zip(first_assignment(plan)..) {
+            let pool_name = plan.pools.get(usize::from(set.pool)).map_or("", |pool| &pool.name);
+            let name = format!("{} on {pool_name}", set.name);
+            let (Some(made), Some(pool)) = (self.made.set(set), self.pools.get(&set.pool.into())) else {
+                let error = match self.made.set(set) {
+                    None => missing("POLICY_SET_MISSING", "policy set", &set.name),
+                    Some(_) => missing("POOL_MISSING", "DPSK pool", pool_name),
+                };
+                self.refuse(index, name, error);
+                continue;
+            };
+            let now = self.sets.iter().find(|other| other.is_assigned_to(&pool.id));
+            let replaces = now.filter(|now| now.id != made.id && self.policy == NameConflict::Update);
+            let link = assignment(&pool.id, &made.id, set.index, replaces.map(|now| now.id.clone()));
+            let preset = assigned(&link, index, &name, now, self.policy);
+            self.push(index, name, link, preset)?;
+        }
+        Ok(())
+    }
+}
+
+fn place(set: &str, policy: &str, before: u32, needs_condition: bool) -> Link {
+    Link::Place {
+        set: set.to_owned(),
+        policy: policy.to_owned(),
+        priority: before + 1,
+        needs_condition,
+    }
+}
+
+fn assignment(pool: &str, set: &str, index: u16, replaces: Option<String>) -> Link {
+    Link::Assignment {
+        pool: pool.to_owned(),
+        set: set.to_owned(),
+        index,
+        replaces,
+    }
+}
