@@ -144,12 +144,6 @@ impl ImportOptions {
                 "adaptive policy sets are not created; leave it false",
             );
         }
-        if !self.just_copy_dpsks {
-            refuse("just_copy_dpsks", "networks are not activated; leave it true");
-        }
-        if !self.ssid_network_map.is_empty() {
-            refuse("ssid_network_map", "networks are not activated; leave it empty");
-        }
         faults
     }
 }
@@ -327,12 +321,7 @@ mod tests {
             .collect();
         assert_eq!(
             refused,
-            [
-                "/options/include_adaptive_policy_sets",
-                "/options/just_copy_dpsks",
-                "/options/ssid_network_map"
-            ]
-            .map(|pointer| (pointer.to_owned(), Code::NotAvailable))
+            ["/options/include_adaptive_policy_sets"].map(|pointer| (pointer.to_owned(), Code::NotAvailable))
         );
     }
 

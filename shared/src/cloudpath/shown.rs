@@ -13,7 +13,7 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
     match executor {
         "cloudpath.create_dpsk_pools" => &["create_identity_groups"],
         "cloudpath.create_passphrases" => &["create_identity_groups", "create_dpsk_pools"],
-        "cloudpath.audit_results" => &["create_dpsk_pools"],
+        "cloudpath.activate_networks" | "cloudpath.audit_results" => &["create_dpsk_pools"],
         _ => &[],
     }
 }
@@ -26,6 +26,7 @@ pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, S
         "cloudpath.create_identity_groups" => shown.group(name, data),
         "cloudpath.create_dpsk_pools" => shown.pool(name, data),
         "cloudpath.create_passphrases" => shown.key(name, data),
+        "cloudpath.activate_networks" => shown.network(data),
         "cloudpath.audit_results" => shown.with("pool", name.into()).with_id("pool_id", &data["p"]).out(),
         _ => data.clone(),
     }
@@ -82,6 +83,18 @@ impl Shown<'_> {
             self = self.with(&snake_case(field), value.clone());
         }
         self.with_id("updates_pool_id", &data["u"]).out()
+    }
+
+    /// Stored under the names it is shown under; names of pools are added, and what does not apply is left out.
+    fn network(mut self, data: &Value) -> Value {
+        for (field, value) in data.as_object().into_iter().flatten() {
+            self = match (field.as_str(), value) {
+                ("needs_pool_id", id) => self.with_named("needs_pool", id),
+                (_, Value::Bool(false)) => self,
+                (field, value) => self.with(field, value.clone()),
+            };
+        }
+        self.out()
     }
 
     fn key(mut self, username: &str, data: &Value) -> Value {
@@ -154,6 +167,19 @@ mod tests {
         let identity = json!({"p": "p-1", "o": {"t": "i", "g": "g-1", "k": "identity-1", "n": "anna"}});
         let identity = shown("cloudpath.create_passphrases", "anna", &identity, &names());
         assert_eq!(identity["identity_group"], "Lobby-IDG");
+    }
+
+    #[test]
+    fn networks_are_told_with_the_names_of_their_pools() {
+        let shown = |data| shown("cloudpath.activate_networks", "activate Lobby", &data, &names());
+        assert_eq!(
+            shown(
+                json!({"step": "activate", "ssid": "Lobby", "network_id": "n", "needs_pool_id": "p-1", "widens": false})
+            ),
+            json!({"step": "activate", "ssid": "Lobby", "network_id": "n", "needs_pool": "Lobby-DPSK", "needs_pool_id": "p-1"})
+        );
+        let link = json!({"step": "link", "ssid": "Lobby", "pool_id": "p-1", "pool": "Lobby-DPSK", "replaces": true});
+        assert_eq!(shown(link.clone()), link);
     }
 
     #[test]

@@ -150,7 +150,7 @@ async fn a_venue_that_does_not_exist_is_named_before_anything_is_made() {
 async fn phases_of_a_later_version_refuse_to_be_planned() {
     let world = World::start();
     let job = world.job(export(json!([dpsk("anna", json!({}))])), json!({}));
-    for phase in ["create_policy_sets", "attach_policies", "activate_networks"] {
+    for phase in ["create_policy_sets", "attach_policies"] {
         let Err(PlanError::Refused(error)) = job.plan(phase).await else {
             panic!("{phase} was planned")
         };

@@ -4,4 +4,6 @@
 mod conflicts;
 mod harness;
 mod imports;
+mod networks;
+mod networks_trouble;
 mod surprises;

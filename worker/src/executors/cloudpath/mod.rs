@@ -15,6 +15,7 @@ mod identities;
 mod identity_groups;
 mod key_task;
 mod named;
+mod networks;
 mod parse_validate;
 mod passphrases;
 mod read_back;
@@ -40,7 +41,7 @@ pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
         Arc::new(unavailable::Unavailable("cloudpath.create_policy_sets")),
         Arc::new(unavailable::Unavailable("cloudpath.attach_policies")),
         Arc::new(passphrases::CreatePassphrases::new(clients())),
-        Arc::new(unavailable::Unavailable("cloudpath.activate_networks")),
+        Arc::new(networks::ActivateNetworks::new(clients())),
         Arc::new(audit::AuditResults::new(clients())),
     ]
 }

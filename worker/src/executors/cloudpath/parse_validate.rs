@@ -1,13 +1,15 @@
-//! `parse_validate`: the venue exists, and the staged input is whole. Reads only. The export itself was judged when it was accepted.
+//! `parse_validate`: the venue exists, the staged input is whole, and the networks can be activated. Reads only. The export itself was judged when it was accepted.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use shared::cloudpath::ImportPlan;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 
 use super::compare::quoted;
+use super::networks;
 use super::staged::{Rows, import_plan, never_writes, options};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -43,6 +45,12 @@ impl ParseValidate {
             Err(e) => Err(e.into()),
         }
     }
+
+    /// What of the options can't be done on this controller.
+    async fn refusal(&self, cx: &Context, plan: &ImportPlan) -> Result<Option<TaskError>, PlanError> {
+        let (r1, policy) = (self.clients.get(cx.spec.controller)?, options(&cx.spec)?.name_conflict);
+        Ok(networks::check::refusal(&r1, cx, plan, policy).await?)
+    }
 }
 
 /// Rows staged, and how many of them are to be imported with a passphrase at hand.
@@ -74,7 +82,10 @@ impl Executor for ParseValidate {
         let whole = (rows, imports) == (totals.rows, totals.imports);
         let outcome = match &venue {
             Err(error) => Outcome::failed(0, error.clone()),
-            Ok(_) if whole => Outcome::completed(0, None),
+            Ok(_) if whole => match self.refusal(cx, &plan).await? {
+                Some(error) => Outcome::failed(0, error),
+                None => Outcome::completed(0, None),
+            },
             Ok(_) => {
                 let message = format!(
                     "the stored input is not whole: {rows} rows with {imports} keys to import, accepted were {} with {}",
