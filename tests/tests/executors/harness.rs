@@ -228,11 +228,6 @@ impl<'w> Job<'w> {
         }
     }
 
-    /// As it is stored with the job.
-    pub fn input(&self) -> &Value {
-        &self.spec.input
-    }
-
     fn context(&self, phase: &str) -> (Context, Arc<dyn Executor>) {
         let phase = self
             .spec

@@ -1,7 +1,6 @@
 //! Networks made, linked and put on the air; and what is there already.
 
 use serde_json::{Value, json};
-use shared::cloudpath::ImportPlan;
 
 use super::harness::*;
 
@@ -257,10 +256,10 @@ async fn a_network_on_some_ap_groups_goes_by_the_policy() {
 async fn ssids_that_are_not_named_are_reported_and_not_activated() {
     let world = World::start();
     let job = world.job(keys(json!(["Bar", "Lobby"])), options(json!({"Lobby": "create"})));
-    let plan: ImportPlan = serde_json::from_value(job.input()["plan"].clone()).unwrap();
+    let validated = job.run("parse_validate").await;
     assert_eq!(
-        plan.warnings,
-        ["not activated, since ssid_network_map does not name them: \"Bar\""]
+        validated.facts["warnings"],
+        json!(["not activated, since ssid_network_map does not name them: \"Bar\""])
     );
     run(&job).await;
     assert_eq!(rows(&world, "activations", &["ssid"]), json!([["Lobby"]]));

@@ -17,6 +17,8 @@ use crate::gate::Permit;
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.parse_validate";
+/// Facts have 4 KiB.
+const WARNINGS_BYTES_MAX: usize = 3 * 1024;
 
 pub struct ParseValidate {
     clients: Arc<Clients>,
@@ -66,6 +68,17 @@ async fn count(cx: &Context) -> Result<(u32, u32), PlanError> {
     Ok((rows, imports))
 }
 
+/// As many sentences as facts have room for, the last ones first: those of the options come after those of single pools.
+fn told(warnings: &[String]) -> Vec<&str> {
+    let mut room = WARNINGS_BYTES_MAX;
+    let fits = |text: &&String| {
+        room = room.saturating_sub(text.len());
+        room > 0
+    };
+    let told: Vec<_> = warnings.iter().rev().take_while(fits).collect();
+    told.into_iter().rev().map(String::as_str).collect()
+}
+
 #[async_trait]
 impl Executor for ParseValidate {
     fn name(&self) -> &'static str {
@@ -106,7 +119,7 @@ impl Executor for ParseValidate {
         .await?;
         Ok(Some(json!({
             "venue_name": venue.ok(), "rows": rows, "imports": imports, "skips": totals.skips,
-            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(),
+            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(), "warnings": told(&plan.warnings),
         })))
     }
 
@@ -124,5 +137,18 @@ impl Executor for ParseValidate {
 
     async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
         Ok(tasks.iter().map(|_| Found::Absent).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_keep_within_the_room_of_facts() {
+        let many: Vec<String> = (0..100).map(|n| format!("{n:0>100}")).collect();
+        let told = told(&many);
+        assert!(told.len() == 30 && told.is_sorted(), "{}", told.len());
+        assert_eq!(told.last(), many.last().map(String::as_str).as_ref());
     }
 }

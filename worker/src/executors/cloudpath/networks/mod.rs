@@ -4,13 +4,15 @@
 //! it takes is linked to it, and it is activated on all AP groups of the venue. The definition of the phase lets a task begin only when
 //! the one before has ended, its activity included: an AP group takes one change at a time.
 //!
-//! [`task`]: what a task is and carries. [`there`]: what the controller has. [`decide`]: what follows from it, pure. [`executor`]: the
-//! phase. [`check`]: what `parse_validate` refuses before anything is made. [`audit`]: what is on the air in the end.
+//! [`task`]: what a task is and carries. [`there`]: what the controller has. [`decide`]: what follows from it, pure. [`plan`]: how
+//! each task begins. [`executor`]: the phase. [`check`]: what `parse_validate` refuses before anything is made. [`audit`]: what is on
+//! the air in the end.
 
 pub mod audit;
 pub mod check;
 mod decide;
 mod executor;
+mod plan;
 mod task;
 mod there;
 
