@@ -357,4 +357,10 @@ mod tests {
             ("dpsk_pools".to_owned(), "policies".to_owned())
         );
     }
+
+    #[test]
+    fn resources_are_among_the_tasks_of_the_phase_that_makes_them() {
+        assert_eq!(phase_of("dpsk_pool"), "create_dpsk_pools");
+        assert_eq!(phase_of("network_pool"), "activate_networks");
+    }
 }

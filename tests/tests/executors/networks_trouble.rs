@@ -179,6 +179,10 @@ async fn a_pool_that_somebody_linked_meanwhile_is_not_replaced() {
             (networks.code("link Bar"), networks.code("activate Bar")),
             (code, "NOT_LINKED")
         );
+        assert!(
+            message(&networks, "link Bar").starts_with("Wi-Fi network \"Bar\" "),
+            "in our words"
+        );
         assert_eq!(world.writes(), before, "{policy}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::cloudpath::limits::MAX_SSIDS_PER_POOL;
 use shared::cloudpath::{ImportPlan, NameConflict, NetworkSpec, OnAir};
 use shared::job::outcome::TaskError;
 
@@ -11,9 +12,6 @@ use crate::executors::Context;
 use crate::r1::R1;
 use crate::r1::network::WifiNetwork;
 use crate::remote::CallError;
-
-/// Networks a pool serves; beyond it is asked which of them are the wanted ones already.
-const SSIDS_OF_POOL_MAX: u32 = 64;
 
 /// Everything that stands in the way, in one error: the plan's networks can't all be activated. Reads only, and nothing at all without
 /// networks.
@@ -93,7 +91,8 @@ async fn on_air(
     for pool in pools {
         let (index, count) = (of_name[&pool.body.name], pool.network_count.unwrap_or_default());
         let mut new = links[&index];
-        if count.saturating_add(new) > SSIDS_OF_POOL_MAX {
+        // perhaps some of those it serves are the wanted ones
+        if count.saturating_add(new) > MAX_SSIDS_PER_POOL {
             new -= linked_already(r1, cx, &pool.id, index, wanted).await?;
         }
         on_air.pools.push((pool.body.name, count, new));

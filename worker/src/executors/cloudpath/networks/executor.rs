@@ -49,28 +49,19 @@ fn not_yet(code: &str, detail: String) -> CallError {
     }
 }
 
-/// Nothing was sent: by what is there now, the write is not to be made.
-fn stopped(error: TaskError) -> CallError {
-    CallError::Rejected {
-        status: 0,
-        code: Some(error.code),
-        detail: error.message,
-    }
-}
-
 /// The network a task is about. One made by this phase is found by its name.
-async fn network_of(r1: &R1, cx: &Context, data: &Data) -> Result<String, CallError> {
+async fn network_of(r1: &R1, cx: &Context, data: &Data) -> Result<Result<String, TaskError>, CallError> {
     if let Some(id) = data.network_id() {
-        return Ok(id.to_owned());
+        return Ok(Ok(id.to_owned()));
     }
     let there = There::sweep(r1, cx.gate.as_ref(), |network| network.name == data.ssid()).await?;
     match there.named(data.ssid()) {
-        Ok(Some(network)) => Ok(network.id.clone()),
+        Ok(Some(network)) => Ok(Ok(network.id.clone())),
         Ok(None) => {
             let detail = format!("Wi-Fi network {} is not there", quoted(data.ssid()));
             Err(not_yet("NETWORK_MISSING", detail))
         }
-        Err(error) => Err(stopped(error)),
+        Err(error) => Ok(Err(error)),
     }
 }
 
@@ -93,7 +84,11 @@ async fn write(
     }
     // Given back, since several calls follow: whoever holds one while waiting for another may wait for ever.
     drop(permit);
-    let network = network_of(r1, cx, data).await?;
+    let refused = |error| Ok(Err(Outcome::failed(task.input.index, error)));
+    let network = match network_of(r1, cx, data).await? {
+        Ok(network) => network,
+        Err(error) => return refused(error),
+    };
     let permit = async || cx.gate.permit().await;
     let there = |id| {
         let outcome = Outcome::completed(task.input.index, Some(data.resource(id, Origin::Adopted)));
@@ -113,8 +108,8 @@ async fn write(
             let id = link_id(&network, pool_id);
             match decide::link(ssid, &linked, (pool_id, pool), policy(&cx.spec)) {
                 Decision::Fits | Decision::Accept => there(linked_id(&network, &linked, pool_id)),
-                Decision::Refuse(error) => Err(stopped(error)),
-                Decision::Replace if !replaces => Err(stopped(decide::changed_meanwhile(ssid))),
+                Decision::Refuse(error) => refused(error),
+                Decision::Replace if !replaces => refused(decide::changed_meanwhile(ssid)),
                 Decision::Replace | Decision::Write => {
                     Ok(Ok((r1.link_pool(permit().await?, &network, pool_id).await?, Some(id))))
                 }
