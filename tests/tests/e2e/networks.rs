@@ -11,7 +11,10 @@ const SSIDS: [&str; 8] = ["Attic", "Bar", "Cellar", "Deck", "Gym", "Lobby", "Poo
 
 /// A fleet, and an export whose first pool is used by [`SSIDS`] and one more.
 async fn world() -> World {
-    let mut world = World::new(60, 60_000, 2).await;
+    world_of(World::new(60, 60_000, 2).await)
+}
+
+fn world_of(mut world: World) -> World {
     let used = SSIDS.into_iter().chain(["Vault"]);
     world.export["dpskPools"][0]["ssidList"] = used.collect();
     world
@@ -167,4 +170,29 @@ async fn lost_replies_locks_and_stale_reads_put_nothing_on_the_air_twice() {
         "{counts}"
     );
     assert_eq!(counts["injected"]["cut_after_apply"], 2);
+}
+
+#[tokio::test]
+async fn workers_that_are_killed_on_the_way_leave_nothing_undone_and_nothing_twice() {
+    let with = World::with(60, 60_000, 1, |plan| plan.lock_ttl_seconds = Some(15));
+    let mut world = world_of(with.await);
+    seed(&world).await;
+    let job = world.fleet.api.import(1, &world.export, options(&SSIDS)).await.unwrap();
+    // two groups, two pools, 60 keys; then network by network
+    for writes in [64 + 2, 64 + 12] {
+        world.written(writes).await;
+        world.fleet.workers.last_mut().unwrap().process.kill();
+        world.fleet.add_worker().await.unwrap();
+    }
+    let job = world.ended(&job).await;
+    world.assert_done(&job).await;
+    for (kind, created) in [("wifi_networks", 7), ("network_pools", 8), ("activations", 8)] {
+        assert_eq!(resources(&job, kind), (created, 0), "{kind}");
+    }
+    let counts = world.counts().await;
+    assert_eq!(
+        (&counts["relinks"], &counts["ap_pushes"]),
+        (&json!(0), &json!(8)),
+        "{counts}"
+    );
 }
