@@ -33,6 +33,14 @@ fn plural(kind: &str) -> String {
     }
 }
 
+/// The phase whose tasks make resources of a kind.
+fn phase_of(kind: &str) -> String {
+    match kind {
+        "wifi_network" | "network_pool" | "activation" => "activate_networks".to_owned(),
+        kind => format!("create_{}", plural(kind)),
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PageView<T> {
@@ -235,9 +243,9 @@ impl CreatedView {
                 adopted: n.adopted,
                 updated: n.updated,
                 link: format!(
-                    "/api/v1/jobs/{}/tasks?status=COMPLETED&phase=create_{}",
+                    "/api/v1/jobs/{}/tasks?status=COMPLETED&phase={}",
                     job.id,
-                    plural(kind)
+                    phase_of(kind)
                 ),
             };
             view.totals.insert(plural(kind), total);
@@ -349,5 +357,11 @@ mod tests {
             (plural("dpsk_pool"), plural("policy")),
             ("dpsk_pools".to_owned(), "policies".to_owned())
         );
+    }
+
+    #[test]
+    fn resources_are_among_the_tasks_of_the_phase_that_makes_them() {
+        assert_eq!(phase_of("dpsk_pool"), "create_dpsk_pools");
+        assert_eq!(phase_of("network_pool"), "activate_networks");
     }
 }

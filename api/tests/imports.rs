@@ -164,7 +164,7 @@ async fn what_is_refused_leaves_nothing_behind_and_tells_every_fault() {
     let before = w.redis.lines(&["DBSIZE"]);
 
     let mut bad =
-        json!({"controller_id": 1, "venue_id": "v 1", "dpsk_data": export(3), "options": {"just_copy_dpsks": false}});
+        json!({"controller_id": 1, "venue_id": "v 1", "dpsk_data": export(3), "options": {"group_by_vlan": "yes"}});
     bad["dpsk_data"][1]["passphrase"] = json!("Xq7-sec");
     bad["dpsk_data"][2]["vlanid"] = json!("9999");
     let (status, _, problem) = send!(app, post("acme", serde_json::to_vec(&bad).unwrap()));
@@ -177,7 +177,7 @@ async fn what_is_refused_leaves_nothing_behind_and_tells_every_fault() {
     assert_eq!(status, 400);
     for pointer in [
         "/venue_id",
-        "/options/just_copy_dpsks",
+        "/options/group_by_vlan",
         "/dpsk_data/1/passphrase",
         "/dpsk_data/2/vlanid",
     ] {

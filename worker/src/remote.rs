@@ -175,6 +175,8 @@ impl CallError {
                 )
             }
             CallError::ServerError { status, detail, .. } => with(format!("the controller failed ({status})"), detail),
+            // By our own looking: the detail says it all.
+            CallError::Transient { status: 0, detail, .. } => detail.clone(),
             CallError::Transient { status, detail, .. } => {
                 with(format!("the controller is not ready for it ({status})"), detail)
             }

@@ -130,22 +130,6 @@ impl ImportOptions {
             Err(read.faults)
         }
     }
-
-    /// What is asked for and declared, but cannot be done by this version.
-    pub fn unsupported(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut refuse = |name, what| {
-            let detail = format!("not available in this version: {what}");
-            faults.push(Fault::new(child(AT, name), Code::NotAvailable, detail));
-        };
-        if !self.just_copy_dpsks {
-            refuse("just_copy_dpsks", "networks are not activated; leave it true");
-        }
-        if !self.ssid_network_map.is_empty() {
-            refuse("ssid_network_map", "networks are not activated; leave it empty");
-        }
-        faults
-    }
 }
 
 struct Read<'a> {
@@ -291,7 +275,7 @@ mod tests {
         let nulls = KNOWN.iter().map(|name| (name.to_string(), Value::Null)).collect();
         for options in [read(json!({})).unwrap(), read(Value::Object(nulls)).unwrap()] {
             assert_eq!(options, ImportOptions::default());
-            assert!(options.just_copy_dpsks && !options.group_by_vlan && options.unsupported().is_empty());
+            assert!(options.just_copy_dpsks && !options.group_by_vlan);
             assert_eq!(
                 (options.name_conflict, options.invalid_rows),
                 (NameConflict::Fail, InvalidRows::Fail)
@@ -314,16 +298,6 @@ mod tests {
         known.sort_unstable();
         assert_eq!(names, known);
         assert_eq!(serde_json::from_value::<ImportOptions>(stored).unwrap(), given);
-        let refused: Vec<_> = given
-            .unsupported()
-            .into_iter()
-            .map(|fault| (fault.pointer, fault.code))
-            .collect();
-        assert_eq!(
-            refused,
-            ["/options/just_copy_dpsks", "/options/ssid_network_map"]
-                .map(|pointer| (pointer.to_owned(), Code::NotAvailable))
-        );
     }
 
     #[test]

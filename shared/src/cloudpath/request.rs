@@ -93,7 +93,6 @@ impl Given {
             options,
             document,
         } = self;
-        options.unsupported().into_iter().for_each(|fault| faults.push(fault));
         let mut document = document.unwrap_or_default();
         judge(&mut document, &options, now, &mut faults);
         match document.shape {

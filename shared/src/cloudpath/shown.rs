@@ -14,7 +14,7 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
         "cloudpath.create_dpsk_pools" => &["create_identity_groups"],
         "cloudpath.create_passphrases" => &["create_identity_groups", "create_dpsk_pools"],
         "cloudpath.attach_policies" => &["create_policy_sets", "create_dpsk_pools"],
-        "cloudpath.audit_results" => &["create_dpsk_pools"],
+        "cloudpath.activate_networks" | "cloudpath.audit_results" => &["create_dpsk_pools"],
         _ => &[],
     }
 }
@@ -27,6 +27,7 @@ pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, S
         "cloudpath.create_identity_groups" => shown.group(name, data),
         "cloudpath.create_dpsk_pools" => shown.pool(name, data),
         "cloudpath.create_passphrases" => shown.key(name, data),
+        "cloudpath.activate_networks" => shown.network(data),
         "cloudpath.create_policy_sets" => shown.policy_or_set(name, data),
         "cloudpath.attach_policies" => shown.attached(data),
         "cloudpath.audit_results" if data.get("ps").is_some() => shown
@@ -121,6 +122,18 @@ impl Shown<'_> {
             _ => self,
         }
         .out()
+    }
+
+    /// Stored under the names it is shown under; names of pools are added, and what does not apply is left out.
+    fn network(mut self, data: &Value) -> Value {
+        for (field, value) in data.as_object().into_iter().flatten() {
+            self = match (field.as_str(), value) {
+                ("needs_pool_id", id) => self.with_named("needs_pool", id),
+                (_, Value::Bool(false)) => self,
+                (field, value) => self.with(field, value.clone()),
+            };
+        }
+        self.out()
     }
 
     fn key(mut self, username: &str, data: &Value) -> Value {
@@ -230,6 +243,19 @@ mod tests {
             &names,
         );
         assert_eq!(audited, json!({"policy_set": "Lobby-PS", "policy_set_id": "s-1"}));
+    }
+
+    #[test]
+    fn networks_are_told_with_the_names_of_their_pools() {
+        let shown = |data| shown("cloudpath.activate_networks", "activate Lobby", &data, &names());
+        assert_eq!(
+            shown(
+                json!({"step": "activate", "ssid": "Lobby", "network_id": "n", "needs_pool_id": "p-1", "widens": false})
+            ),
+            json!({"step": "activate", "ssid": "Lobby", "network_id": "n", "needs_pool": "Lobby-DPSK", "needs_pool_id": "p-1"})
+        );
+        let link = json!({"step": "link", "ssid": "Lobby", "pool_id": "p-1", "pool": "Lobby-DPSK", "replaces": true});
+        assert_eq!(shown(link.clone()), link);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod world;
 
 mod death;
 mod imports;
+mod networks;
 mod policies;
 mod search;
 mod secrets;

@@ -30,6 +30,8 @@ pub const TENANT: &str = "t1";
 const CHUNK_ROWS: usize = 7;
 /// Sends of one task, at most.
 const ATTEMPTS: u32 = 3;
+/// The longest pause before a task is tried again.
+const PAUSE: Duration = Duration::from_millis(300);
 /// Longer than any activity of the quick simulator.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -308,7 +310,7 @@ impl<'w> Job<'w> {
                 Some(preset) => preset.clone(),
                 None if executor.writes() => self.write(&cx, executor.as_ref(), task).await,
                 None => {
-                    let (outcome, facts) = executor.read(&cx, task).await.unwrap();
+                    let (outcome, facts) = self.read(&cx, executor.as_ref(), task).await;
                     task_facts.extend(facts);
                     outcome
                 }
@@ -341,12 +343,33 @@ impl<'w> Job<'w> {
 
     /// Every phase but the optional ones; the phase of the passphrases and that of the audit.
     pub async fn run_all(&self) -> (Phase, Phase) {
+        let keys = self.run_all_but_networks().await;
+        (keys, self.run("audit_results").await)
+    }
+
+    /// The phases that come before that of the networks; that of the passphrases.
+    pub async fn run_all_but_networks(&self) -> Phase {
         for phase in ["parse_validate", "create_identity_groups", "create_dpsk_pools"] {
             let ended = self.run(phase).await;
             let failed: Vec<_> = ended.outcomes.iter().filter_map(|o| o.error.as_ref()).collect();
             assert!(failed.is_empty(), "{phase}: {failed:?}");
         }
-        (self.run("create_passphrases").await, self.run("audit_results").await)
+        self.run("create_passphrases").await
+    }
+
+    async fn read(&self, cx: &Context, executor: &dyn Executor, task: &Task) -> (Outcome, Option<Value>) {
+        let mut last = TaskError::new("NEVER_READ", "");
+        for _ in 0..ATTEMPTS {
+            match executor.read(cx, task).await {
+                Ok(read) => return read,
+                Err(e) => {
+                    assert!(e.is_transient(), "{e:?}");
+                    last = TaskError::new(&e.code(), e.to_message());
+                    tokio::time::sleep(e.retry_after().unwrap_or_default().min(PAUSE)).await;
+                }
+            }
+        }
+        (Outcome::failed(task.input.index, last), None)
     }
 
     async fn write(&self, cx: &Context, executor: &dyn Executor, task: &Task) -> Outcome {
@@ -385,7 +408,10 @@ impl<'w> Job<'w> {
                     match e {
                         CallError::Conflict { uniqueness: true, .. } => (was_sent, false),
                         e if e.maybe_applied() => (true, false),
-                        e if e.is_transient() => continue,
+                        e if e.is_transient() => {
+                            tokio::time::sleep(e.retry_after().unwrap_or_default().min(PAUSE)).await;
+                            continue;
+                        }
                         _ => return Outcome::failed(index, last),
                     }
                 }

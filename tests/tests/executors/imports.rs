@@ -146,22 +146,6 @@ async fn a_venue_that_does_not_exist_is_named_before_anything_is_made() {
     assert_eq!(world.writes(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn phases_of_a_later_version_refuse_to_be_planned() {
-    let world = World::start();
-    let job = world.job(export(json!([dpsk("anna", json!({}))])), json!({}));
-    for phase in ["activate_networks"] {
-        let Err(PlanError::Refused(error)) = job.plan(phase).await else {
-            panic!("{phase} was planned")
-        };
-        assert!(
-            error.message.contains("not available in this version"),
-            "{}",
-            error.message
-        );
-    }
-}
-
 /// It asks again and again: each time it would take its turn from jobs that can go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_waits_for_another_makes_no_call() {

@@ -4,6 +4,8 @@
 mod conflicts;
 mod harness;
 mod imports;
+mod networks;
+mod networks_trouble;
 mod policies;
 mod policy_conflicts;
 mod surprises;

@@ -32,6 +32,7 @@ impl Batch {
                     ours: tries.ours,
                     started_ms: tries.started_ms,
                     polls: tries.polls,
+                    taken_ms: tries.taken_ms,
                 },
             )),
             _ => None,

@@ -72,7 +72,7 @@ impl State {
                 read_back: Some(doubt),
                 ..
             }
-            | State::Uncertain { tries, doubt, .. } => *doubt == Doubt::Sent && !tries.ours,
+            | State::Uncertain { tries, doubt, .. } => *doubt == Doubt::Sent && !tries.ours && tries.taken_ms == 0,
             State::InFlight(_) | State::Pending { .. } | State::Done(_) => false,
         }
     }

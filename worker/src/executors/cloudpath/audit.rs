@@ -1,7 +1,7 @@
 //! `audit_results`: what is in the pools now, against what was exported and what the job says it did. Reads only.
 //!
 //! A key the job reports `COMPLETED` has to be there and be equal; where differences were accepted (`name_conflict: adopt`) it has to be
-//! there. Keys nobody exported are told and are no fault.
+//! there. Keys nobody exported are told and are no fault. The networks that take a pool's keys are looked at with the pool.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::compare::{self, quoted};
 use super::key_task::Wanted;
+use super::networks;
 use super::policies;
 use super::snapshot::Snapshot;
 use super::staged::{Rows, import_plan, made_by, never_writes, policy, store_failed, unreadable_task};
@@ -234,11 +235,13 @@ impl Executor for AuditResults {
                 audit.row(row, secret.as_ref(), &claims, &keys, policy);
             }
         }
-        let pool = &task.input.name;
-        Ok((
-            audit.outcome(task.input.index, pool, keys.missing),
-            Some(audit.facts(pool, &keys)),
-        ))
+        let (index, pool) = (task.input.index, &task.input.name);
+        let mut outcome = audit.outcome(index, pool, keys.missing);
+        let mut facts = audit.facts(pool, &keys);
+        if let Some(networks) = networks::audit::of_pool(&r1, cx, index).await? {
+            networks.add_to(&mut outcome, &mut facts)?;
+        }
+        Ok((outcome, Some(facts)))
     }
 
     async fn send(&self, _cx: &Context, _task: &Task, _permit: Permit) -> Sent {

@@ -15,13 +15,13 @@ mod identities;
 mod identity_groups;
 mod key_task;
 mod named;
+mod networks;
 mod parse_validate;
 mod passphrases;
 mod policies;
 mod read_back;
 mod snapshot;
 mod staged;
-mod unavailable;
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
         Arc::new(policies::make::CreatePolicySets::new(clients())),
         Arc::new(policies::attach::AttachPolicies::new(clients())),
         Arc::new(passphrases::CreatePassphrases::new(clients())),
-        Arc::new(unavailable::Unavailable("cloudpath.activate_networks")),
+        Arc::new(networks::ActivateNetworks::new(clients())),
         Arc::new(audit::AuditResults::new(clients())),
     ]
 }

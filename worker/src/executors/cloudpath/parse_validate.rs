@@ -1,4 +1,5 @@
-//! `parse_validate`: the venue exists, so does what policies need, and the staged input is whole. Reads only. The export itself was judged when it was accepted.
+//! `parse_validate`: the venue exists, the staged input is whole, and what policies and networks need is there. Reads only. The export
+//! itself was judged when it was accepted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 
 use super::compare::quoted;
+use super::networks;
 use super::staged::{Rows, import_plan, never_writes, options};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -18,6 +20,8 @@ use crate::r1::R1;
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.parse_validate";
+/// Facts have 4 KiB.
+const WARNINGS_BYTES_MAX: usize = 3 * 1024;
 
 pub struct ParseValidate {
     clients: Arc<Clients>,
@@ -45,6 +49,15 @@ impl ParseValidate {
             }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// What of the options can't be done on this controller.
+    async fn refusal(&self, cx: &Context, plan: &ImportPlan) -> Result<Option<TaskError>, PlanError> {
+        let (r1, policy) = (self.clients.get(cx.spec.controller)?, options(&cx.spec)?.name_conflict);
+        if let Some(missing) = radius_groups(&r1, cx, plan).await? {
+            return Ok(Some(missing));
+        }
+        Ok(networks::check::refusal(&r1, cx, plan, policy).await?)
     }
 }
 
@@ -75,6 +88,17 @@ async fn count(cx: &Context) -> Result<(u32, u32), PlanError> {
     Ok((rows, imports))
 }
 
+/// As many sentences as facts have room for, the last ones first: those of the options come after those of single pools.
+fn told(warnings: &[String]) -> Vec<&str> {
+    let mut room = WARNINGS_BYTES_MAX;
+    let fits = |text: &&String| {
+        room = room.saturating_sub(text.len());
+        room > 0
+    };
+    let told: Vec<_> = warnings.iter().rev().take_while(fits).collect();
+    told.into_iter().rev().map(String::as_str).collect()
+}
+
 #[async_trait]
 impl Executor for ParseValidate {
     fn name(&self) -> &'static str {
@@ -89,12 +113,13 @@ impl Executor for ParseValidate {
         let (rows, imports) = count(cx).await?;
         let venue = self.venue(cx).await?;
         let whole = (rows, imports) == (totals.rows, totals.imports);
-        let missing = radius_groups(&self.clients.get(cx.spec.controller)?, cx, &plan).await?;
-        let outcome = match (&venue, missing) {
-            (Err(error), _) => Outcome::failed(0, error.clone()),
-            (Ok(_), Some(error)) => Outcome::failed(0, error),
-            (Ok(_), None) if whole => Outcome::completed(0, None),
-            (Ok(_), None) => {
+        let outcome = match &venue {
+            Err(error) => Outcome::failed(0, error.clone()),
+            Ok(_) if whole => match self.refusal(cx, &plan).await? {
+                Some(error) => Outcome::failed(0, error),
+                None => Outcome::completed(0, None),
+            },
+            Ok(_) => {
                 let message = format!(
                     "the stored input is not whole: {rows} rows with {imports} keys to import, accepted were {} with {}",
                     totals.rows, totals.imports
@@ -114,7 +139,7 @@ impl Executor for ParseValidate {
         .await?;
         Ok(Some(json!({
             "venue_name": venue.ok(), "rows": rows, "imports": imports, "skips": totals.skips,
-            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(),
+            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(), "warnings": told(&plan.warnings),
         })))
     }
 
@@ -132,5 +157,18 @@ impl Executor for ParseValidate {
 
     async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
         Ok(tasks.iter().map(|_| Found::Absent).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_keep_within_the_room_of_facts() {
+        let many: Vec<String> = (0..100).map(|n| format!("{n:0>100}")).collect();
+        let told = told(&many);
+        assert!(told.len() == 30 && told.is_sorted(), "{}", told.len());
+        assert_eq!(told.last(), many.last().map(String::as_str).as_ref());
     }
 }
