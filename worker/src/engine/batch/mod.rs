@@ -2,10 +2,12 @@
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
 //! do to a task. `cut`: what happens to tasks when the job is held, cut short, or poison. `known`: all of it as checkpoints.
+//! `words`: what the controller says, without secrets.
 
 mod advance;
 mod cut;
 mod known;
+mod words;
 #[cfg(test)]
 mod tests;
 
