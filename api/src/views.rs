@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 pub use status::{CurrentPhase, StatusView};
 pub use task::{Context as TaskContext, TaskBody};
-use words::{sentence, warnings, what};
+use words::{notices, sentence, warnings, what};
 
 /// Milliseconds since the epoch as RFC 3339.
 fn time(ms: u64) -> String {
@@ -297,6 +297,8 @@ pub struct JobBody {
     /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
     /// job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
+    /// What is as it was asked for and easily overlooked, such as keys that differ from the export and were left as they are.
+    pub notices: Vec<String>,
     /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
@@ -311,7 +313,7 @@ pub struct JobBody {
 
 impl JobBody {
     pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
-        let (summary, warnings) = (summary(&job), warnings(&job));
+        let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(&job.phases));
         let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
         JobBody {
             id: job.id.to_string(),
@@ -336,6 +338,7 @@ impl JobBody {
             error_details: job.errors.into_iter().map(Into::into).collect(),
             errors_total: job.errors_total,
             warnings,
+            notices,
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,

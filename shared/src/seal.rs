@@ -114,6 +114,18 @@ impl Sealer {
             .map_err(|_| SealError::Damaged)
     }
 
+    /// [`Sealer::seal`] as text, for where a box stands inside JSON.
+    pub fn seal_text(&self, place: &str, plain: &str) -> Result<String, SealError> {
+        Ok(STANDARD.encode(self.seal(place, plain.as_bytes())?))
+    }
+
+    /// Opens what [`Sealer::seal_text`] made.
+    pub fn open_text(&self, place: &str, sealed: &str) -> Result<zeroize::Zeroizing<String>, SealError> {
+        let plain = self.open(place, &STANDARD.decode(sealed).map_err(|_| SealError::Damaged)?)?;
+        let text = std::str::from_utf8(&plain).map_err(|_| SealError::Damaged)?;
+        Ok(zeroize::Zeroizing::new(text.to_owned()))
+    }
+
     /// Seals the secret column of a batch or chunk: one entry per row, in order. Nothing to seal gives nothing.
     pub fn seal_column(&self, place: &str, secrets: &[Option<SecretString>]) -> Result<Vec<u8>, SealError> {
         if secrets.iter().all(Option::is_none) {

@@ -256,6 +256,22 @@ pub fn mask(text: &str, secrets: &[SecretString]) -> String {
     text
 }
 
+/// A text that was cut (it ends with `…`) may end with the beginning of a secret: masked when it is three characters or more.
+pub fn mask_cut(text: &str, secrets: &[SecretString]) -> String {
+    let Some(kept) = text.strip_suffix('…') else {
+        return text.to_owned();
+    };
+    let begins = |spelling: String| {
+        let ends = spelling.char_indices().map(|(at, _)| at).skip(3);
+        ends.filter(|end| kept.ends_with(&spelling[..*end])).max()
+    };
+    let secrets = secrets.iter().map(SecretString::expose).filter(|s| !s.is_empty());
+    match secrets.flat_map(spellings).filter_map(begins).max() {
+        Some(length) => format!("{}***…", &kept[..kept.len() - length]),
+        None => text.to_owned(),
+    }
+}
+
 /// The ways an echoed value may be written, longest first so that no part of one is left over.
 fn spellings(secret: &str) -> Vec<String> {
     let json = |s: &str| {
@@ -264,6 +280,7 @@ fn spellings(secret: &str) -> Vec<String> {
     };
     let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let once = json(secret);
+    let words: Vec<&str> = secret.split_whitespace().collect();
     let mut all = vec![
         json(&once),
         html.replace('"', "&quot;").replace('\'', "&#39;"),
@@ -271,10 +288,13 @@ fn spellings(secret: &str) -> Vec<String> {
         html,
         url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
         once,
+        // white space is collapsed where a text is made fit to be shown
+        words.join(" "),
         secret.to_owned(),
     ];
     all.sort_by_key(|s| std::cmp::Reverse(s.len()));
     all.dedup();
+    all.retain(|s| !s.is_empty());
     all
 }
 
@@ -400,6 +420,8 @@ mod tests {
         let text = format!("{}{}", "x".repeat(DETAIL_MAX - 4), secret.expose());
         let cleaned = clean(&text, std::slice::from_ref(&secret));
         assert!(!cleaned.contains("geh"), "{cleaned}");
+        assert_eq!(mask_cut("no gehei…", std::slice::from_ref(&secret)), "no ***…");
+        assert_eq!(mask_cut("not geheim", &[secret]), "not geheim");
         assert_eq!(clean(&"ä".repeat(900), &[]).chars().count(), DETAIL_MAX + 1);
     }
 }

@@ -5,7 +5,7 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model;
 use utoipa::ToSchema;
 
-use super::words::{sentence, warnings};
+use super::words::{notices, sentence, warnings};
 use super::{CreatedView, PhaseView, SummaryView, summary};
 
 /// Status of an import.
@@ -28,6 +28,8 @@ pub struct StatusView {
     /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
     /// job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
+    /// What is as it was asked for and easily overlooked, such as keys that differ from the export and were left as they are.
+    pub notices: Vec<String>,
     /// Null when nobody can tell: not running, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
@@ -66,6 +68,7 @@ impl StatusView {
             errors_total: job.errors_total,
             errors_link: format!("/api/v1/jobs/{}/tasks?status=FAILED", job.id),
             warnings: warnings(&job),
+            notices: notices(&job.phases),
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,

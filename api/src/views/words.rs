@@ -75,6 +75,17 @@ pub fn warnings(job: &JobView) -> Vec<String> {
     outage.into_iter().chain(waits).collect()
 }
 
+/// What is as it was asked for and easily overlooked. From the facts of the phases.
+pub fn notices(phases: &[PhaseView]) -> Vec<String> {
+    let left: u64 = phases.iter().filter_map(|p| p.facts["left_different"].as_u64()).sum();
+    let words = match left {
+        0 => return Vec::new(),
+        1 => "1 key differs from the export and was left as it is".to_owned(),
+        n => format!("{n} keys differ from the export and were left as they are"),
+    };
+    vec![format!("{words} (name_conflict=adopt)")]
+}
+
 #[cfg(test)]
 mod tests {
     use shared::job::PhaseStatus;
@@ -84,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_error_says_where_and_what_and_what_to_do() {
-        let phases = [PhaseView {
+        let mut phases = [PhaseView {
             id: "create_passphrases".parse().unwrap(),
             name: "Create passphrases".to_owned(),
             status: PhaseStatus::Running,
@@ -110,6 +121,12 @@ mod tests {
         assert_eq!(
             what(&error),
             "anna: refused — see the error of that group or pool first [POOL_MISSING]"
+        );
+        assert!(notices(&phases).is_empty());
+        phases[0].facts = serde_json::json!({"to_write": 3, "left_different": 2});
+        assert_eq!(
+            notices(&phases),
+            ["2 keys differ from the export and were left as they are (name_conflict=adopt)"]
         );
         error.phase = None;
         error.code = "X".to_owned();

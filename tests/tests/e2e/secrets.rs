@@ -126,6 +126,60 @@ async fn no_secret_is_found_in_logs_answers_or_redis() {
     }
 }
 
+/// RUCKUS One's word on an activity is fetched by whichever worker polls: it knows no passphrases, and may not store what it reads.
+#[tokio::test]
+async fn an_activity_that_quotes_passphrases_leaks_none() {
+    let world = World::with(60, 6000, 2, |plan| {
+        plan.environment.push(("RUST_LOG".into(), LOG.into()))
+    })
+    .await;
+    let pools = world.export["dpskPools"].as_array().unwrap().iter();
+    let users: Vec<(&str, &str)> = pools
+        .flat_map(|pool| pool["dpsks"].as_array().unwrap())
+        .map(|dpsk| (dpsk["name"].as_str().unwrap(), dpsk["passphrase"].as_str().unwrap()))
+        .collect();
+    let rule = |((name, value), status): (&(&str, &str), &str)| {
+        let (own, message) = (json!(value).to_string(), format!("Passphrase {value} is not allowed"));
+        json!({"operation": "create_passphrase", "usernames": [name], "kind": "activity_fail", "code": "X-1", "status": status,
+            "message": format!("{message}; rejected value: {own}, like {}", users[0].1)})
+    };
+    let statuses = ["FAIL", "CANCELLED", "PARTIAL_SUCCESS", "SKIPPED"];
+    let rules: Vec<Value> = users[1..].iter().zip(statuses).map(rule).collect();
+    world.fleet.simulators[0].faults(json!({"rules": rules})).await.unwrap();
+
+    let (api, secrets) = (&world.fleet.api, Secrets(passphrases(&world.export)));
+    let job = world.import().await;
+    let mut redis = world.fleet.redis_connection().unwrap();
+    loop {
+        let has_ended = has_ended(&api.job(&job).await.unwrap());
+        for (place, values) in dump(&mut redis).unwrap() {
+            values.iter().for_each(|value| secrets.assert_not_in(&place, value));
+        }
+        if has_ended {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ended = world.ended(&job).await;
+    assert_eq!(ended["status"], "PARTIAL", "{}", testkit::harness::api::summary(&ended));
+    assert!(
+        ended["errors"].to_string().contains("Passphrase *** is not allowed"),
+        "told, and masked"
+    );
+    for path in [
+        format!("/api/v1/jobs/{job}"),
+        format!("/api/v1/jobs/{job}/tasks?limit=200"),
+        format!("/api/cloudpath-dpsk/jobs/{job}/status"),
+    ] {
+        let (status, text) = api.get_text(&path).await.unwrap();
+        assert_eq!(status, 200, "{path}");
+        secrets.assert_not_in(&path, text.as_bytes());
+    }
+    for (path, text) in world.fleet.logs().unwrap() {
+        secrets.assert_not_in(&path.display().to_string(), &text);
+    }
+}
+
 async fn post_raw(base: &str, body: String) -> (u16, String) {
     let client = reqwest::Client::builder().build().unwrap();
     let request = client

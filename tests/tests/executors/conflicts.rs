@@ -53,6 +53,16 @@ async fn adopt_takes_it_as_it_is() {
     let before = world.writes();
     let (keys, audit) = world.job(three(), json!({"name_conflict": "adopt"})).run_all().await;
     assert!(keys.all("adopted"));
+    let left: Vec<_> = keys.tasks.iter().map(|t| t.input.data["left_as_is"].clone()).collect();
+    assert_eq!(
+        left,
+        [
+            json!("vlanId is 45, wanted 44"),
+            json!("passphrase differs"),
+            Value::Null
+        ]
+    );
+    assert_eq!(keys.facts["left_different"], 2);
     assert_eq!(
         (&audit.outcomes[0].error, &audit.task_facts[0]["changed"]),
         (&None, &json!(2))

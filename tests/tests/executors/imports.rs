@@ -43,7 +43,9 @@ async fn keys_arrive_field_by_field_and_a_second_import_writes_nothing() {
     assert_eq!(audit.outcomes[0].error, None);
     assert_eq!(
         audit.task_facts,
-        [json!({"pool": "Lobby-DPSK", "expected": 19, "present": 19, "missing": 0, "changed": 0, "extra": 0})]
+        [
+            json!({"pool": "Lobby-DPSK", "expected": 19, "not_imported": 1, "unknown_there": 0, "unknown_absent": 0, "present": 19, "missing": 0, "changed": 0, "extra": 0})
+        ]
     );
     let ledger = world.ledger();
     assert_eq!(ledger.len(), 19);

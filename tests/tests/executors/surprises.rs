@@ -148,3 +148,28 @@ async fn no_plan_holds_a_passphrase_in_the_open() {
     assert_eq!(tasks[0].secret.as_ref().unwrap().expose(), "secret-of-anna");
     assert!(stored.iter().all(|line| !line.contains("secret-of")) && !format!("{tasks:?}").contains("secret-of"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_stored_under_another_name_is_found_by_the_audit_and_never_adopted() {
+    for (kind, name) in [("rename_suffix", "anna_1"), ("invent_name", "DPSK_User_")] {
+        let world = World::start();
+        let rule = json!({"operation": "create_passphrase", "usernames": ["anna"], "kind": kind});
+        world.sim.post("faults", &json!({"rules": [rule]}));
+        let (_, audit) = world.job(two(), json!({})).run_all().await;
+        let error = audit.outcomes[0].error.clone().expect(kind);
+        assert_eq!(
+            (error.code.as_str(), &audit.task_facts[0]["changed"]),
+            ("AUDIT_MISMATCH", &json!(1)),
+            "{kind}"
+        );
+        let told = format!("different: \"anna\" (username is {name}");
+        assert!(error.message.contains(&told), "{}", error.message);
+        let (keys, audit) = world.job(two(), json!({"name_conflict": "adopt"})).run_all().await;
+        assert_eq!(
+            (keys.code("anna"), keys.end("ben").as_str()),
+            ("PASSPHRASE_TAKEN", "adopted"),
+            "{kind}"
+        );
+        assert_eq!(audit.task_facts[0]["not_imported"], 1);
+    }
+}

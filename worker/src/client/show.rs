@@ -83,6 +83,7 @@ pub fn summary(job: &Job) -> Vec<String> {
         lines.push(format!("  paused: {reason}"));
     }
     lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
+    lines.extend(job.notices.iter().map(|n| format!("  notice: {n}")));
     for error in job.errors.iter().take(ERRORS_SHOWN) {
         lines.push(format!("  error: {error}"));
     }

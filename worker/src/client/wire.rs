@@ -30,6 +30,7 @@ pub struct Job {
     pub errors: Vec<String>,
     pub errors_total: u64,
     pub warnings: Vec<String>,
+    pub notices: Vec<String>,
     pub pause_reason: Option<String>,
     pub eta_seconds: Option<u64>,
     pub limited_by: Option<String>,

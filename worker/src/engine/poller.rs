@@ -167,7 +167,7 @@ async fn look(core: &Arc<Core>, limiter: &str, newest_ms: u64, pace: Option<Pace
     core.metrics.polls.inc_by(u64::from(calls));
     let told = |id: &String, ended| {
         let polls = pace.rounds.get(id).copied().unwrap_or(0);
-        serde_json::to_string(&Told { ended, polls })
+        serde_json::to_string(&Told::new(ended, polls).seal(&core.sealer, id))
     };
     let mut settled = Vec::with_capacity(ended.len());
     for (id, e) in &ended {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::seal::Sealer;
 
 use crate::gate::Gate;
 use crate::remote::CallError;
@@ -25,8 +26,9 @@ pub struct RemoteLimits {
     pub concurrency: u32,
 }
 
-/// How an activity ended. Stored for whoever runs its batch: fields are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How an activity ended. Stored for whoever runs its batch: fields are only ever added. Codes and messages are the controller's own
+/// words, which may quote the request, passphrase and all: whoever runs the batch knows its secrets and masks them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "s")]
 pub enum Ended {
     #[serde(rename = "ok")]
@@ -54,6 +56,38 @@ pub enum Ended {
     },
 }
 
+impl std::fmt::Debug for Ended {
+    /// Without words.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Success { resource_ids } => write!(f, "Success({resource_ids:?})"),
+            Ended::Failed { uniqueness, .. } => write!(f, "Failed(uniqueness: {uniqueness})"),
+            Ended::Unclear { .. } => f.write_str("Unclear"),
+        }
+    }
+}
+
+impl Ended {
+    fn words(&mut self) -> Option<(&mut String, &mut String)> {
+        match self {
+            Ended::Success { .. } => None,
+            Ended::Failed { code, message, .. } | Ended::Unclear { code, message } => Some((code, message)),
+        }
+    }
+}
+
+/// Stands where the controller's code was, in what is stored: also for workers that do not know of `sealed`.
+const NO_CODE: &str = "ACTIVITY_FAIL";
+/// Likewise for its message.
+const NO_MESSAGE: &str = "the controller's reason can't be read by this worker";
+/// Longest message kept, in bytes: more than any that is shown, which is cut only when its secrets are masked.
+const MESSAGE_MAX: usize = 16 * 1024;
+
+/// Where the words of an activity belong.
+fn place(request_id: &str) -> String {
+    format!("activity|{request_id}")
+}
+
 /// What is stored of an activity that is not asked after any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
@@ -63,9 +97,47 @@ pub struct Told {
     /// Rounds of polling that asked after it: by the worker that polled last, so at least that many.
     #[serde(rename = "p", default)]
     pub polls: u32,
+    /// Code and message of `ended`, in a box bound to the request id; in their place stands that they are not here. Absent: there are
+    /// none, or an older version wrote them in the open.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
 }
 
 impl Told {
+    pub fn new(ended: Option<Ended>, polls: u32) -> Self {
+        Told {
+            ended,
+            polls,
+            sealed: None,
+        }
+    }
+
+    /// The controller's words go into a box. Ones that can't be sealed are lost, never stored in the open.
+    pub fn seal(mut self, sealer: &Sealer, request_id: &str) -> Self {
+        if let Some((code, message)) = self.ended.as_mut().and_then(Ended::words) {
+            if message.len() > MESSAGE_MAX {
+                message.truncate(message.floor_char_boundary(MESSAGE_MAX));
+            }
+            let words = serde_json::json!([code, message]).to_string();
+            self.sealed = sealer.seal_text(&place(request_id), &words).ok();
+            (*code, *message) = (NO_CODE.to_owned(), NO_MESSAGE.to_owned());
+        }
+        self
+    }
+
+    /// What [`Told::seal`] made, with its words again: not fit to be shown.
+    pub fn open(mut self, sealer: &Sealer, request_id: &str) -> Self {
+        let opened = |sealed: String| {
+            let words = sealer.open_text(&place(request_id), &sealed).ok()?;
+            serde_json::from_str::<(String, String)>(&words).ok()
+        };
+        let words = self.sealed.take().and_then(opened);
+        if let (Some(words), Some((code, message))) = (words, self.ended.as_mut().and_then(Ended::words)) {
+            (*code, *message) = words;
+        }
+        self
+    }
+
     /// What a later version wrote and this one can't read says nothing but that it has ended.
     pub fn read(text: &str) -> Self {
         let told: Option<Told> = serde_json::from_str(text).ok();

@@ -60,8 +60,9 @@ impl Run {
         let known = persist!(self.core, "settled", self.held.lost, store.settled(limiter, &ids))?;
         let now = now_ms();
         let mut checkpoints = Vec::new();
-        for ((at, ..), known) in pending.into_iter().zip(known) {
+        for ((at, id, _), known) in pending.into_iter().zip(known) {
             let told = known.as_deref().map(Told::read).unwrap_or_default();
+            let told = told.open(&self.core.sealer, &id);
             self.batch.polled(at, told.polls, told.ended.is_some());
             let Some(ended) = told.ended else { continue };
             let (executor, cx) = (self.executor.clone(), self.cx.clone());

@@ -37,13 +37,17 @@ impl ErrorBody {
         Self::from_items(items, secrets)
     }
 
-    /// The `error` and `errors` fields of an activity, which come as text, JSON, or JSON in text.
+    /// The `error` and `errors` fields of an activity, which come as text, JSON, or JSON in text. Raw, secrets included: whoever asks
+    /// after activities does not know what was in the requests. Has to go through [`clean`] where that is known.
     pub fn of_values<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut items = Vec::new();
         for value in values {
             collect(value, 0, &mut items);
         }
-        Self::from_items(items, &[])
+        ErrorBody {
+            message: messages(&items),
+            ..Self::from_items(items, &[])
+        }
     }
 
     fn from_items(items: Vec<Item>, secrets: &[SecretString]) -> Self {
@@ -53,21 +57,24 @@ impl ErrorBody {
                 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
                 && !holds_secret(s)
         };
-        let mut messages: Vec<&str> = Vec::new();
-        for item in &items {
-            if !item.message.is_empty() && !messages.contains(&item.message.as_str()) && messages.len() < 3 {
-                messages.push(&item.message);
-            }
-        }
         ErrorBody {
             uniqueness: items.iter().any(Item::is_uniqueness),
             code: items.iter().find_map(|i| i.code.clone().filter(is_code)),
-            message: clean(&messages.join("; "), secrets),
+            message: clean(&messages(&items), secrets),
         }
     }
 }
 
-#[derive(Debug)]
+fn messages(items: &[Item]) -> String {
+    let mut messages: Vec<&str> = Vec::new();
+    for item in items {
+        if !item.message.is_empty() && !messages.contains(&item.message.as_str()) && messages.len() < 3 {
+            messages.push(&item.message);
+        }
+    }
+    messages.join("; ")
+}
+
 struct Item {
     code: Option<String>,
     message: String,

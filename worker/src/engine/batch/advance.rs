@@ -152,7 +152,7 @@ impl Batch {
         now_ms: u64,
         random: f64,
     ) -> (Option<Checkpoint>, Effect) {
-        let error = TaskError::new(&e.code(), e.to_message());
+        let error = self.refused(e);
         let look = |ours: bool| (ours.then_some(Doubt::Sent), None);
         if let Some(put_off) = self.put_off(at, e, &error, tries, look(tries.ours), now_ms) {
             return put_off;
@@ -210,7 +210,7 @@ impl Batch {
             }
             CallError::Auth { .. } => (
                 if look.0.is_some() { REFUSED_WAIT_MS } else { 0 },
-                Effect::Pause(e.to_message()),
+                Effect::Pause(error.message.clone()),
             ),
             _ => return None,
         };
@@ -293,18 +293,18 @@ impl Batch {
                     Settle::ReadBack => (ours, Doubt::Done, None),
                 }
             }
-            Ended::Unclear { code, message } => (ours, Doubt::Done, Some(TaskError::new(&code, message))),
+            Ended::Unclear { code, message } => (ours, Doubt::Done, Some(self.reason(&code, &message))),
             Ended::Failed {
                 code,
                 message,
                 uniqueness: true,
-            } => (tries, Doubt::Conflict, Some(TaskError::new(&code, message))),
+            } => (tries, Doubt::Conflict, Some(self.reason(&code, &message))),
             Ended::Failed {
                 code,
                 message,
                 uniqueness: false,
             } => {
-                let o = Outcome::failed(self.tasks[at].input.index, TaskError::new(&code, message));
+                let o = Outcome::failed(self.tasks[at].input.index, self.reason(&code, &message));
                 return Some(self.done(at, o, tries, Some(request_id), now_ms));
             }
         };
@@ -392,7 +392,7 @@ impl Batch {
         else {
             return (None, Effect::None);
         };
-        let error = TaskError::new(&e.code(), e.to_message());
+        let error = self.refused(e);
         let look = (Some(doubt), request_id.clone());
         let ending = matches!(mode, Mode::Cut | Mode::Poison);
         if !ending && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms) {

@@ -1,11 +1,13 @@
 //! Where the tasks of a claimed batch stand, and what follows from each thing that happens. Pure: time and chance are arguments.
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
-//! do to a task. `unconfirmed`: writes that were taken with nothing to ask after. `cut`: what happens to tasks when the job is held, cut short, or poison. `known`: all of it as checkpoints.
+//! do to a task. `unconfirmed`: writes that were taken with nothing to ask after. `cut`: what happens to tasks when the job is held, cut
+//! short, or poison. `known`: all of it as checkpoints. `words`: what the controller says, without secrets.
 
 mod advance;
 mod cut;
 mod known;
+mod words;
 #[cfg(test)]
 mod tests;
 mod unconfirmed;

@@ -1,6 +1,7 @@
 //! Each thing that can happen to a task, without a clock, a store or a controller.
 
 mod cut;
+mod words;
 
 use std::time::Duration;
 
@@ -473,12 +474,9 @@ fn what_older_workers_stored_of_an_activity_is_read_and_what_we_store_is_read_by
     let old = r#"{"s":"ok","d":["p-1"]}"#;
     let ended: Ended = serde_json::from_str(old).unwrap();
     assert_eq!(Told::read(old).ended, Some(ended.clone()));
-    let new = serde_json::to_string(&Told {
-        ended: Some(ended.clone()),
-        polls: 4,
-    });
+    let new = serde_json::to_string(&Told::new(Some(ended.clone()), 4));
     assert_eq!(serde_json::from_str::<Ended>(&new.unwrap()).unwrap(), ended);
-    let given_up = serde_json::to_string(&Told { ended: None, polls: 60 }).unwrap();
+    let given_up = serde_json::to_string(&Told::new(None, 60)).unwrap();
     assert!(serde_json::from_str::<Ended>(&given_up).is_err());
     assert_eq!(Told::read(&given_up).polls, 60);
     for later in [r#"{"s":"half","x":1,"p":2}"#, "?"] {

@@ -3,7 +3,7 @@
 //! A key the job reports `COMPLETED` has to be there and be equal; where differences were accepted (`name_conflict: adopt`) it has to be
 //! there. Keys nobody exported are told and are no fault. The networks that take a pool's keys are looked at with the pool.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,18 +61,27 @@ impl AuditResults {
     }
 }
 
-/// What the job says of a row: the id of its key and how it came by it.
-type Claims = HashMap<u32, (Box<str>, Origin)>;
+/// What the job says of its rows.
+#[derive(Default)]
+struct Claims {
+    /// Id of the row's key, the user name it is said to have there, and how the job came by it.
+    keys: HashMap<u32, (Box<str>, Box<str>, Origin)>,
+    /// Rows whose task ended `UNKNOWN`.
+    unknown: HashSet<u32>,
+}
 
 async fn claims(cx: &Context) -> Result<Claims, StoreError> {
     let phase: PhaseId = "create_passphrases"
         .parse()
         .map_err(|e: shared::id::BadName| StoreError::Corrupt(e.to_string()))?;
-    let mut claims = Claims::new();
-    let keep = &mut |o: Outcome| {
-        if o.status == TaskStatus::Completed {
-            claims.extend(o.resource.map(|r| (o.index, (r.id.into(), r.origin))));
+    let mut claims = Claims::default();
+    let keep = &mut |o: Outcome| match o.status {
+        TaskStatus::Completed => {
+            let key = o.resource.map(|r| (o.index, (r.id.into(), r.name.into(), r.origin)));
+            claims.keys.extend(key);
         }
+        TaskStatus::Unknown => drop(claims.unknown.insert(o.index)),
+        _ => {}
     };
     cx.input.outcomes(&phase, keep).await?;
     Ok(claims)
@@ -87,6 +96,11 @@ struct Audit {
     changed: u32,
     /// Of the changed ones, those whose differences were accepted.
     accepted: u32,
+    /// Rows of the export of which no key is claimed: failed, skipped, cancelled, unknown.
+    not_imported: u32,
+    /// Of these, the unknown ones whose user has a key, and those whose user has none.
+    unknown_there: u32,
+    unknown_absent: u32,
     /// Rows of the export found in the pool, whatever the job says of them.
     exported: u64,
     first_missing: Vec<String>,
@@ -104,16 +118,22 @@ impl Audit {
     ) {
         let named = keys.named(&row.username);
         self.exported += named.len() as u64;
-        let (Some((id, origin)), Some(value)) = (claims.get(&row.row), secret) else {
+        let (Some((id, claimed, origin)), Some(value)) = (claims.keys.get(&row.row), secret) else {
+            self.not_imported += 1;
+            if claims.unknown.contains(&row.row) {
+                self.unknown_there += u32::from(!named.is_empty());
+                self.unknown_absent += u32::from(named.is_empty());
+            }
             return;
         };
         self.expected += 1;
-        // By id as well: an identity that was there may have given its key another user name.
+        // By id as well: an identity that was there may have given its key another user name. That one is claimed; any other is not
+        // what was asked for.
         let by_id = keys.with_id(id).filter(|key| *key.username != *row.username);
         self.exported += u64::from(by_id.is_some());
         let compared = named.iter().chain(by_id).map(|key| {
             let name = if by_id.is_some_and(|k| k.id == key.id) {
-                &key.username
+                claimed
             } else {
                 row.username.as_str()
             };
@@ -165,6 +185,7 @@ impl Audit {
     fn facts(&self, pool: &str, keys: &Snapshot) -> Value {
         json!({
             "pool": pool, "expected": self.expected, "present": self.present, "missing": self.missing, "changed": self.changed,
+            "not_imported": self.not_imported, "unknown_there": self.unknown_there, "unknown_absent": self.unknown_absent,
             "extra": (keys.len() as u64).saturating_sub(self.exported),
         })
     }
@@ -274,15 +295,18 @@ mod tests {
             key("k-4", "ella", "value-of-ella"),
             key("k-9", "zoe", "nobody-exported"),
         ]);
-        let claim = |id: &str| (id.into(), origin);
-        // ella's task failed: nothing is claimed of her.
-        let claims = [
-            (0, claim("k-0")),
-            (1, claim("k-1")),
-            (2, claim("k-2")),
-            (3, claim("k-3")),
-        ]
-        .into();
+        let claim = |id: &str, name: &str| (id.into(), name.into(), origin);
+        // nobody knows what became of ella's task: nothing is claimed of her.
+        let claims = Claims {
+            keys: [
+                (0, claim("k-0", "anna")),
+                (1, claim("k-1", "ben")),
+                (2, claim("k-2", "carl")),
+                (3, claim("k-3", "Dora D.")),
+            ]
+            .into(),
+            unknown: [4].into(),
+        };
         let mut audit = Audit::default();
         for (index, name) in (0..).zip(["anna", "ben", "carl", "dora", "ella"]) {
             let secret = SecretString::new(format!("value-of-{name}"));
@@ -303,7 +327,8 @@ mod tests {
         );
         assert_eq!(
             facts,
-            json!({"pool": "Lobby", "expected": 4, "present": 3, "missing": 1, "changed": 1, "extra": 1})
+            json!({"pool": "Lobby", "expected": 4, "present": 3, "missing": 1, "changed": 1, "extra": 1,
+                "not_imported": 1, "unknown_there": 1, "unknown_absent": 0})
         );
     }
 

@@ -27,6 +27,8 @@ pub struct PoolNow {
 pub enum Decision {
     /// Nothing: this is its end.
     Settled(Outcome),
+    /// Adopted as it is, with these differences from the export: `name_conflict` says so.
+    Left(Outcome, Differences),
     Do(Op),
 }
 
@@ -128,11 +130,11 @@ fn exists(
 ) -> Decision {
     let adopted = || {
         let resource = resource(&key.id, &key.username, Origin::Adopted);
-        Decision::Settled(Outcome::completed(row.row, Some(resource)))
+        Outcome::completed(row.row, Some(resource))
     };
     match policy {
-        _ if differences.is_empty() => adopted(),
-        NameConflict::Adopt => adopted(),
+        _ if differences.is_empty() => Decision::Settled(adopted()),
+        NameConflict::Adopt => Decision::Left(adopted(), differences.clone()),
         NameConflict::Fail => {
             let object = object(&row.username, &pool.name);
             Decision::Settled(Outcome::failed(row.row, compare::name_conflict(&object, differences)))
@@ -255,10 +257,11 @@ mod tests {
     fn a_key_that_differs_goes_by_the_policy() {
         let differs = || vec![there("k", "anna", "other-value")];
         assert_eq!(code(decide(NameConflict::Fail, differs(), None)), "NAME_CONFLICT");
-        assert_eq!(
-            decide(NameConflict::Adopt, differs(), None),
-            Decision::Settled(Outcome::completed(7, Some(resource("k", "anna", Origin::Adopted))))
-        );
+        let Decision::Left(outcome, differences) = decide(NameConflict::Adopt, differs(), None) else {
+            panic!("it is left as it is");
+        };
+        let adopted = Outcome::completed(7, Some(resource("k", "anna", Origin::Adopted)));
+        assert_eq!((outcome, differences.only(PASSPHRASE)), (adopted, true));
         let update = |name| {
             Decision::Do(Op::Update {
                 id: "k".into(),

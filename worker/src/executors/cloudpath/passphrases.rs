@@ -62,6 +62,8 @@ struct Planner<'a> {
     open: BTreeMap<u16, Open>,
     /// Tasks that will write.
     writes: u32,
+    /// Keys that are there, differ, and are left as they are.
+    left: u32,
 }
 
 /// The pools of the plan as they are now: made ones as planned, adopted ones as they are found.
@@ -176,6 +178,13 @@ impl Planner<'_> {
                 task.is_short = false;
                 (task.to_json(), Some(outcome), None)
             }
+            Decision::Left(outcome, differences) => {
+                self.left += 1;
+                task.is_short = false;
+                let mut data = task.to_json();
+                data["left_as_is"] = differences.to_string().into();
+                (data, Some(outcome), None)
+            }
             Decision::Do(op) => {
                 self.writes += 1;
                 task.op = op;
@@ -232,6 +241,7 @@ impl Executor for CreatePassphrases {
             pools,
             open: BTreeMap::new(),
             writes: 0,
+            left: 0,
         };
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
@@ -241,7 +251,9 @@ impl Executor for CreatePassphrases {
                 sink.push(task).await?;
             }
         }
-        Ok(Some(json!({"to_write": planner.writes})))
+        Ok(Some(
+            json!({"to_write": planner.writes, "left_different": planner.left}),
+        ))
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {
