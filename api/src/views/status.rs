@@ -20,14 +20,14 @@ pub struct StatusView {
     pub current_phase: Option<CurrentPhase>,
     pub phases: Vec<PhaseView>,
     pub created_resources: CreatedView,
-    /// The first ones, at most 100, in words a person can act on.
+    /// The first ones, at most 100, in words a person can act on; why the job was cut short comes first.
     pub errors: Vec<String>,
     pub errors_total: u64,
     /// The tasks that failed, by page.
     pub errors_link: String,
-    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer. Empty in fair weather.
+    /// What is worth a look and is no error of a task: a controller that does not answer, no worker. Empty in fair weather.
     pub warnings: Vec<String>,
-    /// Null when nobody can tell: not running, or its controller does not answer.
+    /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
     #[schema(example = "controller_rate")]

@@ -1,6 +1,7 @@
 //! Sentences for people: what went wrong, where, and what to do about it.
 
 use jiff::Timestamp;
+use shared::job::JobStatus;
 use shared::store::model::{ErrorView, JobView, PhaseView};
 
 /// Where, what, what to do, and the code to look up. A phase is called by its name, the task by its own in the message.
@@ -17,7 +18,8 @@ pub fn sentence(e: &ErrorView, phases: &[PhaseView]) -> String {
 
 /// The same where the phase is told already.
 pub fn what(e: &ErrorView) -> String {
-    match advice(&e.code) {
+    // one that says itself what to do is not told it twice
+    match advice(&e.code).filter(|_| !e.message.contains("name_conflict")) {
         Some(advice) => format!("{} — {advice} [{}]", e.message, e.code),
         None => format!("{} [{}]", e.message, e.code),
     }
@@ -54,7 +56,7 @@ fn advice(code: &str) -> Option<&'static str> {
     })
 }
 
-/// What keeps a job waiting that is no error of a task.
+/// What is worth a look and is no error of a task: above all, what keeps a job waiting.
 pub fn warnings(job: &JobView) -> Vec<String> {
     let outage = job.outage.as_ref().map(|o| {
         let since = i64::try_from(o.since_ms).ok();
@@ -68,7 +70,16 @@ pub fn warnings(job: &JobView) -> Vec<String> {
             job.controller, o.every_s
         )
     });
-    outage.into_iter().collect()
+    let idle = job
+        .is_without_workers
+        .then(|| "no worker is running: the job waits until one is started".to_owned());
+    let keys = job.phases.iter().find(|p| p.id.as_str() == "create_passphrases");
+    let skipped = keys.map_or(0, |p| p.counts.skipped);
+    // it went as asked for, and still nobody wants an import of nothing
+    let nothing =
+        (job.status == JobStatus::Completed && skipped > 0 && keys.is_some_and(|p| p.counts.total() == skipped))
+            .then(|| format!("no key was imported: all {skipped} were skipped; the tasks with status SKIPPED say why"));
+    outage.into_iter().chain(idle).chain(nothing).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +118,11 @@ mod tests {
             what(&error),
             "anna: refused — see the error of that group or pool first [POOL_MISSING]"
         );
+        error.code = "NAME_CONFLICT".to_owned();
+        assert!(what(&error).contains("name_conflict=adopt"));
+        error.message = "it is widened with name_conflict=update".to_owned();
+        assert_eq!(what(&error), "it is widened with name_conflict=update [NAME_CONFLICT]");
+        error.message = "anna: refused".to_owned();
         error.phase = None;
         error.code = "X".to_owned();
         assert_eq!(sentence(&error, &phases), "anna: refused [X]");

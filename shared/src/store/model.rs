@@ -174,6 +174,8 @@ pub struct JobView {
     pub limited_by: &'static str,
     /// Its controller does not answer; only of a job that would go on otherwise.
     pub outage: Option<Outage>,
+    /// It would go on, and no worker has shown itself lately.
+    pub is_without_workers: bool,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
     pub submitted_by: String,
