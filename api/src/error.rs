@@ -220,6 +220,9 @@ pub struct Problem {
 /// Bytes of a body, everywhere but for imports, which have a limit of their own.
 pub const SMALL_BODY_MAX: usize = 64 * 1024;
 
+/// What a caller is told when Redis is away.
+const AWAY: &str = "Redis cannot be reached right now; nothing was changed, try again";
+
 /// Seconds a caller is asked to wait when Redis is away. It is usually back in less; clients add their own backoff.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
@@ -277,10 +280,15 @@ impl Problem {
     }
 
     pub fn unavailable() -> Self {
-        Self::new(
-            Kind::Unavailable,
-            "Redis cannot be reached right now; nothing was changed, try again",
-        )
+        Self::new(Kind::Unavailable, AWAY)
+    }
+
+    /// The same for a request that only reads: it needs no word on changes.
+    pub fn of_a_read(mut self) -> Self {
+        if self.body.detail == AWAY {
+            self.body.detail = "Redis cannot be reached right now; try again later".to_owned();
+        }
+        self
     }
 
     pub fn internal() -> Self {

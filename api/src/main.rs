@@ -16,7 +16,8 @@ use clap::{Parser, Subcommand};
 Settings are environment variables (REDIS_URL, API_BIND, CONTROLLERS_FILE, PAYLOAD_KEY, AUTH_JWT_SECRET, …) with a TOML
 file below them (PHASELINE_CONFIG, default phaseline.toml). A bad value stops the start with a line that says what it takes.
 
-Exit codes: 0 stopped as asked, 1 could not go on, 2 wrong settings or usage"
+Exit codes: 0 stopped as asked; 1 could not start or go on: the Redis server or the payload key does not fit, the controllers
+file is missing or faulty, the port is taken; 2 wrong settings or usage"
 )]
 struct Cli {
     #[command(subcommand)]

@@ -136,6 +136,10 @@ fn with_problem(answer: ServiceResponse<BoxBody>, path: &str, id: &str) -> Servi
         return answer;
     }
     let problem = ours.unwrap_or_else(|| Problem::of_status(status));
+    let problem = match answer.request().method().is_safe() {
+        true => problem.of_a_read(),
+        false => problem,
+    };
     let mut fresh = problem.respond(path, id);
     for name in KEPT {
         if let Some(value) = answer.headers().get(&name)

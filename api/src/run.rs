@@ -42,7 +42,7 @@ impl Stop {
         self.to_string().lines().map(str::to_owned).collect()
     }
 
-    /// Exit code of the process.
+    /// Exit code of the process: the worker's are the same.
     pub fn code(&self) -> u8 {
         match self {
             Self::Settings(_) => 2,
@@ -61,15 +61,15 @@ pub async fn run() -> Result<(), Stop> {
 
     let verifier = verifier(&settings).await.map_err(Stop::Settings)?;
     let controllers = ControllersFile::open(&settings.controllers_file)
-        .map_err(|e| Stop::Settings(format!("CONTROLLERS_FILE: {e}")))?;
+        .map_err(|e| Stop::Failed(format!("CONTROLLERS_FILE: {e}")))?;
     let controllers = Arc::new(controllers);
-    let store = Store::open(&settings.redis, &settings.engine).map_err(|e| Stop::Settings(e.to_string()))?;
+    let store = Store::open(&settings.redis, &settings.engine).map_err(|e| Stop::Failed(e.to_string()))?;
     // a server that does not fit is told before anything is said of ports and serving
     let is_ready = is_ready(&store, &settings)
         .await
         .map_err(|e| Stop::Failed(e.to_string()))?;
     let listener = TcpListener::bind(settings.api_bind)
-        .map_err(|e| Stop::Settings(format!("API_BIND={} cannot be bound: {e}", settings.api_bind)))?;
+        .map_err(|e| Stop::Failed(format!("API_BIND={} cannot be bound: {e}", settings.api_bind)))?;
     let address = listener.local_addr().map_err(|e| Stop::Failed(e.to_string()))?;
 
     let state = State::new(

@@ -290,16 +290,16 @@ pub struct JobBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_resources: Option<CreatedView>,
     pub summary: SummaryView,
-    /// The first ones, at most 100, in words a person can act on.
+    /// The first ones, at most 100, in words a person can act on; why the job was cut short comes first.
     pub errors: Vec<String>,
     pub error_details: Vec<ErrorDetailView>,
     pub errors_total: u64,
-    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
-    /// job that writes the same names. Empty in fair weather.
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, no worker, or
+    /// another job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
     /// What is as it was asked for and easily overlooked, such as keys that differ from the export and were left as they are.
     pub notices: Vec<String>,
-    /// Null when nobody can tell: not running, or its controller does not answer.
+    /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
     #[schema(example = "controller_rate")]
@@ -313,7 +313,7 @@ pub struct JobBody {
 
 impl JobBody {
     pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
-        let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(&job.phases));
+        let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(job.status, &job.phases));
         let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
         JobBody {
             id: job.id.to_string(),

@@ -383,6 +383,8 @@ async fn a_store_that_goes_away_is_503_and_comes_back_by_itself() {
     w.redis.kill();
     let (status, headers, problem) = send!(app, get(Some("acme"), &["user"], "/api/v1/jobs"));
     assert_eq!((status, headers.contains_key("retry-after")), (503, true), "{problem}");
+    let said = problem["detail"].as_str().unwrap();
+    assert_eq!(said, "Redis cannot be reached right now; try again later");
     assert!(!problem.to_string().contains("127.0.0.1"), "{problem}");
     assert_eq!(send!(app, TestRequest::get().uri("/readyz")).0, 503);
     assert_eq!(send!(app, TestRequest::get().uri("/healthz")).0, 200);
@@ -396,6 +398,18 @@ async fn a_store_that_goes_away_is_503_and_comes_back_by_itself() {
     }
     let (status, _, job) = send!(app, get(Some("acme"), &["user"], &format!("/api/v1/jobs/{id}")));
     assert_eq!((status, &job["status"]), (200, &json!("PENDING")));
+    // nobody has taken it, and nobody is there to take it
+    assert_eq!(
+        (&job["warnings"], &job["limited_by"], &job["eta_seconds"]),
+        (
+            &json!(["no worker is running: the job waits until one is started"]),
+            &json!("workers"),
+            &Value::Null
+        )
+    );
+    let phases = job["phases"].as_array().unwrap();
+    assert!(phases.iter().all(|p| p["status"] == "PENDING"), "{job}");
+    assert_eq!(job["current_phase_id"], Value::Null);
 }
 
 #[actix_web::test]

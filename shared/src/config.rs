@@ -310,7 +310,7 @@ impl Settings {
             retry_backoff: r.seconds("TASK_RETRY_BACKOFF", 0.05, 300.0),
             job_ttl: Duration::from_secs(u64::from(r.whole("JOB_TTL_DAYS", 1, 365)) * 86_400),
             lock_ttl: r.seconds("LOCK_TTL", 15.0, 300.0),
-            slots: r.whole("WORKER_SLOTS", 1, 1024) as usize,
+            slots: r.whole("WORKER_SLOTS", 2, 1024) as usize,
             shutdown_grace: r.seconds("SHUTDOWN_GRACE", 1.0, 300.0),
             partitions: r.whole("PARTITIONS", 1, 1024) as u16,
         };

@@ -102,9 +102,14 @@ fn read(stream: &TcpStream) -> Seen {
 }
 
 fn answer(mut stream: TcpStream, status: u16, body: &Value) {
+    // an import that was accepted before
+    let replayed = match (status, body["job_id"].is_string()) {
+        (200, true) => "idempotent-replayed: true\r\n",
+        _ => "",
+    };
     let body = body.to_string();
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\nretry-after: 0\r\n{replayed}content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -379,4 +384,40 @@ fn lists_follow_cursors_and_failed_means_unknown_too() {
     assert!(lines[0].contains("status=FAILED") && lines[0].contains("phase=create_passphrases"));
     assert!(lines[1].contains("cursor=c1") && lines[2].contains("cursor=c2"));
     assert!(lines[3].contains("status=UNKNOWN") && !lines[3].contains("cursor"));
+}
+
+#[test]
+fn an_import_that_was_accepted_before_is_not_shown_as_a_new_one() {
+    let file = Scratch::file(b"[]");
+    let import = [
+        "import",
+        file.path(),
+        "--controller",
+        "1",
+        "--venue",
+        "v",
+        "--idempotency-key",
+        "k",
+    ];
+    for (status, begin) in [
+        (202, "accepted as job j-1"),
+        (200, "accepted before, under the same idempotency key, as job j-1"),
+    ] {
+        let api = Api::with(vec![Reply::Answer(
+            status,
+            json!({"job_id": "j-1", "status": "PENDING"}),
+        )]);
+        let output = api.run(&import);
+        assert!(out(&output).starts_with(begin), "{}{}", out(&output), err(&output));
+    }
+}
+
+#[test]
+fn another_encoding_is_called_by_its_name() {
+    let file = Scratch::file(b"\xFF\xFE[\0]\0");
+    let api = Api::with(vec![Reply::HangUp]);
+    let output = api.run(&["import", file.path(), "--controller", "1", "--venue", "v"]);
+    assert_eq!(code(&output), 5);
+    assert!(err(&output).contains("UTF-16"), "{}", err(&output));
+    assert!(api.seen().is_empty(), "nothing was sent");
 }

@@ -8,6 +8,7 @@ use shared::job::JobStatus;
 use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
 use utoipa::ToSchema;
 
+use super::export::DpskData;
 use super::jobs::{job_id, now_ms};
 use super::{Access, Endpoint};
 use crate::auth::{Reader, Submitter};
@@ -39,9 +40,7 @@ pub struct ImportBody {
     controller_id: i64,
     /// 1 to 64 letters, digits, hyphens and underscores.
     venue_id: String,
-    /// The extractor's object `{metadata, pool, dpsks[]}`, a bare array of DPSKs, or the full export with `dpskPools[]`.
-    #[schema(value_type = Object)]
-    dpsk_data: serde_json::Value,
+    dpsk_data: DpskData,
     #[schema(inline)]
     options: Option<ImportOptions>,
 }

@@ -2,6 +2,7 @@
 
 pub mod cloudpath;
 pub mod document;
+mod export;
 pub mod health;
 pub mod jobs;
 pub mod steer;

@@ -20,17 +20,17 @@ pub struct StatusView {
     pub current_phase: Option<CurrentPhase>,
     pub phases: Vec<PhaseView>,
     pub created_resources: CreatedView,
-    /// The first ones, at most 100, in words a person can act on.
+    /// The first ones, at most 100, in words a person can act on; why the job was cut short comes first.
     pub errors: Vec<String>,
     pub errors_total: u64,
     /// The tasks that failed, by page.
     pub errors_link: String,
-    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, or another
-    /// job that writes the same names. Empty in fair weather.
+    /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, no worker, or
+    /// another job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
     /// What is as it was asked for and easily overlooked, such as keys that differ from the export and were left as they are.
     pub notices: Vec<String>,
-    /// Null when nobody can tell: not running, or its controller does not answer.
+    /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,
     /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
     #[schema(example = "controller_rate")]
@@ -68,7 +68,7 @@ impl StatusView {
             errors_total: job.errors_total,
             errors_link: format!("/api/v1/jobs/{}/tasks?status=FAILED", job.id),
             warnings: warnings(&job),
-            notices: notices(&job.phases),
+            notices: notices(job.status, &job.phases),
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,

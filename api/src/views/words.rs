@@ -1,6 +1,7 @@
 //! Sentences for people: what went wrong, where, and what to do about it.
 
 use jiff::Timestamp;
+use shared::job::JobStatus;
 use shared::store::model::{ErrorView, JobView, PhaseView};
 
 /// Where, what, what to do, and the code to look up. A phase is called by its name, the task by its own in the message.
@@ -17,7 +18,8 @@ pub fn sentence(e: &ErrorView, phases: &[PhaseView]) -> String {
 
 /// The same where the phase is told already.
 pub fn what(e: &ErrorView) -> String {
-    match advice(&e.code) {
+    // one that says itself what to do is not told it twice
+    match advice(&e.code).filter(|_| !e.message.contains("name_conflict")) {
         Some(advice) => format!("{} — {advice} [{}]", e.message, e.code),
         None => format!("{} [{}]", e.message, e.code),
     }
@@ -54,7 +56,7 @@ fn advice(code: &str) -> Option<&'static str> {
     })
 }
 
-/// What keeps a job waiting that is no error of a task.
+/// What is worth a look and is no error of a task: above all, what keeps a job waiting.
 pub fn warnings(job: &JobView) -> Vec<String> {
     let outage = job.outage.as_ref().map(|o| {
         let since = i64::try_from(o.since_ms).ok();
@@ -72,18 +74,28 @@ pub fn warnings(job: &JobView) -> Vec<String> {
         let other = w.job.map_or_else(|| "another job".to_owned(), |id| format!("job {id}"));
         format!("waits for {other}, which writes the same names; it goes on by itself")
     });
-    outage.into_iter().chain(waits).collect()
+    let idle = job
+        .is_without_workers
+        .then(|| "no worker is running: the job waits until one is started".to_owned());
+    outage.into_iter().chain(waits).chain(idle).collect()
 }
 
-/// What is as it was asked for and easily overlooked. From the facts of the phases.
-pub fn notices(phases: &[PhaseView]) -> Vec<String> {
+/// What is as it was asked for and easily overlooked.
+pub fn notices(status: JobStatus, phases: &[PhaseView]) -> Vec<String> {
     let left: u64 = phases.iter().filter_map(|p| p.facts["left_different"].as_u64()).sum();
-    let words = match left {
-        0 => return Vec::new(),
-        1 => "1 key differs from the export and was left as it is".to_owned(),
-        n => format!("{n} keys differ from the export and were left as they are"),
-    };
-    vec![format!("{words} (name_conflict=adopt)")]
+    let different = (left > 0).then(|| {
+        let words = match left {
+            1 => "1 key differs from the export and was left as it is".to_owned(),
+            n => format!("{n} keys differ from the export and were left as they are"),
+        };
+        format!("{words} (name_conflict=adopt)")
+    });
+    let keys = phases.iter().find(|p| p.id.as_str() == "create_passphrases");
+    let skipped = keys.map_or(0, |p| p.counts.skipped);
+    let is_nothing = status == JobStatus::Completed && skipped > 0 && keys.is_some_and(|p| p.counts.total() == skipped);
+    let nothing = is_nothing
+        .then(|| format!("no key was imported: all {skipped} were skipped; the tasks with status SKIPPED say why"));
+    different.into_iter().chain(nothing).collect()
 }
 
 #[cfg(test)]
@@ -122,11 +134,21 @@ mod tests {
             what(&error),
             "anna: refused — see the error of that group or pool first [POOL_MISSING]"
         );
-        assert!(notices(&phases).is_empty());
+        error.code = "NAME_CONFLICT".to_owned();
+        assert!(what(&error).contains("name_conflict=adopt"));
+        error.message = "it is widened with name_conflict=update".to_owned();
+        assert_eq!(what(&error), "it is widened with name_conflict=update [NAME_CONFLICT]");
+        error.message = "anna: refused".to_owned();
+        assert!(notices(JobStatus::Completed, &phases).is_empty());
         phases[0].facts = serde_json::json!({"to_write": 3, "left_different": 2});
+        phases[0].counts.skipped = 4;
+        phases[0].counts.tasks = 4;
         assert_eq!(
-            notices(&phases),
-            ["2 keys differ from the export and were left as they are (name_conflict=adopt)"]
+            notices(JobStatus::Completed, &phases),
+            [
+                "2 keys differ from the export and were left as they are (name_conflict=adopt)",
+                "no key was imported: all 4 were skipped; the tasks with status SKIPPED say why"
+            ]
         );
         error.phase = None;
         error.code = "X".to_owned();

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use struson::reader::ValueType;
 
+use super::alias::meant_by;
 use super::convert::{Refusal, flag, info, integer, name};
 use super::date;
 use super::export::{CloudpathPool, ExportRow};
@@ -38,11 +39,23 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
         return Ok(row);
     }
     let (mut seen, mut repeated, mut uses_limit, mut limit) = (0_u16, 0_u16, None, None);
+    let mut instead: Vec<(&'static str, String)> = Vec::new();
     json.begin_object()?;
     while json.has_next()? {
-        let Some(index) = json.name_in(&FIELDS)? else {
-            json.skip()?;
-            continue;
+        let meant = |name: &str| meant_by(name).map(|field| (field, name.to_owned()));
+        let index = match json.name_in_or(&FIELDS, meant)? {
+            Ok(index) => index,
+            Err(Some(other)) => {
+                // one that says nothing loses nothing; a row has few of them, whatever its size
+                if !is_empty(&json.scalar()?) && !instead.iter().any(|(field, _)| *field == other.0) {
+                    instead.push(other);
+                }
+                continue;
+            }
+            Err(None) => {
+                json.skip()?;
+                continue;
+            }
         };
         let field = FIELDS[index];
         if seen & (1 << index) != 0 {
@@ -69,6 +82,26 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
     }
     json.end_object()?;
 
+    let was_given = |field: &str| {
+        FIELDS
+            .iter()
+            .position(|f| *f == field)
+            .is_some_and(|i| seen & (1 << i) != 0)
+    };
+    for (field, name) in instead.into_iter().filter(|(field, _)| !was_given(field)) {
+        let detail = format!("missing, and {} is not read: call it {field}", quote(&name));
+        row.refuse(field, Code::UnknownField, detail);
+    }
+    if limit.is_some_and(|limit| limit > 0)
+        && !was_given("useDeviceCountLimit")
+        && !row.has_problem("useDeviceCountLimit")
+    {
+        row.refuse(
+            "useDeviceCountLimit",
+            Code::MissingField,
+            "missing: it says whether deviceCountLimit counts",
+        );
+    }
     if row.guid.is_empty() && !row.has_problem("guid") {
         row.refuse(
             "guid",
@@ -100,6 +133,14 @@ pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Res
     }
     row.problems.shrink_to_fit();
     Ok(row)
+}
+
+fn is_empty(scalar: &Scalar) -> bool {
+    match scalar {
+        Scalar::Null => true,
+        Scalar::Text(text) => text.value.trim().is_empty(),
+        _ => false,
+    }
 }
 
 fn taken<T>(value: Result<Option<T>, Refusal>, row: &mut ExportRow, field: &'static str) -> Option<T> {

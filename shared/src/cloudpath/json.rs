@@ -157,6 +157,21 @@ impl<R: Read> Json<R> {
         }
     }
 
+    /// Like [`name_in`](Self::name_in); a name that is not `known` is lent to `other`.
+    pub fn name_in_or<T>(
+        &mut self,
+        known: &[&str],
+        other: impl FnOnce(&str) -> T,
+    ) -> Result<Result<usize, T>, RequestError> {
+        match self.inner.next_name() {
+            Ok(name) => {
+                let place = known.iter().position(|candidate| *candidate == name);
+                Ok(place.ok_or_else(|| other(name)))
+            }
+            Err(error) => Err(stop(&self.ending, error)),
+        }
+    }
+
     /// Lends the next value, a string, to `read`, without a copy.
     pub fn with_text<T>(&mut self, read: impl FnOnce(&str) -> T) -> Result<T, RequestError> {
         match self.inner.next_str() {

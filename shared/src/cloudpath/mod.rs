@@ -47,11 +47,13 @@
 //! [`parse_request`] reads and judges a body; [`plan`] turns the export into an [`ImportPlan`] and a [`Mapper`],
 //! which maps the rows one by one; [`Estimate`] says how long it will take.
 
+mod alias;
 mod change;
 mod convert;
 mod date;
 mod document;
 mod dpsk;
+mod encoding;
 mod estimate;
 mod export;
 mod facts;

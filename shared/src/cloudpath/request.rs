@@ -7,6 +7,7 @@ use serde_json::Map;
 use struson::reader::ValueType;
 
 use super::document::{self, Document};
+use super::encoding;
 use super::export::Export;
 use super::fault::{Code, Fault, Faults, RequestError, child, quote};
 use super::json::{Json, Scalar, kind_name};
@@ -35,7 +36,7 @@ pub struct ImportRequest {
 /// [`RequestError::Read`] when `body` failed, [`RequestError::Malformed`] when it is not one JSON document, else
 /// [`RequestError::Content`] with all faults, those of options this version cannot serve among them.
 pub fn parse_request<R: Read>(body: R, now: Timestamp) -> Result<ImportRequest, RequestError> {
-    let mut json = Json::new(body);
+    let mut json = Json::new(encoding::utf_8(body)?);
     let mut faults = Faults::default();
     let kind = json.peek()?;
     if kind != ValueType::Object {

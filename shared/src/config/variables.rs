@@ -62,7 +62,12 @@ pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
         "15 to 300 s",
         "silence after which a worker's batch is taken over",
     ),
-    ("WORKER_SLOTS", "64", "1 to 1024", "batches a worker holds at once"),
+    (
+        "WORKER_SLOTS",
+        "64",
+        "2 to 1024, more than PARTITIONS",
+        "batches a worker holds at once",
+    ),
     (
         "SHUTDOWN_GRACE",
         "20",

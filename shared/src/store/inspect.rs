@@ -9,7 +9,7 @@ use super::keys::Partition;
 use super::model::{
     Counts, ErrorView, JobFilter, JobView, Outage, Page, PhaseView, ResourceCounts, ResourceView, Scope, Waits,
 };
-use super::outlook::eta;
+use super::outlook::{cut_short, eta, limited_by};
 use super::{Store, StoreError};
 use crate::blob;
 use crate::id::{JobId, PhaseId, TenantId};
@@ -17,14 +17,14 @@ use crate::job::outcome::{Origin, Outcome};
 use crate::job::{JobStatus, PhaseStatus};
 use crate::workflow::Definition;
 
-type Fields = HashMap<String, String>;
+pub(super) type Fields = HashMap<String, String>;
 
 /// Jobs looked at for one page of a filtered list: a filter that matches nothing must not walk the whole index in one call.
 const SCAN_MAX: usize = 1_000;
+/// Errors of a job that are shown.
+const ERRORS_SHOWN: usize = 100;
 /// Batches read for the names of what a phase made: 2,000 pools.
 const NAMES_BATCHES_MAX: i64 = 40;
-/// A worker's word on what limits a job counts for so long, milliseconds.
-const LIMITED_FRESH_MS: u64 = 5_000;
 
 pub(super) fn now_ms() -> u64 {
     SystemTime::now()
@@ -36,7 +36,7 @@ fn get<T: std::str::FromStr>(f: &Fields, name: &str) -> Option<T> {
     f.get(name).and_then(|v| v.parse().ok())
 }
 
-fn num(f: &Fields, name: &str) -> u64 {
+pub(super) fn num(f: &Fields, name: &str) -> u64 {
     get(f, name).unwrap_or(0)
 }
 
@@ -116,7 +116,8 @@ impl Store {
         pipe.scard(p.job_part(job, "pk"));
         pipe.hexists(p.key("cool"), f.get("lane").map_or("", String::as_str));
         pipe.hget(p.key("down"), f.get("lane").map_or("", String::as_str));
-        pipe.lrange(p.job_part(job, "err"), 0, 99);
+        pipe.zcount(p.key("workers"), now_ms(), "+inf");
+        pipe.lrange(p.job_part(job, "err"), 0, ERRORS_SHOWN as isize - 1);
         let replies: Vec<redis::Value> = self
             .redis
             .run(|mut c| async move { pipe.query_async(&mut c).await })
@@ -152,10 +153,12 @@ impl Store {
         let down: Option<String> = replies
             .get(definition.phases.len() + 2)
             .and_then(|v| redis::from_redis_value_ref(v).ok());
+        let workers = number(definition.phases.len() + 3);
         let errors: Vec<String> = replies
             .last()
             .and_then(|v| redis::from_redis_value_ref(v).ok())
             .unwrap_or_default();
+        let mut errors: Vec<ErrorView> = errors.iter().filter_map(|e| serde_json::from_str(e).ok()).collect();
         let status = f
             .get("status")
             .ok_or_else(|| StoreError::Corrupt(format!("job {job} has no status")))?;
@@ -185,6 +188,19 @@ impl Store {
             .filter(|_| goes_on)
             .and_then(|text| serde_json::from_str::<Waits>(text).ok())
             .filter(|w| w.until_ms > now_ms());
+        if !f.contains_key("started") {
+            // queued for its plan, and nobody has taken it yet
+            for ph in phases.iter_mut().filter(|ph| ph.status == PhaseStatus::Running) {
+                (ph.status, ph.started_ms) = (PhaseStatus::Pending, None);
+            }
+        }
+        let is_without_workers = goes_on && workers == 0;
+        let mut errors_total = num(&f, "errs");
+        if let Some(reason) = cut_short(status, &f, &phases, &counts, errors.is_empty()) {
+            errors.insert(0, reason);
+            errors.truncate(ERRORS_SHOWN);
+            errors_total += 1;
+        }
         let current = phases
             .iter()
             .find(|ph| ph.status == PhaseStatus::Running)
@@ -209,26 +225,27 @@ impl Store {
             counts,
             percent,
             eta_seconds: match (&outage, &waits) {
-                (None, None) => eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started")),
+                (None, None) if !is_without_workers => {
+                    eta(status, &phases, &counts, num(&f, "predicted"), get(&f, "started"))
+                }
                 // nobody knows when that is over
                 _ => None,
             },
             limited_by: match (&outage, &waits) {
                 (Some(_), _) => "cool_down",
+                (None, _) if is_without_workers => "workers",
                 // for the end of what another job has under way
                 (None, Some(_)) => "polling",
                 (None, None) => limited_by(status, &f, parked, cooling),
             },
             outage,
             waits,
+            is_without_workers,
             phases,
             current_phase: current,
             resources: resources(&f),
-            errors: errors
-                .iter()
-                .filter_map(|e| serde_json::from_str::<ErrorView>(e).ok())
-                .collect(),
-            errors_total: num(&f, "errs"),
+            errors,
+            errors_total,
             pause_reason: f.get("held").cloned(),
             truncation: f.get("trunc").cloned(),
             resume_of: get(&f, "resume_of"),
@@ -452,28 +469,4 @@ fn resources(f: &Fields) -> BTreeMap<String, ResourceCounts> {
         }
     }
     out
-}
-
-fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'static str {
-    match status {
-        JobStatus::Paused | JobStatus::AwaitingConfirmation => return "paused",
-        s if s.is_terminal() => return "nothing",
-        _ => {}
-    }
-    let fresh = num(f, "lim_at") + LIMITED_FRESH_MS > now_ms();
-    match f.get("lim").map(String::as_str).filter(|_| fresh) {
-        Some("controller_rate") => "controller_rate",
-        Some("controller_concurrency") => "controller_concurrency",
-        Some("cool_down") => "cool_down",
-        Some("polling") => "polling",
-        Some("own_cap") => "own_cap",
-        Some("nothing") => "nothing",
-        _ if cooling => "cool_down",
-        // accepted this moment: nobody can have taken it yet
-        _ if num(f, "created") + LIMITED_FRESH_MS > now_ms() => "nothing",
-        // all of it waits for activities
-        _ if parked => "polling",
-        // nobody works on it
-        _ => "workers",
-    }
 }

@@ -193,6 +193,8 @@ pub struct JobView {
     pub outage: Option<Outage>,
     /// It waits for another job; only of one that would go on otherwise.
     pub waits: Option<Waits>,
+    /// It would go on, and no worker has shown itself lately.
+    pub is_without_workers: bool,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
     pub submitted_by: String,

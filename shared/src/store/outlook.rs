@@ -1,8 +1,11 @@
-//! How long a job may still take. Pure but for the clock.
+//! How long a job may still take, what limits it, and why it was cut short. Pure but for the clock.
 
-use super::inspect::now_ms;
-use super::model::{Counts, PhaseView};
+use super::inspect::{Fields, now_ms, num};
+use super::model::{Counts, ErrorView, PhaseView};
 use crate::job::{JobStatus, PhaseStatus};
+
+/// A worker's word on what limits a job counts for so long, milliseconds.
+const LIMITED_FRESH_MS: u64 = 5_000;
 
 /// Seconds to go: what is left at the pace of the phase that runs; before there is one, what was predicted.
 pub(super) fn eta(
@@ -32,6 +35,78 @@ pub(super) fn eta(
     Some(predicted.saturating_sub(gone).max(share).max(1))
 }
 
+/// What limits a job now, as a worker has said lately, or as its state tells.
+pub(super) fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'static str {
+    match status {
+        JobStatus::Paused | JobStatus::AwaitingConfirmation => return "paused",
+        s if s.is_terminal() => return "nothing",
+        _ => {}
+    }
+    let fresh = num(f, "lim_at") + LIMITED_FRESH_MS > now_ms();
+    match f.get("lim").map(String::as_str).filter(|_| fresh) {
+        Some("controller_rate") => "controller_rate",
+        Some("controller_concurrency") => "controller_concurrency",
+        Some("cool_down") => "cool_down",
+        Some("polling") => "polling",
+        Some("own_cap") => "own_cap",
+        Some("nothing") => "nothing",
+        _ if cooling => "cool_down",
+        // accepted this moment: nobody can have taken it yet
+        _ if num(f, "created") + LIMITED_FRESH_MS > now_ms() => "nothing",
+        // all of it waits for activities
+        _ if parked => "polling",
+        // nobody works on it
+        _ => "workers",
+    }
+}
+
+/// The line that the errors of a job begin with when its time was over, or when a critical phase failed without a word of its tasks.
+pub(super) fn cut_short(
+    status: JobStatus,
+    f: &Fields,
+    phases: &[PhaseView],
+    counts: &Counts,
+    is_silent: bool,
+) -> Option<ErrorView> {
+    let left = match counts.cancelled {
+        0 => String::new(),
+        1 => "; 1 task was not sent any more".to_owned(),
+        n => format!("; {n} tasks were not sent any more"),
+    };
+    let (code, phase, message) = match f.get("trunc").map(String::as_str) {
+        Some("TIMEOUT") => {
+            let seconds = num(f, "budget_s");
+            let next = if status.is_terminal() {
+                "; import again with a longer timeout_seconds: what is there is found"
+            } else {
+                "; what was begun is being settled"
+            };
+            (
+                "TIMEOUT",
+                None,
+                format!("the job's time ({seconds} s) was over{left}{next}"),
+            )
+        }
+        Some("CRITICAL") if is_silent => {
+            let failed = phases.iter().find(|p| p.critical && p.status == PhaseStatus::Failed)?;
+            let why = failed
+                .error
+                .as_ref()
+                .map_or(String::new(), |e| format!(": {}", e.message));
+            let message = format!("it failed{why}, and nothing can be done without it{left}");
+            ("CRITICAL_PHASE_FAILED", Some(failed.id.to_string()), message)
+        }
+        _ => return None,
+    };
+    Some(ErrorView {
+        code: code.to_owned(),
+        message,
+        phase,
+        task: None,
+        request_id: None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +121,51 @@ mod tests {
         let minutes_ago = Some(now_ms() - 300_000);
         assert_eq!(eta(JobStatus::Running, &[], &counts, 40, minutes_ago), Some(30));
         assert_eq!(eta(JobStatus::Paused, &[], &counts, 40, minutes_ago), None);
+    }
+
+    #[test]
+    fn a_job_whose_time_was_over_says_so_and_what_to_do() {
+        let f = Fields::from([("trunc".into(), "TIMEOUT".into()), ("budget_s".into(), "3".into())]);
+        let counts = Counts {
+            tasks: 300,
+            completed: 71,
+            cancelled: 229,
+            ..Counts::default()
+        };
+        let reason = |status, counts| cut_short(status, &f, &[], counts, false).unwrap();
+        let ended = reason(JobStatus::Failed, &counts);
+        assert_eq!(ended.code, "TIMEOUT");
+        assert_eq!(
+            ended.message,
+            "the job's time (3 s) was over; 229 tasks were not sent any more; import again with a longer timeout_seconds: \
+             what is there is found"
+        );
+        let settling = reason(JobStatus::Running, &Counts::default());
+        assert_eq!(
+            settling.message,
+            "the job's time (3 s) was over; what was begun is being settled"
+        );
+        assert!(cut_short(JobStatus::Running, &Fields::new(), &[], &counts, true).is_none());
+    }
+
+    #[test]
+    fn a_critical_phase_that_failed_without_a_word_is_named() {
+        let f = Fields::from([("trunc".into(), "CRITICAL".into())]);
+        let phases = [PhaseView {
+            id: "first".parse().unwrap(),
+            name: "First".to_owned(),
+            status: PhaseStatus::Failed,
+            critical: true,
+            counts: Counts::default(),
+            started_ms: None,
+            completed_ms: None,
+            facts: serde_json::Value::Null,
+            error: None,
+        }];
+        let of = |is_silent| cut_short(JobStatus::Failed, &f, &phases, &Counts::default(), is_silent);
+        let reason = of(true).unwrap();
+        assert_eq!(reason.phase.as_deref(), Some("first"));
+        assert_eq!(reason.message, "it failed, and nothing can be done without it");
+        assert!(of(false).is_none(), "its tasks have said why");
     }
 }

@@ -148,4 +148,10 @@ async fn a_deadline_cuts_the_job_short() {
         (v.status, v.truncation.as_deref()),
         (JobStatus::Failed, Some("TIMEOUT"))
     );
+    assert_eq!(v.errors[0].code, "TIMEOUT");
+    let said = format!(
+        "the job's time (2 s) was over; {} tasks were not sent",
+        v.counts.cancelled
+    );
+    assert!(v.errors[0].message.starts_with(&said), "{:?}", v.errors);
 }

@@ -110,7 +110,9 @@ async fn a_pool_that_differs_goes_by_the_policy() {
     let refused = pools("fail").await;
     assert_eq!(
         refused.of("Lobby-DPSK").error.as_ref().unwrap().message,
-        "DPSK pool \"Lobby-DPSK\" exists and differs: passphraseLength is 20, wanted 13"
+        "DPSK pool \"Lobby-DPSK\" exists and differs: passphraseLength is 20, wanted 13; the pool would not take keys of \
+         this export: with name_conflict=update it is widened (existing keys stay as they are), with adopt it is used as it is and \
+         keys it does not take fail"
     );
     assert_eq!(pools("adopt").await.end("Lobby-DPSK"), "adopted");
     assert_eq!(pools("update").await.end("Lobby-DPSK"), "updated");

@@ -81,9 +81,19 @@ impl Api {
 
     /// Sends, and reads the answer twice: as what we use, and as it is for `--json`.
     pub async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<(T, Value), Failure> {
+        let (read, raw, _) = self.answer_or_replay(request).await?;
+        Ok((read, raw))
+    }
+
+    /// The same, and whether it is the answer to an earlier request with the same idempotency key.
+    pub async fn answer_or_replay<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(T, Value, bool), Failure> {
         let response = request.send().await.map_err(|e| self.no_answer(&e))?;
         let status = response.status();
         let retry_after = retry_after(&response);
+        let is_replay = response.headers().contains_key("idempotent-replayed");
         let body = self.body(response).await?;
         if !status.is_success() {
             return Err(Failure::Answered(Box::new(Problem::read(
@@ -100,7 +110,7 @@ impl Api {
         };
         let raw: Value = serde_json::from_slice(&body).map_err(not_ours)?;
         let read = serde_json::from_value(raw.clone()).map_err(not_ours)?;
-        Ok((read, raw))
+        Ok((read, raw, is_replay))
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {

@@ -36,7 +36,10 @@ pub fn inspect(path: &Path) -> Result<Inspected, Failure> {
     if !meta.is_file() {
         return Err(Failure::Unexpected(format!("{}: not a file", path.display())));
     }
-    let begin = after_bom(&mut file).map_err(at)?;
+    let begin = after_bom(&mut file).map_err(at)?.ok_or_else(|| {
+        let what = "the encoding is UTF-16, not UTF-8: save the file as UTF-8";
+        Failure::BadInput(format!("{}: {what}", path.display()))
+    })?;
     let shape = shape(BufReader::with_capacity(1 << 16, file))
         .map_err(|e| Failure::BadInput(format!("{}: {e}", path.display())))?;
     Ok(Inspected {
@@ -46,11 +49,15 @@ pub fn inspect(path: &Path) -> Result<Inspected, Failure> {
     })
 }
 
-fn after_bom(file: &mut File) -> std::io::Result<u64> {
+/// Where the first character is; None: it is not UTF-8 but UTF-16, by its mark or by the zero beside an ASCII character.
+fn after_bom(file: &mut File) -> std::io::Result<Option<u64>> {
     let mut head = Vec::new();
     file.by_ref().take(3).read_to_end(&mut head)?;
+    if let [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] = head.as_slice() {
+        return Ok(None);
+    }
     let begin = if head == BOM { 3 } else { 0 };
-    file.seek(SeekFrom::Start(begin))
+    file.seek(SeekFrom::Start(begin)).map(Some)
 }
 
 fn shape(reader: impl Read) -> Result<Shape, String> {

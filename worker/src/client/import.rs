@@ -33,13 +33,19 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         .clone()
         .unwrap_or_else(|| Uuid::new_v4().to_string());
     let patience = Duration::from_secs(import.patience * 60);
-    let (accepted, raw) = send(api, &upload, &key, patience, output).await?;
+    let (accepted, raw, is_replay) = send(api, &upload, &key, patience, output).await?;
     if output.json {
         output.document(&raw);
     } else {
         let estimate = accepted.estimated_duration_seconds.map(progress::duration);
         let about = estimate.map(|e| format!(", about {e}")).unwrap_or_default();
-        output.line(&format!("accepted as job {}{about}", accepted.job_id));
+        output.line(&match is_replay {
+            true => format!(
+                "accepted before, under the same idempotency key, as job {}",
+                accepted.job_id
+            ),
+            false => format!("accepted as job {}{about}", accepted.job_id),
+        });
     }
     if import.watch {
         return watch::watch(api, &accepted.job_id, patience, output).await;
@@ -56,7 +62,7 @@ async fn send(
     key: &str,
     patience: Duration,
     output: Output,
-) -> Result<(Accepted, Value), Failure> {
+) -> Result<(Accepted, Value, bool), Failure> {
     let mut backoff = Backoff::new(patience);
     loop {
         match attempt(api, upload, key, output).await {
@@ -68,7 +74,7 @@ async fn send(
     }
 }
 
-async fn attempt(api: &Api, upload: &Upload, key: &str, output: Output) -> Result<(Accepted, Value), Failure> {
+async fn attempt(api: &Api, upload: &Upload, key: &str, output: Output) -> Result<(Accepted, Value, bool), Failure> {
     let sent = Arc::new(AtomicU64::new(0));
     let request = api
         .request(Method::POST, "api/cloudpath-dpsk/import")?
@@ -78,7 +84,7 @@ async fn attempt(api: &Api, upload: &Upload, key: &str, output: Output) -> Resul
         .body(Body::wrap_stream(upload.stream(sent.clone())));
     let bar = UploadBar::new(upload.length(), output);
     let began = Instant::now();
-    let answer = api.answer(request);
+    let answer = api.answer_or_replay(request);
     tokio::pin!(answer);
     loop {
         tokio::select! {

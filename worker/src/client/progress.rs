@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::exit;
 use crate::output::Output;
 use crate::wire::{Job, Phase};
 
@@ -70,8 +71,8 @@ impl Progress {
             self.status.clone_from(&job.status);
             self.note(&format!("job {}", job.status));
         }
-        // once when it begins and once when it is over: its words may change on the way
-        if self.warned == job.warnings.is_empty() {
+        // those of a job that has ended stand in its summary; else once when it begins and once when it is over: its words may change on the way
+        if exit::of_ended(&job.status).is_none() && self.warned == job.warnings.is_empty() {
             self.warned = !self.warned;
             for warning in &job.warnings {
                 self.note(&format!("warning: {warning}"));
@@ -135,11 +136,13 @@ pub fn phase_line(phase: &Phase) -> String {
     let mut line = format!("{}: {}", phase.name, phase.status);
     let tasks = &phase.tasks;
     if tasks.total > 0 && phase.status != "PENDING" {
-        line += &format!(", {} of {}", tasks.settled(), tasks.total);
+        // what was cancelled was not done: it is counted apart
+        line += &format!(", {} of {}", tasks.settled() - tasks.cancelled, tasks.total);
         for (count, what) in [
             (tasks.failed, "failed"),
             (tasks.unknown, "unknown"),
             (tasks.skipped, "skipped"),
+            (tasks.cancelled, "cancelled"),
         ] {
             if count > 0 {
                 line += &format!(", {count} {what}");
@@ -159,7 +162,7 @@ pub fn phase_line(phase: &Phase) -> String {
 fn pace(job: &Job, per_second: Option<f64>) -> String {
     let percent = job.summary.settled() * 100 / job.summary.total_tasks.max(1);
     let mut line = format!("({} %)", percent.min(100));
-    if job.status != "RUNNING" {
+    if !goes_on(job) {
         return line;
     }
     if let Some(rate) = per_second.filter(|r| *r > 0.0) {
@@ -172,10 +175,16 @@ fn pace(job: &Job, per_second: Option<f64>) -> String {
     line
 }
 
+/// Whether something is still to come by itself.
+pub fn goes_on(job: &Job) -> bool {
+    matches!(job.status.as_str(), "PENDING" | "RUNNING" | "CANCELLING")
+}
+
 /// Time left, where somebody can tell, and what holds a running job back.
 pub fn outlook(job: &Job, per_second: Option<f64>) -> Vec<String> {
     if !job.warnings.is_empty() {
         let why = match job.limited_by.as_deref() {
+            Some("workers") => "waiting for a worker: none is running",
             Some("polling") => "waiting for another job, which writes the same names",
             _ => "waiting for the controller, which does not answer",
         };
@@ -291,6 +300,8 @@ mod tests {
             pace(&job, None),
             "(60 %), waiting for another job, which writes the same names"
         );
+        job.limited_by = Some("workers".to_owned());
+        assert_eq!(pace(&job, None), "(60 %), waiting for a worker: none is running");
     }
 
     #[test]
@@ -313,5 +324,11 @@ mod tests {
         phase.tasks.skipped = 1;
         let line = progress.phase_change(&phase).unwrap();
         assert_eq!(line, "Create keys: COMPLETED, 5 of 5, 1 skipped, 1 min 01 s");
+        phase.status = "CANCELLED".to_owned();
+        (phase.tasks.total, phase.tasks.cancelled) = (10, 5);
+        assert_eq!(
+            phase_line(&phase),
+            "Create keys: CANCELLED, 5 of 10, 1 skipped, 5 cancelled, 1 min 01 s"
+        );
     }
 }

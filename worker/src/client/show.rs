@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::args;
 use crate::exit::{self, Failure};
 use crate::output::Output;
-use crate::progress::{duration, outlook, phase_line};
+use crate::progress::{duration, goes_on, outlook, phase_line};
 use crate::watch;
 use crate::wire::{Job, Page, Task};
 
@@ -59,7 +59,7 @@ pub fn summary(job: &Job) -> Vec<String> {
         counts += &format!(", in {}", duration(seconds));
     }
     let mut lines = vec![counts];
-    if job.status == "RUNNING" {
+    if goes_on(job) {
         lines.extend(
             Some(outlook(job, None).join(", "))
                 .filter(|l| !l.is_empty())

@@ -6,6 +6,33 @@ use super::super::*;
 use super::samples::*;
 
 #[test]
+fn a_field_by_another_name_is_a_fault_unless_the_right_one_is_there() {
+    for (field, other, value) in [
+        ("expirationDateTime", "expirationDate", json!("2027-06-15T00:00Z")),
+        ("vlanid", "vlanId", json!(44)),
+        ("name", "username", json!("anna")),
+    ] {
+        let refused = |row| match parse_request(body(json!([row]), json!({})).to_string().as_bytes(), now()) {
+            Err(RequestError::Content(faults)) => faults.into_list(),
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => Vec::new(),
+        };
+        let faults = refused(with(without(dpsk(0), field), json!({ other: value })));
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(
+            (faults[0].pointer.as_str(), faults[0].code),
+            (format!("/dpsk_data/0/{field}").as_str(), Code::UnknownField)
+        );
+        assert!(faults[0].detail.contains(other), "{}", faults[0].detail);
+        assert!(refused(with(dpsk(0), json!({ other: value }))).is_empty(), "{other}");
+        assert!(
+            refused(with(without(dpsk(0), field), json!({ other: "" }))).is_empty(),
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn each_fault_of_a_row_is_found_at_its_place() {
     let cases: Vec<(Value, &str, Code)> = vec![
         (json!(7), "", Code::WrongType),
@@ -15,6 +42,11 @@ fn each_fault_of_a_row_is_found_at_its_place() {
         (with(dpsk(0), json!({"guid": "g".repeat(129)})), "/guid", Code::BadName),
         (with(dpsk(0), json!({"guid": []})), "/guid", Code::WrongType),
         (without(dpsk(0), "passphrase"), "/passphrase", Code::MissingField),
+        (
+            with(without(dpsk(0), "useDeviceCountLimit"), json!({"deviceCountLimit": 3})),
+            "/useDeviceCountLimit",
+            Code::MissingField,
+        ),
         (
             with(dpsk(0), json!({"passphrase": null})),
             "/passphrase",

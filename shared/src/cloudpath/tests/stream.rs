@@ -23,6 +23,28 @@ fn small() -> Value {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over_and_utf_16_is_named() {
+    let text = small().to_string();
+    let marked = [b"\xEF\xBB\xBF", text.as_bytes()].concat();
+    assert!(parse_request(marked.as_slice(), now()).is_ok());
+    let wide = |mark: &[u8], order: fn(u16) -> [u8; 2]| {
+        let units = text.encode_utf16().flat_map(order);
+        mark.iter().copied().chain(units).collect::<Vec<u8>>()
+    };
+    for body in [
+        wide(b"\xFF\xFE", u16::to_le_bytes),
+        wide(b"\xFE\xFF", u16::to_be_bytes),
+        wide(b"", u16::to_le_bytes),
+        wide(b"", u16::to_be_bytes),
+    ] {
+        match parse_request(body.as_slice(), now()) {
+            Err(RequestError::Malformed(fault)) => assert!(fault.detail.contains("UTF-16"), "{}", fault.detail),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_body_cut_at_any_byte_is_malformed_and_says_where() {
     let text = small().to_string();
     assert!(parse_request(text.as_bytes(), now()).is_ok());

@@ -17,6 +17,9 @@ pub const PASSPHRASE: &str = "passphrase";
 /// Name of the field that no update changes.
 pub const GROUP_OF_POOL: &str = "identityGroupId";
 
+/// Fields of a pool that say which keys it takes. An update only ever widens them.
+const WIDTHS: [&str; 3] = ["passphraseFormat", "passphraseLength", "deviceCountLimit"];
+
 /// One field that differs, by the vendor's name for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -87,6 +90,18 @@ impl std::fmt::Display for Differences {
 /// The error of an object that is there and differs. `object`: `DPSK pool "Lobby"`.
 pub fn name_conflict(object: &str, differences: &Differences) -> TaskError {
     TaskError::new("NAME_CONFLICT", format!("{object} exists and differs: {differences}"))
+}
+
+/// The same of a pool. Where it is only too narrow, what the two other policies do about it.
+pub fn pool_conflict(object: &str, differences: &Differences) -> TaskError {
+    let mut error = name_conflict(object, differences);
+    if differences.0.iter().all(|d| WIDTHS.contains(&d.field)) {
+        error.message.push_str(
+            "; the pool would not take keys of this export: with name_conflict=update it is widened (existing keys stay as \
+             they are), with adopt it is used as it is and keys it does not take fail",
+        );
+    }
+    error
 }
 
 /// The error of a name that several objects have: none of them can be told to be the one meant.
@@ -324,6 +339,22 @@ mod tests {
              SPECIFIED_DATE; expirationOffset is 3, wanted none; expirationDate is none, wanted 2027-01-01T00:00:00Z; \
              identityGroupId is h, wanted g"
         );
+    }
+
+    #[test]
+    fn a_pool_that_is_only_too_narrow_is_told_what_can_be_done() {
+        let told = |change| {
+            let found = pool(&pool_body(&pool_wanted()), "g", &pool_there(change));
+            pool_conflict("DPSK pool \"Lobby-DPSK\"", &found).message
+        };
+        assert_eq!(
+            told(json!({"passphraseFormat": "NUMBERS_ONLY", "passphraseLength": 19})),
+            "DPSK pool \"Lobby-DPSK\" exists and differs: passphraseFormat is NUMBERS_ONLY, wanted KEYBOARD_FRIENDLY; \
+             passphraseLength is 19, wanted 11; the pool would not take keys of this export: with name_conflict=update it is \
+             widened (existing keys stay as they are), with adopt it is used as it is and keys it does not take fail"
+        );
+        let other = told(json!({"passphraseLength": 19, "expirationType": null, "expirationDate": null}));
+        assert!(other.ends_with("wanted 2027-01-01T00:00:00Z"), "{other}");
     }
 
     #[test]

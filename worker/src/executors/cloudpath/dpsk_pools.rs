@@ -8,7 +8,7 @@ use shared::cloudpath::{GroupSpec, ImportPlan, NameConflict, PoolSpec};
 use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
 
-use super::compare::{self, GROUP_OF_POOL, ambiguous, name_conflict, quoted};
+use super::compare::{self, GROUP_OF_POOL, ambiguous, pool_conflict, quoted};
 use super::named::{self, Kind, resource};
 use super::staged::made_by;
 use crate::executors::{Context, Found, PlanError};
@@ -105,7 +105,7 @@ fn decide(
         let resource = resource::<DpskPools>(&found.id, &wanted.name, Origin::Adopted);
         return Decision::Settled(Outcome::completed(index, Some(resource)));
     }
-    let mut error = name_conflict(&object(&wanted.name), &differences);
+    let mut error = pool_conflict(&object(&wanted.name), &differences);
     if policy == NameConflict::Fail {
         return failed(error);
     }
@@ -144,7 +144,7 @@ fn judge(index: u32, data: &Data, found: &[Pool], policy: NameConflict, ours: bo
         // The change has not been made (yet).
         (false, Some(_), _) => return Found::Absent,
         (false, None, NameConflict::Adopt) => Origin::Adopted,
-        (false, None, _) => return Found::Present(Outcome::failed(index, name_conflict(&object(name), &differences))),
+        (false, None, _) => return Found::Present(Outcome::failed(index, pool_conflict(&object(name), &differences))),
     };
     Found::Present(Outcome::completed(
         index,
