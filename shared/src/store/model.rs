@@ -155,8 +155,9 @@ pub struct Waits {
 }
 
 impl Waits {
-    pub fn new(job: Option<JobId>, believed: std::time::Duration) -> Self {
-        let until_ms = super::inspect::now_ms() + believed.as_millis() as u64;
+    /// Said at `now_ms`, and to be `believed` for so long.
+    pub fn new(now_ms: u64, job: Option<JobId>, believed: std::time::Duration) -> Self {
+        let until_ms = now_ms + believed.as_millis() as u64;
         Waits { job, until_ms }
     }
 }

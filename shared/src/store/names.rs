@@ -107,17 +107,11 @@ impl Store {
 
     /// The job waits for another, or does so no longer (none). Read with the job.
     pub async fn note_wait(&self, p: Partition, job: JobId, waits: Option<&Waits>) -> Result<(), StoreError> {
-        // only on a hash that exists: a job that has just expired is not brought back
-        const NOTE: &str = "#!lua flags=allow-oom\nif redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'waits', ARGV[1]) end";
-        let key = p.job(job);
-        let text = waits.map(serde_json::to_string).transpose()?;
-        let cmd = match text {
-            Some(text) => redis::cmd("EVAL").arg(NOTE).arg(1).arg(key).arg(text).to_owned(),
-            None => redis::cmd("HDEL").arg(key).arg("waits").to_owned(),
-        };
-        self.redis
-            .run(|mut c| async move { cmd.query_async::<()>(&mut c).await })
+        let note = waits.map(serde_json::to_string).transpose()?.unwrap_or_default();
+        let args = Args::new().with(job.to_string()).with(note);
+        scripts::on_partition::<u64>(&self.redis, p, &scripts::JOB_WAITS, args)
             .await
+            .map(drop)
     }
 
     /// Whether the phase may still write: false when it has ended or its job is gone.

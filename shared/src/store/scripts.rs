@@ -61,6 +61,7 @@ scripts! {
     GROUP_EXISTS "group_exists" allow batch;
     LANE_RATE "lane_rate" allow batch;
     JOB_LIMITS "job_limits" allow batch;
+    JOB_WAITS "job_waits" allow batch;
     LIM_ACQUIRE "lim_acquire" allow limiter;
     LIM_REPORT "lim_report" allow limiter;
     POLL_ADD "poll_add" allow limiter;

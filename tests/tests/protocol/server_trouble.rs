@@ -48,6 +48,8 @@ fn out_of_memory() {
     assert_eq!(x.release(&units[1]), "OK");
     assert_eq!(text(&x.p.call("group_exists", &[])), "1");
     assert_eq!(text(&x.p.call("lane_rate", &args![LANE, "2.500"])), "OK");
+    assert_eq!(text(&x.p.call("job_waits", &args!["gone", "{}"])), "0");
+    assert_eq!(text(&x.p.call("job_waits", &args!["j", "{}"])), "1");
     assert_eq!(x.p.hash(&key("cfg"))[&format!("rate:{LANE}")], "2.500");
     assert_eq!(
         text(&x.p.call("job_limits", &args!["j", "polling", "gone", "polling"])),
@@ -136,6 +138,8 @@ fn every_script_stays_in_its_slot() {
         "1"
     );
     x.p.call("lane_rate", &args![LANE, "33.000"]);
+    assert_eq!(text(&x.p.call("job_waits", &args!["j", "{}"])), "1");
+    assert_eq!(text(&x.p.call("job_waits", &args!["j", ""])), "1");
     assert_eq!(text(&x.p.call("group_exists", &[])), "1");
     x.p.call("figures", &args![200]);
     x.steer("j", "pause");

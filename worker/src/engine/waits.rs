@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shared::store::model::{Claim, Waits};
 use shared::store::{JobSpec, StoreError, Writer};
 
-use super::core::Core;
+use super::core::{Core, now_ms};
 
 /// Field of a plan's checkpoints that holds a [`Waited`].
 pub const WAITED: u32 = 1;
@@ -64,7 +64,7 @@ pub async fn tell(core: &Core, spec: &JobSpec, other: &Writer, pause: Duration) 
     let told = async {
         let tenant = core.store.tenant_of(other.job).await?;
         let job = (tenant.as_ref() == Some(&spec.tenant)).then_some(other.job);
-        let waits = Waits::new(job, pause + SLACK);
+        let waits = Waits::new(now_ms(), job, pause + SLACK);
         core.store.note_wait(spec.partition, spec.id, Some(&waits)).await
     };
     if let Err(e) = told.await {

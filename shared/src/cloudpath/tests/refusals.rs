@@ -66,18 +66,6 @@ fn a_document_without_rows_says_so_besides_what_is_missing() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused_with_the_rest() {
-    let found = faults(&body(json!([dpsk(0), 5]), json!({"just_copy_dpsks": false})));
-    assert_eq!(
-        found,
-        [
-            ("/options/just_copy_dpsks".to_owned(), Code::NotAvailable),
-            ("/dpsk_data/1".to_owned(), Code::WrongType)
-        ]
-    );
-}
-
-#[test]
 fn the_top_level_is_checked() {
     let good = body(json!([dpsk(0)]), json!({}));
     let one = |request: Value| faults(&request).remove(0);
