@@ -48,8 +48,11 @@ pub struct ImportBody {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the OpenAPI document")]
 struct ImportOptions {
+    /// `false`: also activates the networks of `ssid_network_map`.
     #[schema(default = true)]
     just_copy_dpsks: Option<bool>,
+    /// Per pool one policy set `<pool>-PS`; per suffix behind the last `_` of the user names one policy `<suffix>-POL`, which answers with
+    /// the RADIUS attribute group of that name. A missing group fails `parse_validate` (`RADIUS_GROUP_MISSING`) before anything is made.
     #[schema(default = false)]
     include_adaptive_policy_sets: Option<bool>,
     /// One group and one pool per VLAN.
@@ -64,7 +67,8 @@ struct ImportOptions {
     /// Keys whose expiry has passed: `import` without one, `skip`, or `renew` by whole years.
     #[schema(default = "import")]
     expired: Option<String>,
-    /// SSID → id of an existing network, or `create`.
+    /// SSID → id of an existing network, or `create`; at most 15. Needs `just_copy_dpsks: false`. SSIDs that are not named are not
+    /// activated, and told in the facts of `parse_validate`.
     #[schema(value_type = Option<Object>)]
     ssid_network_map: Option<serde_json::Value>,
     /// 0 to 100: pauses above it.

@@ -72,6 +72,8 @@ Longer names (pool 32, group 255 characters) are cut and end in a hash.
 Options (NAME=VALUE; the first value is the default):
   group_by_vlan=false|true       one group and one pool per VLAN
   include_adaptive_policy_sets=false|true  users by the suffix behind their last `_`: RADIUS groups of that name
+  just_copy_dpsks=true|false     false: put the SSIDs of ssid_network_map on the air
+  ssid_network_map={\"Lobby\":\"create\"}  SSID to id of a network, or create
   name_conflict=fail|adopt|update  an object of that name is there and differs
   invalid_rows=fail|skip         a bad row refuses the whole export, or is skipped
   expired=import|skip|renew      keys whose time is over: without expiry, not at all, or by whole years
