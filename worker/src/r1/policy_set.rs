@@ -109,12 +109,6 @@ impl R1 {
         Sweep::new(self, List::Body { path, media, body })
     }
 
-    /// `GET /policySets/{id}`.
-    pub async fn policy_set(&self, permit: Permit, id: &str) -> Result<PolicySet, CallError> {
-        let request = Request::read(Method::GET, ["policySets", id]);
-        self.wire.call(permit, request).await?.parse()
-    }
-
     /// `POST /policySets`: 201 at once.
     pub async fn create_policy_set(&self, permit: Permit, set: &NewPolicySet) -> Result<Written, CallError> {
         let request = Request::write(Method::POST, ["policySets"]).json(set, Vec::new());
