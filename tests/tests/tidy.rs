@@ -178,7 +178,12 @@ fn the_example_of_an_environment_names_every_setting_with_its_default() {
 
 #[test]
 fn the_witnesses_use_nothing_of_the_product() {
-    for folder in ["tests/src/harness", "tests/src/bin/demo", "tests/src/verify"] {
+    for folder in [
+        "tests/src/harness",
+        "tests/src/bin/demo",
+        "tests/src/bin/measure",
+        "tests/src/verify",
+    ] {
         forbid(
             folder,
             &["use shared", "use worker", "shared::config", "worker::engine"],

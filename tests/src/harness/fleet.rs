@@ -177,6 +177,10 @@ impl Fleet {
         Ok(self.workers.len() - 1)
     }
 
+    pub fn api_pid(&self) -> u32 {
+        self.api_process.pid()
+    }
+
     /// SIGKILL, and a new one on the same address.
     pub async fn restart_api(&mut self) -> anyhow::Result<()> {
         self.api_process.kill();
