@@ -2,11 +2,21 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
 use super::call::{Call, Reply};
+
+/// A file of its own for each simulator in the folder that `SIM_RECORD_DIR` names: the traffic of a whole suite, to be checked against
+/// the vendor's documents.
+pub fn in_folder() -> Option<PathBuf> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let folder = std::env::var_os("SIM_RECORD_DIR")?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    Some(Path::new(&folder).join(format!("{}-{number}.jsonl", std::process::id())))
+}
 
 /// An open record file.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::call::{Call, Content, Reply};
 use super::clock::Clock;
 use super::control::{control, sow};
-use super::record::Recorder;
+use super::record::{self, Recorder};
 use super::settings::Settings;
 use super::world::World;
 
@@ -64,9 +64,9 @@ impl Simulator {
             address.ip().is_loopback(),
             "the simulator only listens on loopback, not on {address}"
         );
-        let recorder = match &settings.record {
+        let recorder = match settings.record.clone().or_else(record::in_folder) {
             Some(path) => Some(Mutex::new(
-                Recorder::open(path).with_context(|| format!("cannot write {}", path.display()))?,
+                Recorder::open(&path).with_context(|| format!("cannot write {}", path.display()))?,
             )),
             None => None,
         };
