@@ -33,7 +33,8 @@ pub struct TaskBody {
     pub retry_count: u32,
     pub max_retries: u32,
     /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never), and
-    /// in `changes` what could not be taken over as it was, with the reason. Secrets are shown as `***`.
+    /// in `changes` what could not be taken over as it was, with the reason. `left_as_is`: in which fields what was there differs and
+    /// was left, with both values. Secrets are shown as `***`.
     #[schema(value_type = Object)]
     pub input_data: Value,
     /// What it made or found.

@@ -82,13 +82,21 @@ pub fn warnings(job: &JobView) -> Vec<String> {
 
 /// What is as it was asked for and easily overlooked.
 pub fn notices(status: JobStatus, phases: &[PhaseView]) -> Vec<String> {
-    let left: u64 = phases.iter().filter_map(|p| p.facts["left_different"].as_u64()).sum();
-    let different = (left > 0).then(|| {
-        let words = match left {
-            1 => "1 key differs from the export and was left as it is".to_owned(),
-            n => format!("{n} keys differ from the export and were left as they are"),
+    let different = phases.iter().filter_map(|p| {
+        let (one, more) = match p.id.as_str() {
+            "create_identity_groups" => ("identity group", "identity groups"),
+            "create_dpsk_pools" => ("DPSK pool", "DPSK pools"),
+            "create_policy_sets" => ("policy", "policies"),
+            "attach_policies" => ("assignment of a policy set", "assignments of policy sets"),
+            "create_passphrases" => ("key", "keys"),
+            "activate_networks" => ("link or activation of a network", "links or activations of networks"),
+            _ => return None,
         };
-        format!("{words} (name_conflict=adopt)")
+        match p.facts["left_different"].as_u64()? {
+            0 => None,
+            1 => Some(format!("1 {one} differs from the export and was left as it is")),
+            n => Some(format!("{n} {more} differ from the export and were left as they are")),
+        }
     });
     let keys = phases.iter().find(|p| p.id.as_str() == "create_passphrases");
     let skipped = keys.map_or(0, |p| p.counts.skipped);
@@ -146,7 +154,7 @@ mod tests {
         assert_eq!(
             notices(JobStatus::Completed, &phases),
             [
-                "2 keys differ from the export and were left as they are (name_conflict=adopt)",
+                "2 keys differ from the export and were left as they are",
                 "no key was imported: all 4 were skipped; the tasks with status SKIPPED say why"
             ]
         );

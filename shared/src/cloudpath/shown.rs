@@ -23,6 +23,15 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
 /// not known here is shown as it is.
 pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, String>) -> Value {
     let shown = Shown { out: Map::new(), names };
+    let mut shown = in_words(shown, executor, name, data);
+    // what was there differs, and was left: in which fields, with both values
+    if let (Some(out), Some(left)) = (shown.as_object_mut(), data.get("left_as_is")) {
+        out.insert("left_as_is".to_owned(), left.clone());
+    }
+    shown
+}
+
+fn in_words(shown: Shown<'_>, executor: &str, name: &str, data: &Value) -> Value {
     match executor {
         "cloudpath.create_identity_groups" => shown.group(name, data),
         "cloudpath.create_dpsk_pools" => shown.pool(name, data),
@@ -82,7 +91,7 @@ impl Shown<'_> {
     fn pool(mut self, name: &str, data: &Value) -> Value {
         self = self.with("name", name.into());
         // found as wanted, or refused, when it was planned: nothing was left to be done
-        if data.is_null() {
+        if data.get("b").is_none() {
             return self.out();
         }
         self = self.with_named("identity_group", &data["g"]);
@@ -186,6 +195,22 @@ mod tests {
             ("p-1".to_owned(), "Lobby-DPSK".to_owned()),
             ("g-1".to_owned(), "Lobby-IDG".to_owned()),
         ])
+    }
+
+    #[test]
+    fn what_was_left_different_is_told_of_every_kind() {
+        let left = json!("description is mine, wanted none");
+        for executor in [
+            "cloudpath.create_identity_groups",
+            "cloudpath.create_dpsk_pools",
+            "cloudpath.create_policy_sets",
+            "cloudpath.attach_policies",
+            "cloudpath.create_passphrases",
+            "cloudpath.activate_networks",
+        ] {
+            let shown = shown(executor, "a", &json!({ "left_as_is": left }), &names());
+            assert_eq!(shown["left_as_is"], left, "{executor}: {shown}");
+        }
     }
 
     #[test]

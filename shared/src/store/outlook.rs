@@ -84,7 +84,7 @@ pub(super) fn cut_short(
             (
                 "TIMEOUT",
                 None,
-                format!("the job's time ({seconds} s) was over{left}{next}"),
+                format!("the job's time ({seconds} s) was over{left}{}{next}", standing(phases)),
             )
         }
         Some("CRITICAL") if is_silent => {
@@ -107,9 +107,63 @@ pub(super) fn cut_short(
     })
 }
 
+/// Where a job that was cut short stood: the phases it was in, and those that waited for them.
+fn standing(phases: &[PhaseView]) -> String {
+    let is_cut = |p: &PhaseView| {
+        let open = [PhaseStatus::Pending, PhaseStatus::Running, PhaseStatus::Cancelled];
+        open.contains(&p.status)
+    };
+    let (begun, blocked): (Vec<_>, Vec<_>) = phases
+        .iter()
+        .filter(|p| is_cut(p))
+        .partition(|p| p.started_ms.is_some());
+    let begun = begun.iter().map(|p| {
+        let done = p.counts.completed + p.counts.skipped;
+        format!("{} ({done} of {} tasks done)", p.name, p.counts.tasks)
+    });
+    let begun: Vec<String> = begun.collect();
+    let blocked: Vec<&str> = blocked.iter().map(|p| p.name.as_str()).collect();
+    let told = |what: &str, names: String| match names.is_empty() {
+        true => String::new(),
+        false => format!("; {what}: {names}"),
+    };
+    told("it stood in", begun.join(", ")) + &told("waiting for that", blocked.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_cut_short_names_where_it_stood_and_what_waited() {
+        let phase = |id: &str, status, started_ms| PhaseView {
+            id: id.parse().unwrap(),
+            name: id.to_uppercase(),
+            status,
+            critical: false,
+            counts: Counts {
+                tasks: 300,
+                completed: 70,
+                skipped: 1,
+                ..Counts::default()
+            },
+            started_ms,
+            completed_ms: None,
+            facts: serde_json::Value::Null,
+            error: None,
+        };
+        let phases = [
+            phase("groups", PhaseStatus::Completed, Some(1)),
+            phase("keys", PhaseStatus::Cancelled, Some(2)),
+            phase("networks", PhaseStatus::Cancelled, None),
+            phase("audit", PhaseStatus::Cancelled, None),
+        ];
+        assert_eq!(
+            standing(&phases),
+            "; it stood in: KEYS (71 of 300 tasks done); waiting for that: NETWORKS, AUDIT"
+        );
+        assert_eq!(standing(&phases[..1]), "");
+    }
 
     #[test]
     fn time_in_which_nothing_was_done_brings_the_end_no_nearer() {

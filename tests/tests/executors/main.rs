@@ -4,6 +4,8 @@
 mod conflicts;
 mod harness;
 mod imports;
+mod matrix;
+mod names;
 mod networks;
 mod networks_trouble;
 mod policies;

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -15,12 +16,18 @@ use serde_json::{Map, Value};
 use super::R1;
 use super::wire::{Media, Request};
 use crate::gate::Gate;
-use crate::remote::CallError;
+use crate::remote::{CallError, NotSent};
 
 /// Rows asked for in one page: larger pages have been cut silently.
 pub const PAGE_SIZE: u32 = 500;
 /// No list is asked for more pages than this: 100,000 rows at 20 a page.
 const PAGES_MAX: u32 = 5_000;
+/// A page that fails is asked for again so often in a row.
+const PAGE_RETRIES: u32 = 4;
+/// Before the first of these; doubled for each further one.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Longer waits are left to whoever asked for the list: the engine lets go of its slot meanwhile.
+const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Something a list holds.
 pub trait Row: DeserializeOwned + Send {
@@ -127,12 +134,24 @@ impl<T: Row> Sweep<T> {
         Ok(None)
     }
 
-    /// Hands every row to `visitor`. After an error it goes on where it stopped when called again.
+    /// Hands every row to `visitor`. A page that fails for a moment is asked for again here: whoever gives up and begins anew would
+    /// never get through 200 pages of which some always fail. After an error it goes on where it stopped when called again.
     pub async fn visit(&mut self, gate: &dyn Gate, mut visitor: impl FnMut(T) + Send) -> Result<(), CallError> {
-        while let Some(rows) = self.next(gate).await? {
-            rows.into_iter().for_each(&mut visitor);
+        let mut failed = 0;
+        loop {
+            match self.next(gate).await {
+                Ok(Some(rows)) => {
+                    failed = 0;
+                    rows.into_iter().for_each(&mut visitor);
+                }
+                Ok(None) => return Ok(()),
+                Err(e) => {
+                    let wait = again_after(&e, failed).ok_or(e)?;
+                    failed += 1;
+                    tokio::time::sleep(wait).await;
+                }
+            }
         }
-        Ok(())
     }
 
     /// All rows that are left.
@@ -155,6 +174,18 @@ impl<T: Row> Sweep<T> {
             .unwrap_or(0)
             .saturating_sub(self.cursor.seen.len() as u64)
     }
+}
+
+/// How long to wait before a page is asked for again, that failed so often in a row before this; none: it is not.
+fn again_after(e: &CallError, failed: u32) -> Option<Duration> {
+    // one that can't be reached at all is a matter of the engine, and told
+    let is_passing = match e {
+        CallError::NotSent(NotSent::Closed(_)) => e.is_transient(),
+        CallError::NotSent(_) => false,
+        e => e.is_transient(),
+    };
+    let wait = e.retry_after().unwrap_or(PAUSE * 2_u32.pow(failed.min(8)));
+    (is_passing && failed < PAGE_RETRIES && wait <= WAIT_MAX).then_some(wait)
 }
 
 struct PageOf<T> {

@@ -161,6 +161,7 @@ fn exists(
                 name: (*key.username != *row.username).then(|| key.username.to_string()),
                 email,
                 phone,
+                was: Some(key.mark(value)),
             })
         }
     }
@@ -268,6 +269,7 @@ mod tests {
                 name,
                 email: None,
                 phone: None,
+                was: Some(there("k", "anna", "other-value").mark(&VALUE.into())),
             })
         };
         assert_eq!(decide(NameConflict::Update, differs(), None), update(None));

@@ -103,7 +103,11 @@ fn decide(
     let differences = compare::pool(&body, group_id, found);
     if differences.is_empty() || policy == NameConflict::Adopt {
         let resource = resource::<DpskPools>(&found.id, &wanted.name, Origin::Adopted);
-        return Decision::Settled(Outcome::completed(index, Some(resource)));
+        let outcome = Outcome::completed(index, Some(resource));
+        return match differences.is_empty() {
+            true => Decision::Settled(outcome),
+            false => Decision::Left(outcome, differences),
+        };
     }
     let mut error = pool_conflict(&object(&wanted.name), &differences);
     if policy == NameConflict::Fail {
@@ -270,7 +274,13 @@ mod tests {
         assert_eq!(decided(vec![pool("p", "Lobby", "g", 11)], NameConflict::Fail), adopted);
         let differs = || vec![pool("p", "Lobby", "g", 20)];
         assert_eq!(code(decided(differs(), NameConflict::Fail)), "NAME_CONFLICT");
-        assert_eq!(decided(differs(), NameConflict::Adopt), adopted);
+        let Decision::Left(outcome, differences) = decided(differs(), NameConflict::Adopt) else {
+            panic!("not told what was left")
+        };
+        assert_eq!(
+            (Decision::Settled(outcome), differences.to_string().as_str()),
+            (adopted, "passphraseLength is 20, wanted 11")
+        );
         let Decision::Write(change) = decided(differs(), NameConflict::Update) else {
             panic!("not changed")
         };

@@ -91,8 +91,15 @@ impl Kind for IdentityGroups {
         let data = || Data {
             description: wanted.description.clone(),
         };
-        judge(wanted, &there[&wanted.name], policy, Origin::Adopted)
-            .map_or_else(|| Decision::Write(data()), Decision::Settled)
+        let found = &there[&wanted.name];
+        match judge(wanted, found, policy, Origin::Adopted) {
+            None => Decision::Write(data()),
+            Some(outcome) if outcome.error.is_some() => Decision::Settled(outcome),
+            Some(outcome) => match found.first().map(|group| compare::group(wanted, group)) {
+                Some(differences) if !differences.is_empty() => Decision::Left(outcome, differences),
+                _ => Decision::Settled(outcome),
+            },
+        }
     }
 
     async fn write(r1: &R1, permit: Permit, name: &str, data: &Data) -> Result<Written, CallError> {

@@ -51,6 +51,9 @@ pub enum Op {
         email: Option<String>,
         #[serde(rename = "ph", default, skip_serializing_if = "Option::is_none")]
         phone: Option<String>,
+        /// [`Key::mark`](super::snapshot::Key::mark) of what it was. Absent in tasks planned before there were any.
+        #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+        was: Option<String>,
     },
     /// An identity that has no passphrase gets ours. RUCKUS One names the passphrase after the identity.
     #[serde(rename = "i")]
@@ -112,6 +115,7 @@ mod tests {
             r#"{"p":"pool-1","v":44}"#,
             r#"{"p":"pool-1","d":5,"e":"2027-01-01T00:00:00Z","c":true}"#,
             r#"{"p":"pool-1","o":{"t":"u","k":"key-1","em":"a@b.cd"}}"#,
+            r#"{"p":"pool-1","o":{"t":"u","k":"key-1","n":"anna","w":"0a1b2c3d"}}"#,
             r#"{"p":"pool-1","o":{"t":"i","g":"group-1","k":"identity-1","n":"anna"}}"#,
         ] {
             let task = KeyTask::read(&serde_json::from_str(line).unwrap()).unwrap();

@@ -15,7 +15,8 @@ use shared::job::outcome::{Origin, Outcome, Resource};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
-use super::staged::{import_plan, options, policy, sent, unreadable_task};
+use super::compare::Differences;
+use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, unreadable_task};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -27,6 +28,8 @@ use crate::remote::CallError;
 pub enum Decision<D> {
     /// Nothing: adopted or refused.
     Settled(Outcome),
+    /// Adopted as it is, with these differences: `name_conflict` says so, or nobody can change them.
+    Left(Outcome, Differences),
     /// One write, with what its task has to carry.
     Write(D),
 }
@@ -126,11 +129,15 @@ impl<K: Kind> Executor for FindOrMake<K> {
         sink.claim(names.iter().map(|name| Self::claimed(name)).collect())
             .await?;
         let there = K::look(&self.clients.get(cx.spec.controller)?, cx, &names).await?;
-        let (mut creates, mut updates) = (0, 0);
+        let (mut creates, mut updates, mut left) = (0, 0, 0);
         for wanted in &all {
             let (index, name) = K::identity(wanted);
             let (data, preset) = match K::decide(wanted, &there, policy) {
                 Decision::Settled(outcome) => (Value::Null, Some(outcome)),
+                Decision::Left(outcome, differences) => {
+                    left += 1;
+                    (json!({LEFT_AS_IS: differences.to_string()}), Some(outcome))
+                }
                 Decision::Write(data) => {
                     *if K::changes(&data).is_some() {
                         &mut updates
@@ -149,6 +156,9 @@ impl<K: Kind> Executor for FindOrMake<K> {
             sink.push(Task { input, secret: None }).await?;
         }
         let mut facts = json!({"to_create": creates, "to_update": updates});
+        if left > 0 {
+            facts[LEFT_DIFFERENT] = left.into();
+        }
         facts[format!("{}s", K::KIND)] = all.len().into();
         Ok(Some(facts))
     }

@@ -20,13 +20,14 @@ use super::identities::People;
 use super::key_task::{KeyTask, Op, Wanted};
 use super::read_back;
 use super::snapshot::{Key, Snapshot};
-use super::staged::{Rows, import_plan, made_by, options, policy, sent, unreadable_task};
+use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, sent, unreadable_task};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::R1;
 use crate::r1::identity::IdentityPatch;
 use crate::r1::passphrase::{Devices, Expiration, NewPassphrase, PassphraseUpdate};
+use crate::r1::pool::Pool;
 use crate::remote::CallError;
 
 pub struct CreatePassphrases {
@@ -95,14 +96,13 @@ async fn pools_now(
     if made.values().any(|pool| pool.origin != Origin::Created) {
         let by_id: HashMap<&str, u32> = made.iter().map(|(index, pool)| (pool.id.as_str(), *index)).collect();
         let mut sweep = r1.list_pools(None);
-        while let Some(page) = sweep.next(cx.gate.as_ref()).await? {
-            for found in page {
-                if let Some(now) = by_id.get(found.id.as_str()).and_then(|index| pools.get_mut(index)) {
-                    now.min_length = found.body.passphrase_length;
-                    now.group = found.identity_group_id.filter(|g| with_others(g));
-                }
+        let keep = |found: Pool| {
+            if let Some(now) = by_id.get(found.id.as_str()).and_then(|index| pools.get_mut(index)) {
+                now.min_length = found.body.passphrase_length;
+                now.group = found.identity_group_id.filter(|g| with_others(g));
             }
-        }
+        };
+        sweep.visit(cx.gate.as_ref(), keep).await?;
     }
     Ok(pools)
 }
@@ -182,7 +182,7 @@ impl Planner<'_> {
                 self.left += 1;
                 task.is_short = false;
                 let mut data = task.to_json();
-                data["left_as_is"] = differences.to_string().into();
+                data[LEFT_AS_IS] = differences.to_string().into();
                 (data, Some(outcome), None)
             }
             Decision::Do(op) => {
@@ -251,9 +251,7 @@ impl Executor for CreatePassphrases {
                 sink.push(task).await?;
             }
         }
-        Ok(Some(
-            json!({"to_write": planner.writes, "left_different": planner.left}),
-        ))
+        Ok(Some(json!({"to_write": planner.writes, LEFT_DIFFERENT: planner.left})))
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {
@@ -278,7 +276,7 @@ impl Executor for CreatePassphrases {
             Err(e) => return Sent::Failed(e),
         };
         let (username, wanted) = (&task.input.name, &key.wanted);
-        let (answer, origin) = match &key.op {
+        let answer = match &key.op {
             Op::Create => {
                 let new = NewPassphrase {
                     username: username.clone(),
@@ -290,7 +288,7 @@ impl Executor for CreatePassphrases {
                     // Never has to be said: left out, the pool's rule may apply.
                     expiration: wanted.expires.clone().map_or(Expiration::Never, Expiration::At),
                 };
-                (r1.create_passphrase(permit, &key.pool, &new).await, Origin::Created)
+                r1.create_passphrase(permit, &key.pool, &new).await
             }
             Op::Update { id, email, phone, .. } => {
                 let update = PassphraseUpdate {
@@ -303,10 +301,9 @@ impl Executor for CreatePassphrases {
                     phone_number: phone.clone(),
                     revocation_reason: None,
                 };
-                (
-                    r1.update_passphrase(permit, &key.pool, id, &update).await,
-                    Origin::Updated,
-                )
+                let answer = r1.update_passphrase(permit, &key.pool, id, &update).await;
+                // Done at once is not said of which value: like a lost reply, it is read back.
+                return sent(answer.map(without_id), |_| Outcome::completed(task.input.index, None));
             }
             Op::Identity { group, id, .. } => {
                 let patch = IdentityPatch {
@@ -315,13 +312,11 @@ impl Executor for CreatePassphrases {
                     description: None,
                 };
                 let answer = r1.patch_identity(permit, group, id, &patch).await;
-                // Done at once is not said of which value: like a lost reply, it is read back.
                 return sent(answer.map(without_id), |_| Outcome::completed(task.input.index, None));
             }
         };
         sent(answer, |id| {
-            let id = if let Op::Update { id, .. } = &key.op { id } else { id };
-            Outcome::completed(task.input.index, Some(resource(id, key.name_there(username), origin)))
+            Outcome::completed(task.input.index, Some(resource(id, username, Origin::Created)))
         })
     }
 
@@ -329,13 +324,14 @@ impl Executor for CreatePassphrases {
         let Ok(key) = KeyTask::read(&task.input.data) else {
             return Settle::ReadBack;
         };
-        let name = key.name_there(&task.input.name);
-        let made = match (&key.op, resource_id) {
-            (Op::Update { id, .. }, _) => resource(id, name, Origin::Updated),
-            (Op::Create, Some(id)) if !key.is_short => resource(id, name, Origin::Created),
-            (Op::Create | Op::Identity { .. }, _) => return Settle::ReadBack,
-        };
-        Settle::Done(Outcome::completed(task.input.index, Some(made)))
+        match (&key.op, resource_id) {
+            (Op::Create, Some(id)) if !key.is_short => {
+                let made = resource(id, &task.input.name, Origin::Created);
+                Settle::Done(Outcome::completed(task.input.index, Some(made)))
+            }
+            // A key that was there has had its value changed: whatever is said of it, only looking tells which one it has now.
+            (Op::Create | Op::Update { .. } | Op::Identity { .. }, _) => Settle::ReadBack,
+        }
     }
 
     async fn read_back(&self, cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
@@ -376,7 +372,7 @@ impl Executor for CreatePassphrases {
     }
 }
 
-/// An identity's id is not that of its passphrase.
+/// An identity's id is not that of its passphrase, and of a change only reading back tells.
 fn without_id(written: crate::r1::Written) -> crate::r1::Written {
     use crate::r1::Written;
     match written {

@@ -35,10 +35,16 @@ pub fn judge(
         (true, Op::Update { .. }) => completed(Origin::Updated),
         (true, Op::Create | Op::Identity { .. }) => completed(Origin::Created),
         // The change has not been made (yet).
-        (false, Op::Update { .. }) => return Found::Absent,
+        (false, Op::Update { was, .. }) if !ours || was.as_ref().is_none_or(|was| *was == key.mark(value)) => {
+            return Found::Absent;
+        }
         (false, _) if ours => {
             let (error, is_ours) = ours_but_different(username, task, &differences);
-            let made = is_ours.then(|| resource(&key.id, name, Origin::Created));
+            let origin = match task.op {
+                Op::Update { .. } => Origin::Updated,
+                Op::Create | Op::Identity { .. } => Origin::Created,
+            };
+            let made = is_ours.then(|| resource(&key.id, name, origin));
             Outcome {
                 resource: made,
                 ..Outcome::failed(index, error)
@@ -57,21 +63,27 @@ pub fn judge(
 /// away; where somebody else may have made it in the meantime, it does not.
 fn ours_but_different(username: &str, task: &KeyTask, differences: &Differences) -> (TaskError, bool) {
     let user = quoted(username);
+    let is_change = matches!(task.op, Op::Update { .. });
     if differences.has(PASSPHRASE) {
-        let why = match (task.is_short, differences.only(PASSPHRASE)) {
-            (true, _) => "it is shorter than the pool's minimum",
-            (false, true) => "or somebody else made that user's in the same moment",
-            (false, false) => {
+        let why = match (task.is_short, is_change, differences.only(PASSPHRASE)) {
+            (true, ..) => "it is shorter than the pool's minimum",
+            (false, true, _) => "or somebody else changed it in the same moment",
+            (false, false, true) => "or somebody else made that user's in the same moment",
+            (false, false, false) => {
                 let object = format!("the passphrase of user {user}");
                 return (name_conflict(&object, differences), false);
             }
         };
         let message = format!("RUCKUS One stored another passphrase for user {user} than the one sent: {why}");
-        return (TaskError::new("PASSPHRASE_REPLACED", message), task.is_short);
+        return (
+            TaskError::new("PASSPHRASE_REPLACED", message),
+            task.is_short || is_change,
+        );
     }
     let what = match task.op {
         Op::Identity { .. } => "the identity that was there has its passphrase, without the rest",
-        _ => "it was made, but not as sent",
+        Op::Update { .. } => "it was changed, but not as sent",
+        Op::Create => "it was made, but not as sent",
     };
     let message =
         format!("user {user}: {what}: {differences}; a further import with name_conflict update sets it right");
@@ -114,6 +126,7 @@ mod tests {
             name: None,
             email: None,
             phone: None,
+            was: Some(key("k", "anna", "old-value").mark(&"correct-horse".into())),
         }
     }
 
@@ -136,6 +149,33 @@ mod tests {
     fn a_change_not_made_yet_is_as_good_as_absent() {
         let there = [key("k", "anna", "old-value")];
         assert_eq!(judged(&task(update(), false), &there, NameConflict::Update, true), None);
+    }
+
+    #[test]
+    fn a_change_that_came_to_something_else_is_told() {
+        let changed = |there: Key| judged(&task(update(), false), &[there], NameConflict::Update, true).unwrap();
+        let replaced = changed(key("k", "anna", "generated-by-r1"));
+        assert_eq!(replaced.error.unwrap().code, "PASSPHRASE_REPLACED");
+        assert_eq!(replaced.resource.unwrap().origin, Origin::Updated);
+        let clamped = Key {
+            devices: Some(1),
+            ..key("k", "anna", "correct-horse")
+        };
+        let message = changed(clamped).error.unwrap().message;
+        assert!(
+            message.contains("it was changed, but not as sent: numberOfDevices is 1, wanted none"),
+            "{message}"
+        );
+        // planned by a version that kept no mark
+        let op = Op::Update {
+            id: "k".into(),
+            name: None,
+            email: None,
+            phone: None,
+            was: None,
+        };
+        let there = [key("k", "anna", "generated-by-r1")];
+        assert_eq!(judged(&task(op, false), &there, NameConflict::Update, true), None);
     }
 
     #[test]

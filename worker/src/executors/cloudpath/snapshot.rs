@@ -1,5 +1,6 @@
 //! The keys of one pool as they were when it was swept. Kept small (about 150 bytes and the texts for each): a pool may hold 100,000.
 
+use sha2::{Digest, Sha256};
 use shared::secret::SecretString;
 
 use crate::gate::Gate;
@@ -38,6 +39,25 @@ impl Key {
 
     fn value(&self) -> &str {
         self.value.as_ref().map_or("", SecretString::expose)
+    }
+
+    /// Tells one state of the key from another and gives nothing away: 32 bits of a hash, made with the value it is to have, which is
+    /// stored sealed.
+    pub fn mark(&self, sealed: &SecretString) -> String {
+        let mut hash = Sha256::new();
+        for text in [sealed.expose(), &*self.username, self.value()] {
+            hash.update(text);
+            hash.update([0]);
+        }
+        hash.update(format!(
+            "{:?}{:?}{:?}{}",
+            self.vlan, self.devices, self.expires, self.revoked
+        ));
+        hash.finalize()
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -147,6 +167,44 @@ pub mod tests {
         assert_eq!(all.with_id("4").unwrap().value().len(), 3);
         assert!(all.with_id("9").is_none());
         assert!(Snapshot::default().named("a").is_empty());
+    }
+
+    #[test]
+    fn a_mark_changes_with_every_field_and_with_what_it_was_made_with() {
+        let anna = || key("1", "anna", "old-value");
+        let mark = |key: Key| key.mark(&"new-value".into());
+        assert_eq!(
+            (mark(anna()), mark(anna()).len()),
+            (
+                mark(Key {
+                    id: "2".into(),
+                    ..anna()
+                }),
+                8
+            )
+        );
+        let others = [
+            key("1", "ben", "old-value"),
+            key("1", "anna", "other-value"),
+            Key {
+                vlan: Some(4),
+                ..anna()
+            },
+            Key {
+                devices: Some(4),
+                ..anna()
+            },
+            Key {
+                expires: Some("2027-01-01T00:00:00Z".into()),
+                ..anna()
+            },
+            Key {
+                revoked: true,
+                ..anna()
+            },
+        ];
+        assert!(others.into_iter().all(|other| mark(other) != mark(anna())));
+        assert_ne!(anna().mark(&"another".into()), mark(anna()));
     }
 
     #[test]

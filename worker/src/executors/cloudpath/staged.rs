@@ -15,6 +15,11 @@ use crate::executors::{Context, JobData, PlanError, Sent};
 use crate::r1::Written;
 use crate::remote::CallError;
 
+/// Member of a task's data: in which fields what was there differs and was left as it is.
+pub const LEFT_AS_IS: &str = "left_as_is";
+/// Fact of a phase: how many objects that is said of. Absent: none.
+pub const LEFT_DIFFERENT: &str = "left_different";
+
 /// The plan of the import: member `plan` of the job's `input`.
 pub fn import_plan(spec: &JobSpec) -> Result<ImportPlan, PlanError> {
     ImportPlan::deserialize(&spec.input["plan"]).map_err(|e| damaged("plan", &e))

@@ -13,8 +13,8 @@ use crate::r1::network::{LinkedPool, WifiNetwork};
 pub enum Decision {
     /// It is as wanted.
     Fits,
-    /// It differs, and that was accepted.
-    Accept,
+    /// It differs in this, and that was accepted.
+    Accept(String),
     /// Nothing is there.
     Write,
     /// Something else is there, and shall give way.
@@ -24,7 +24,7 @@ pub enum Decision {
 
 fn by_policy(policy: NameConflict, network: &str, difference: String) -> Decision {
     match policy {
-        NameConflict::Adopt => Decision::Accept,
+        NameConflict::Adopt => Decision::Accept(difference),
         NameConflict::Update => Decision::Replace,
         NameConflict::Fail => {
             let message = format!("Wi-Fi network {} exists and differs: {difference}", quoted(network));
@@ -72,7 +72,7 @@ pub fn seen(decision: Decision, data: &Data, ours: bool) -> Seen {
     let replaces = data.origin() == Origin::Updated;
     match decision {
         Decision::Fits if ours => Seen::There(data.origin()),
-        Decision::Fits | Decision::Accept => Seen::There(Origin::Adopted),
+        Decision::Fits | Decision::Accept(_) => Seen::There(Origin::Adopted),
         Decision::Write => Seen::Absent,
         // what was to give way is still there
         Decision::Replace | Decision::Refuse(_) if replaces => Seen::Absent,
@@ -116,7 +116,10 @@ mod tests {
         assert_eq!(link(&[], NameConflict::Fail), Decision::Write);
         assert_eq!(link(&[linked("p", "renamed")], NameConflict::Fail), Decision::Fits);
         let other = [linked("q", "Theirs")];
-        assert_eq!(link(&other, NameConflict::Adopt), Decision::Accept);
+        assert_eq!(
+            link(&other, NameConflict::Adopt),
+            Decision::Accept("its DPSK pool is \"Theirs\", wanted \"Lobby-DPSK\"".into())
+        );
         assert_eq!(link(&other, NameConflict::Update), Decision::Replace);
         let Decision::Refuse(error) = link(&other, NameConflict::Fail) else {
             panic!("not refused")
@@ -126,7 +129,7 @@ mod tests {
             "Wi-Fi network \"Lobby\" exists and differs: its DPSK pool is \"Theirs\", wanted \"Lobby-DPSK\""
         );
         let some = |policy| activate("Lobby", Place::SomeGroups, policy);
-        assert_eq!(some(NameConflict::Adopt), Decision::Accept);
+        assert!(matches!(some(NameConflict::Adopt), Decision::Accept(_)));
         assert_eq!(some(NameConflict::Update), Decision::Replace);
         assert!(matches!(some(NameConflict::Fail), Decision::Refuse(_)));
         assert_eq!(activate("Lobby", Place::Nowhere, NameConflict::Fail), Decision::Write);
@@ -146,7 +149,7 @@ mod tests {
         assert_eq!(seen(Decision::Fits, true, true), Seen::There(Origin::Updated));
         assert_eq!(seen(Decision::Fits, true, false), Seen::There(Origin::Adopted));
         assert_eq!(
-            seen(Decision::Accept, false, true),
+            seen(Decision::Accept(String::new()), false, true),
             Seen::There(Origin::Adopted),
             "not what we sent"
         );

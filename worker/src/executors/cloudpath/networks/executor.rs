@@ -11,7 +11,7 @@ use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::super::compare::quoted;
-use super::super::staged::{import_plan, made_by, options, policy, unreadable_task};
+use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, made_by, options, policy, unreadable_task};
 use super::decide::{self, Decision, Seen};
 use super::plan::{Begin, Chain, linked_id};
 use super::task::{Data, activation_id, claimed, link_id, steps};
@@ -107,7 +107,7 @@ async fn write(
             let linked = r1.pools_of_network(permit().await?, &network).await?;
             let id = link_id(&network, pool_id);
             match decide::link(ssid, &linked, (pool_id, pool), policy(&cx.spec)) {
-                Decision::Fits | Decision::Accept => there(linked_id(&network, &linked, pool_id)),
+                Decision::Fits | Decision::Accept(_) => there(linked_id(&network, &linked, pool_id)),
                 Decision::Refuse(error) => refused(error),
                 Decision::Replace if !replaces => refused(decide::changed_meanwhile(ssid)),
                 Decision::Replace | Decision::Write => {
@@ -206,7 +206,7 @@ impl Executor for ActivateNetworks {
         let there = There::look(&r1, cx, &plan.networks).await?;
         let pools = made_by(cx, "create_dpsk_pools").await?;
         let mut chain = None;
-        let (mut at, mut writes) = (None, [0; 3]);
+        let (mut at, mut writes, mut left_different) = (None, [0; 3], 0);
         for task in &steps(&plan) {
             if at.replace(task.network.index) != Some(task.network.index) {
                 let pool = pools.get(&task.network.pool.into());
@@ -221,24 +221,38 @@ impl Executor for ActivateNetworks {
             }
             let chain = chain.as_mut().expect("every network has one");
             let (data, begin) = chain.begin(task).await?;
+            let mut left = None;
             let preset = match begin {
                 Begin::Settled(outcome) => Some(outcome),
+                Begin::Left(outcome, difference) => {
+                    left = Some(difference);
+                    left_different += 1;
+                    Some(outcome)
+                }
                 Begin::Write => {
                     writes[task.step as usize] += 1;
                     None
                 }
             };
+            let mut data = serde_json::to_value(data).map_err(StoreError::from)?;
+            if let Some(left) = left {
+                data[LEFT_AS_IS] = left.into();
+            }
             let input = TaskInput {
                 index: task.index,
                 name: task.step.title(&task.network.ssid),
-                data: serde_json::to_value(data).map_err(StoreError::from)?,
+                data,
                 preset,
             };
             sink.push(Task { input, secret: None }).await?;
         }
-        Ok(Some(json!({
+        let mut facts = json!({
             "networks": plan.networks.len(), "to_create": writes[0], "to_link": writes[1], "to_activate": writes[2],
-        })))
+        });
+        if left_different > 0 {
+            facts[LEFT_DIFFERENT] = left_different.into();
+        }
+        Ok(Some(facts))
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

@@ -15,6 +15,8 @@ use crate::remote::CallError;
 /// How a task begins: with nothing left to be done, or with a write.
 pub enum Begin {
     Settled(Outcome),
+    /// Nothing either: it differs in this, and that was accepted.
+    Left(Outcome, String),
     Write,
 }
 
@@ -40,7 +42,7 @@ impl Chain<'_> {
                 let begun = self.link(task.index, ssid).await?;
                 self.linked = match &begun.1 {
                     Begin::Settled(outcome) if outcome.error.is_some() => Err(()),
-                    Begin::Settled(_) => Ok(true),
+                    Begin::Settled(_) | Begin::Left(..) => Ok(true),
                     Begin::Write => Ok(false),
                 };
                 Ok(begun)
@@ -86,7 +88,8 @@ impl Chain<'_> {
             .await?;
         let kept = linked_id(&network.id, &linked, pool.0);
         Ok(match decide::link(&network.name, &linked, pool, self.policy) {
-            Decision::Fits | Decision::Accept => (data(false), adopted(index, &data(false), kept)),
+            Decision::Fits => (data(false), adopted(index, &data(false), kept)),
+            Decision::Accept(difference) => (data(false), left(index, &data(false), kept, difference)),
             Decision::Write => (data(false), Begin::Write),
             Decision::Replace => (data(true), Begin::Write),
             Decision::Refuse(error) => (data(false), refused(index, error)),
@@ -116,7 +119,8 @@ impl Chain<'_> {
         let there = place(self.r1, self.cx, network).await?;
         let id = activation_id(&self.cx.spec.venue_id, &network.id);
         Ok(match decide::activate(&network.name, there, self.policy) {
-            Decision::Fits | Decision::Accept => (data(false), adopted(index, &data(false), id)),
+            Decision::Fits => (data(false), adopted(index, &data(false), id)),
+            Decision::Accept(difference) => (data(false), left(index, &data(false), id, difference)),
             Decision::Write => (data(false), Begin::Write),
             Decision::Replace => (data(true), Begin::Write),
             Decision::Refuse(error) => (data(false), refused(index, error)),
@@ -130,6 +134,11 @@ fn refused(index: u32, error: TaskError) -> Begin {
 
 fn adopted(index: u32, data: &Data, id: String) -> Begin {
     Begin::Settled(Outcome::completed(index, Some(data.resource(id, Origin::Adopted))))
+}
+
+fn left(index: u32, data: &Data, id: String, difference: String) -> Begin {
+    let outcome = Outcome::completed(index, Some(data.resource(id, Origin::Adopted)));
+    Begin::Left(outcome, difference)
 }
 
 /// Id of the link there is: to the pool wanted, or to the one that was accepted in its place.

@@ -96,7 +96,7 @@ fn judge_condition(
         (None, _) | (_, Link::Condition { update: Some(_), .. }) => Found::Absent,
         (Some(_), _) => match found::condition(&task.name, pattern, there, policy) {
             Next::Refused(error) => Found::Present(Outcome::failed(task.index, error)),
-            Next::Done => Found::Present(link.done(task, Origin::Adopted)),
+            Next::Done | Next::Left(_) => Found::Present(link.done(task, Origin::Adopted)),
             // made by somebody else since the plan, and it was not asked whether to change that
             Next::Create | Next::Change(_) => {
                 let message = "somebody gave the policy another condition meanwhile; import once more to change it";
@@ -133,6 +133,7 @@ impl AttachPolicies {
                 policy,
                 priority,
                 needs_condition,
+                ..
             } => {
                 let mut permit = permit;
                 if *needs_condition {
@@ -218,11 +219,18 @@ impl Executor for AttachPolicies {
                     all.push(judge_condition(&link, &task.input, pattern, &there, conflicts, *ours));
                     continue;
                 }
-                Link::Place { set, policy, .. } => {
+                Link::Place {
+                    set,
+                    policy,
+                    priority,
+                    moves,
+                    ..
+                } => {
                     if !members.contains_key(set) {
                         members.insert(set.clone(), whole::members(&r1, gate, set).await?);
                     }
-                    members.get(set).is_some_and(|ids| ids.contains(policy))
+                    let place = members.get(set).and_then(|places| places.get(policy));
+                    place.is_some_and(|place| !moves || place == priority)
                 }
                 Link::Assignment { pool, set, .. } => set_of(&r1, cx, pool).await?.is_some_and(|now| now.id == *set),
             };

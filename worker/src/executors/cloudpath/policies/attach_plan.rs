@@ -9,11 +9,11 @@ use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::super::compare::quoted;
-use super::super::staged::made_by;
+use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, made_by};
 use super::attach::assigned;
 use super::found::{self, Conditions, Next};
 use super::links::Link;
-use super::{Made, first_assignment, first_place, places, whole};
+use super::{Made, example, first_assignment, first_place, places, whole};
 use crate::executors::{Context, PlanError, Task, TaskSink};
 use crate::r1::R1;
 use crate::r1::policy::Policy;
@@ -38,6 +38,8 @@ struct Planner<'a> {
     bare: HashSet<String>,
     sets: Vec<PolicySet>,
     tasks: Vec<TaskInput>,
+    /// Links that differ and stay.
+    left: u32,
 }
 
 /// Plans all tasks into `sink`: conditions, places, assignments. Answers the facts.
@@ -58,6 +60,7 @@ pub async fn tasks(
         bare: HashSet::new(),
         sets: Vec::new(),
         tasks: Vec::new(),
+        left: 0,
     };
     sink.claim(planner.names()).await?;
     planner.look().await?;
@@ -65,12 +68,16 @@ pub async fn tasks(
     planner.places(&conditions).await?;
     planner.assignments()?;
     let to_do = planner.tasks.iter().filter(|task| task.preset.is_none()).count();
+    let left = planner.left;
     for input in planner.tasks {
         sink.push(Task { input, secret: None }).await?;
     }
-    Ok(
-        json!({"conditions": plan.policies.len(), "places": places(plan).count(), "assignments": plan.policy_sets.len(), "to_do": to_do}),
-    )
+    let mut facts = json!({"conditions": plan.policies.len(), "places": places(plan).count(),
+        "assignments": plan.policy_sets.len(), "to_do": to_do});
+    if left > 0 {
+        facts[LEFT_DIFFERENT] = left.into();
+    }
+    Ok(facts)
 }
 
 fn missing(code: &str, what: &str, name: &str) -> TaskError {
@@ -103,6 +110,26 @@ impl Planner<'_> {
         })
     }
 
+    /// Whether a policy that is not ours answers the users of one of ours in a set: its name. Asked only where there are others.
+    async fn shadow(
+        &self,
+        set: &str,
+        there: &HashMap<String, u32>,
+        policy: &PolicySpec,
+    ) -> Result<Option<String>, PlanError> {
+        let is_ours = |id: &str| {
+            self.plan
+                .policies
+                .iter()
+                .any(|ours| self.made.policy(ours).is_some_and(|p| p.id == id))
+        };
+        if there.keys().all(|id| is_ours(id)) {
+            return Ok(None);
+        }
+        let answering = whole::answering(self.r1, self.cx.gate.as_ref(), set, policy).await?;
+        Ok(answering.filter(|(id, _)| !is_ours(id)).map(|(_, name)| name))
+    }
+
     fn push(&mut self, index: u32, name: String, link: Link, preset: Option<Outcome>) -> Result<(), PlanError> {
         let data = serde_json::to_value(link).map_err(StoreError::from)?;
         self.tasks.push(TaskInput {
@@ -112,6 +139,14 @@ impl Planner<'_> {
             preset,
         });
         Ok(())
+    }
+
+    /// Tells of the task pushed last what of it differs and stays. `counts`: it is an object of its own.
+    fn leave(&mut self, differences: &str, counts: bool) {
+        if let Some(task) = self.tasks.last_mut() {
+            task.data[LEFT_AS_IS] = differences.into();
+            self.left += u32::from(counts);
+        }
     }
 
     fn refuse(&mut self, index: u32, name: String, error: TaskError) {
@@ -156,6 +191,13 @@ impl Planner<'_> {
                     self.push(index, name, link, Some(outcome))?;
                     Condition::There
                 }
+                Next::Left(differences) => {
+                    let outcome = link.done_with(index, &name, Origin::Adopted);
+                    self.push(index, name, link, Some(outcome))?;
+                    // its policy's task has told it, unless somebody changed it since
+                    self.leave(&differences.to_string(), false);
+                    Condition::There
+                }
                 Next::Create => {
                     self.push(index, name, link, None)?;
                     Condition::Planned
@@ -179,7 +221,7 @@ impl Planner<'_> {
 
     async fn places(&mut self, conditions: &HashMap<u32, Condition>) -> Result<(), PlanError> {
         let plan = self.plan;
-        let mut members: HashMap<String, HashSet<String>> = HashMap::new();
+        let mut members: HashMap<String, HashMap<String, u32>> = HashMap::new();
         for ((set, policy, before), index) in places(plan).zip(first_place(plan)..) {
             let name = format!("{} in {}", policy.name, set.name);
             let (Some(made), Some(member)) = (self.made.set(set), self.made.policy(policy)) else {
@@ -194,23 +236,46 @@ impl Planner<'_> {
             if !members.contains_key(&made.id) {
                 let empty = |set: &PolicySet| set.id == made.id && set.mapped_policy_count == Some(0);
                 let there = match self.sets.iter().any(empty) {
-                    true => HashSet::new(),
+                    true => HashMap::new(),
                     false => whole::members(self.r1, self.cx.gate.as_ref(), &made.id).await?,
                 };
                 members.insert(made.id.clone(), there);
             }
             let there = members.get(&made.id).expect("read a moment ago");
+            let is_there = there.contains_key(&member.id);
+            // one that is put behind them now is looked at when its set is to be assigned
+            let shadow = match is_there || self.policy == NameConflict::Update {
+                true => self.shadow(&made.id, there, policy).await?,
+                false => None,
+            };
             // behind those that are there; a place behind the end is the end
             let before = there.len() as u32 + before;
-            let link = place(&made.id, &member.id, before, condition == Some(Condition::Planned));
-            if there.contains(&member.id) {
-                let outcome = link.done_with(index, &name, Origin::Adopted);
-                self.push(index, name, link, Some(outcome))?;
-            } else if condition == Some(Condition::Refused) {
-                let message = format!("policy {} has not the condition it should have", quoted(&policy.name));
-                self.refuse(index, name, TaskError::new("CONDITION_MISSING", message));
-            } else {
-                self.push(index, name, link, None)?;
+            let needs_condition = condition == Some(Condition::Planned);
+            let link = place(&made.id, &member.id, before, needs_condition);
+            let adopted = link.done_with(index, &name, Origin::Adopted);
+            let told = shadow.map(|other| answered_by(policy, &other));
+            match (is_there, told, self.policy) {
+                (true, None, _) => self.push(index, name, link, Some(adopted))?,
+                (true, Some(differs), NameConflict::Adopt) => {
+                    self.push(index, name, link, Some(adopted))?;
+                    self.leave(&differs, true);
+                }
+                (true, Some(differs), NameConflict::Fail) => {
+                    let message = format!("{} exists and differs: {differs}", quoted(&name));
+                    self.refuse(index, name, TaskError::new("NAME_CONFLICT", message));
+                }
+                _ if condition == Some(Condition::Refused) => {
+                    let message = format!("policy {} has not the condition it should have", quoted(&policy.name));
+                    self.refuse(index, name, TaskError::new("CONDITION_MISSING", message));
+                }
+                (_, Some(_), _) => {
+                    let mut link = place(&made.id, &member.id, 0, needs_condition);
+                    if let Link::Place { moves, .. } = &mut link {
+                        *moves = is_there;
+                    }
+                    self.push(index, name, link, None)?;
+                }
+                (false, None, _) => self.push(index, name, link, None)?,
             }
         }
         Ok(())
@@ -233,10 +298,21 @@ impl Planner<'_> {
             let replaces = now.filter(|now| now.id != made.id && self.policy == NameConflict::Update);
             let link = assignment(&pool.id, &made.id, set.index, replaces.map(|now| now.id.clone()));
             let preset = assigned(&link, index, &name, now, self.policy);
+            let is_left = preset.as_ref().is_some_and(|outcome| outcome.error.is_none());
+            let left = now.filter(|now| is_left && now.id != made.id).map(|theirs| {
+                let (theirs, ours) = (quoted(&theirs.name), quoted(&set.name));
+                format!("policySetId is that of {theirs}, wanted {ours}")
+            });
             self.push(index, name, link, preset)?;
+            left.iter().for_each(|left| self.leave(left, true));
         }
         Ok(())
     }
+}
+
+fn answered_by(policy: &PolicySpec, other: &str) -> String {
+    let (user, other, wanted) = (quoted(&example(policy)), quoted(other), quoted(&policy.name));
+    format!("user {user} is answered by {other}, wanted {wanted}")
 }
 
 fn place(set: &str, policy: &str, before: u32, needs_condition: bool) -> Link {
@@ -245,6 +321,7 @@ fn place(set: &str, policy: &str, before: u32, needs_condition: bool) -> Link {
         policy: policy.to_owned(),
         priority: before + 1,
         needs_condition,
+        moves: false,
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn read(r1: &R1, cx: &Context, task: &TaskInput, data: &Data) -> Resul
             continue;
         };
         expected += 1;
-        if !members.contains(&found.id) {
+        if !members.contains_key(&found.id) {
             missing.push(quoted(&spec.name));
         } else if !whole::is_accepted(found.origin, conflicts) {
             wrong.extend(whole::dry_check(r1, gate, &data.set, spec, &found.id).await?);

@@ -73,8 +73,24 @@ impl Radius {
     }
 }
 
-/// What one planned object comes to: its data, and its end where nothing is left to be done.
-pub type Planned = (Data, Option<Outcome>);
+/// What one planned object comes to.
+pub struct Planned {
+    pub data: Data,
+    /// Its end, where nothing is left to be done.
+    pub preset: Option<Outcome>,
+    /// What of it differs and stays.
+    pub left: Differences,
+}
+
+impl Planned {
+    fn new(data: Data, preset: Option<Outcome>) -> Self {
+        Planned {
+            data,
+            preset,
+            left: Differences::default(),
+        }
+    }
+}
 
 /// Pure. `conditions`: of the one that is there.
 pub fn plan_policy(
@@ -95,33 +111,36 @@ pub fn plan_policy(
             "RADIUS attribute group {} does not exist any more",
             quoted(&wanted.radius_group)
         );
-        return (data, failed(TaskError::new("RADIUS_GROUP_MISSING", message)));
+        return Planned::new(data, failed(TaskError::new("RADIUS_GROUP_MISSING", message)));
     };
     let found = match there {
-        [] => return (data, None),
+        [] => return Planned::new(data, None),
         [found] => found,
         several => {
             let error = ambiguous("adaptive policy", &wanted.name, several.len());
-            return (data, failed(error));
+            return Planned::new(data, failed(error));
         }
     };
     let differences = found::policy(wanted, group, found, conditions, |id| radius.named(id));
     let adopted = resource(POLICY, &found.id, &wanted.name, Origin::Adopted);
     let adopted = Some(Outcome::completed(wanted.index, Some(adopted)));
     match policy {
-        _ if differences.is_empty() => (data, adopted),
-        NameConflict::Adopt => (data, adopted),
+        _ if differences.is_empty() => Planned::new(data, adopted),
+        NameConflict::Adopt => Planned {
+            left: differences,
+            ..Planned::new(data, adopted)
+        },
         NameConflict::Update if !differences.has(CONDITIONS) => {
             // its pattern is changed where its condition is
             if !differences.has(RESPONSE) {
-                return (data, adopted);
+                return Planned::new(data, adopted);
             }
             if let Data::Policy { update, .. } = &mut data {
                 *update = Some(found.id.clone());
             }
-            (data, None)
+            Planned::new(data, None)
         }
-        _ => (data, failed(name_conflict(&found::object(&wanted.name), &differences))),
+        _ => Planned::new(data, failed(name_conflict(&found::object(&wanted.name), &differences))),
     }
 }
 
@@ -141,7 +160,7 @@ pub fn plan_set(wanted: &PolicySetSpec, index: u32, there: &[PolicySet]) -> Plan
             ambiguous("policy set", &wanted.name, several.len()),
         )),
     };
-    (data, outcome)
+    Planned::new(data, outcome)
 }
 
 /// Pure: what reading back says of a policy. `ours`: a write of ours may have made or changed it.
@@ -236,23 +255,30 @@ mod tests {
     fn a_policy_is_made_adopted_changed_or_refused() {
         let policies = [NameConflict::Fail, NameConflict::Adopt, NameConflict::Update];
         for policy in policies {
-            let (data, preset) = planned(&[], policy);
+            let Planned { data, preset, .. } = planned(&[], policy);
             assert!(preset.is_none() && matches!(data, Data::Policy { radius, update: None, .. } if radius == "r-1"));
-            let equal = planned(&[there("p", Some("r-1"))], policy).1.unwrap();
+            let equal = planned(&[there("p", Some("r-1"))], policy).preset.unwrap();
             assert_eq!(equal.resource.unwrap().origin, Origin::Adopted);
             let twins = [there("p", Some("r-1")), there("q", Some("r-1"))];
-            assert_eq!(planned(&twins, policy).1.unwrap().error.unwrap().code, "AMBIGUOUS_NAME");
+            assert_eq!(
+                planned(&twins, policy).preset.unwrap().error.unwrap().code,
+                "AMBIGUOUS_NAME"
+            );
         }
         let other = [there("p", Some("r-2"))];
         assert_eq!(
-            planned(&other, NameConflict::Fail).1.unwrap().error.unwrap().code,
+            planned(&other, NameConflict::Fail).preset.unwrap().error.unwrap().code,
             "NAME_CONFLICT"
         );
+        let adopted = planned(&other, NameConflict::Adopt);
         assert_eq!(
-            planned(&other, NameConflict::Adopt).1.unwrap().resource.unwrap().id,
-            "p"
+            (
+                adopted.preset.unwrap().resource.unwrap().id.as_str(),
+                adopted.left.to_string().as_str()
+            ),
+            ("p", "onMatchResponse is iron, wanted gold")
         );
-        let (data, preset) = planned(&other, NameConflict::Update);
+        let Planned { data, preset, .. } = planned(&other, NameConflict::Update);
         assert!(preset.is_none() && matches!(data, Data::Policy { update: Some(id), .. } if id == "p"));
     }
 

@@ -51,8 +51,10 @@ impl Conditions {
 /// What follows for the condition of a policy.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is as wanted, or its difference is accepted.
+    /// It is as wanted.
     Done,
+    /// It differs, and that is accepted.
+    Left(Differences),
     Create,
     /// The condition of this id gets another pattern.
     Change(String),
@@ -66,7 +68,7 @@ pub fn condition(name: &str, pattern: &str, found: &Conditions, policy: NameConf
     match (&found.username, policy) {
         (Some(_), _) if differences.is_empty() => Next::Done,
         (None, _) if differences.is_empty() => Next::Create,
-        (_, NameConflict::Adopt) => Next::Done,
+        (_, NameConflict::Adopt) => Next::Left(differences),
         (Some((id, _)), NameConflict::Update) if !differences.has(CONDITIONS) => Next::Change(id.clone()),
         _ => Next::Refused(name_conflict(&object(name), &differences)),
     }
@@ -117,7 +119,7 @@ mod tests {
             );
         }
         let other = with(Some("^gold$"), 0);
-        assert_eq!(next(&other, NameConflict::Adopt), Next::Done);
+        assert!(matches!(next(&other, NameConflict::Adopt), Next::Left(left) if left.has(PATTERN)));
         assert_eq!(next(&other, NameConflict::Update), Next::Change("c".into()));
         let Next::Refused(error) = next(&other, NameConflict::Fail) else {
             panic!("not refused")
@@ -127,9 +129,8 @@ mod tests {
             "adaptive policy \"gold-POL\" exists and differs: regexStringCriteria is ^gold$, wanted ^.*_gold$"
         );
         for found in [with(None, 1), with(Some("^.*_gold$"), 1)] {
-            assert_eq!(
-                next(&found, NameConflict::Adopt),
-                Next::Done,
+            assert!(
+                matches!(next(&found, NameConflict::Adopt), Next::Left(left) if left.has(CONDITIONS)),
                 "nothing is added to what was accepted as it is"
             );
             assert!(

@@ -35,6 +35,9 @@ pub enum Link {
         /// The policy has no condition yet: it is looked for before the policy is put in its place.
         #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
         needs_condition: bool,
+        /// It is in the set already, behind one that answers its users first.
+        #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
+        moves: bool,
     },
     #[serde(rename = "a")]
     Assignment {
@@ -83,7 +86,9 @@ impl Link {
     /// What its write makes of it.
     pub fn written(&self) -> Origin {
         match self {
-            Link::Condition { update: Some(_), .. } | Link::Assignment { replaces: Some(_), .. } => Origin::Updated,
+            Link::Condition { update: Some(_), .. }
+            | Link::Place { moves: true, .. }
+            | Link::Assignment { replaces: Some(_), .. } => Origin::Updated,
             _ => Origin::Created,
         }
     }

@@ -15,7 +15,7 @@ use shared::cloudpath::ImportPlan;
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
-use super::super::staged::{import_plan, options, policy, sent, unreadable_task};
+use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, unreadable_task};
 use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy, plan_set};
 use super::found::Conditions;
 use super::{POLICY, POLICY_SET};
@@ -115,14 +115,18 @@ impl Executor for CreatePolicySets {
         let policies = plan.policies.iter().map(|p| claimed(POLICY, &p.name));
         let sets = plan.policy_sets.iter().map(|s| claimed(POLICY_SET, &s.name));
         sink.claim(policies.chain(sets).collect()).await?;
-        let (mut creates, mut updates) = (0, 0);
-        for (index, name, (data, preset)) in self.planned(cx, &plan).await? {
+        let (mut creates, mut updates, mut left_different) = (0, 0, 0);
+        for (index, name, Planned { data, preset, left }) in self.planned(cx, &plan).await? {
             match (&preset, &data) {
                 (None, Data::Policy { update: Some(_), .. }) => updates += 1,
                 (None, _) => creates += 1,
                 (Some(_), _) => {}
             }
-            let data = serde_json::to_value(data).map_err(StoreError::from)?;
+            let mut data = serde_json::to_value(data).map_err(StoreError::from)?;
+            if !left.is_empty() {
+                left_different += 1;
+                data[LEFT_AS_IS] = left.to_string().into();
+            }
             let input = TaskInput {
                 index,
                 name,
@@ -131,10 +135,12 @@ impl Executor for CreatePolicySets {
             };
             sink.push(Task { input, secret: None }).await?;
         }
-        Ok(Some(
-            json!({"policies": plan.policies.len(), "policy_sets": plan.policy_sets.len(),
-            "to_create": creates, "to_update": updates}),
-        ))
+        let mut facts = json!({"policies": plan.policies.len(), "policy_sets": plan.policy_sets.len(),
+            "to_create": creates, "to_update": updates});
+        if left_different > 0 {
+            facts[LEFT_DIFFERENT] = left_different.into();
+        }
+        Ok(Some(facts))
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

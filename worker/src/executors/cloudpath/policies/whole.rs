@@ -1,6 +1,6 @@
 //! Whether a policy set does what it should: its policies are in it, and the dry check names the right one for a user of each suffix.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use shared::cloudpath::{ImportPlan, NameConflict, PolicySetSpec, PolicySpec};
 use shared::job::outcome::{Origin, TaskError};
@@ -9,17 +9,36 @@ use super::super::compare::quoted;
 use super::{Made, example};
 use crate::gate::Gate;
 use crate::r1::R1;
+use crate::r1::policy_set::PrioritizedPolicy;
 use crate::remote::CallError;
 
 /// Policies named in an error.
 const NAMED_MAX: usize = 5;
 
-/// Ids of the policies in a set, foreign ones too.
-pub async fn members(r1: &R1, gate: &dyn Gate, set: &str) -> Result<HashSet<String>, CallError> {
-    let mut ids = HashSet::new();
+/// Ids of the policies in a set, foreign ones too, and the place of each.
+pub async fn members(r1: &R1, gate: &dyn Gate, set: &str) -> Result<HashMap<String, u32>, CallError> {
+    let mut places = HashMap::new();
     let mut sweep = r1.prioritized_policies(set);
-    sweep.visit(gate, |place| _ = ids.insert(place.policy_id)).await?;
-    Ok(ids)
+    let keep = |place: PrioritizedPolicy| _ = places.insert(place.policy_id, place.priority);
+    sweep.visit(gate, keep).await?;
+    Ok(places)
+}
+
+/// Id and name of the policy the set answers a user of this suffix with; none also where the controller has no dry check.
+pub async fn answering(
+    r1: &R1,
+    gate: &dyn Gate,
+    set: &str,
+    wanted: &PolicySpec,
+) -> Result<Option<(String, String)>, CallError> {
+    match r1
+        .evaluate_policy_set(gate.permit().await?, set, &example(wanted), None)
+        .await
+    {
+        Ok(report) if report.was_matched => Ok(report.policy_id.zip(report.policy_name)),
+        Ok(_) | Err(CallError::NotFound { .. } | CallError::Rejected { .. }) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Which policy the set would answer a user of this suffix with, if it is not the one of id `policy`: in words. The check is in no
@@ -64,7 +83,7 @@ pub(super) async fn lack(
         let name = quoted(&spec.name);
         match made.policy(spec) {
             None => lacks.push(format!("policy {name} was not made")),
-            Some(found) if !members.contains(&found.id) => lacks.push(format!("policy {name} is not in it")),
+            Some(found) if !members.contains_key(&found.id) => lacks.push(format!("policy {name} is not in it")),
             Some(found) if is_accepted(found.origin, policy) => {}
             Some(found) => {
                 let wrong = dry_check(r1, gate, id, spec, &found.id).await?;
