@@ -37,7 +37,7 @@ pub enum Kind {
     Internal,
     /// Redis is down, full or still starting. Nothing was changed.
     Unavailable,
-    /// This process has as many imports under way as it takes.
+    /// This process has as many requests of this kind under way as it takes.
     Busy,
     /// A status of the framework that has no kind of its own.
     Other(u16),
@@ -100,7 +100,7 @@ impl Kind {
             Self::HeadersTooLarge => "The headers are too large",
             Self::Internal => "Internal error",
             Self::Unavailable => "Temporarily unavailable",
-            Self::Busy => "Too many imports at once",
+            Self::Busy => "Too many at once",
             Self::Other(_) => "The request was refused",
         }
     }

@@ -10,10 +10,11 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use shared::job::JobStatus;
-use shared::store::{DURATION_BOUNDS, Figures, LimiterFigures, Store, StoreError};
+use shared::store::{DURATION_BOUNDS, Figures, Store, StoreError};
 use shared::workflow::catalog;
 use tokio::sync::Mutex;
 
+use crate::remotes::{self, Remote};
 use crate::state::State;
 
 /// Scrapes within this time are answered from the last reading: many scrapers cost the store no more than one.
@@ -28,16 +29,6 @@ pub struct Fleet(Mutex<Option<(Instant, Arc<Reading>)>>);
 /// A look at the store. None: it was away.
 #[derive(Debug)]
 pub struct Reading(Option<(Figures, Vec<Remote>)>);
-
-/// A configured controller and the limiter it shares.
-#[derive(Debug)]
-struct Remote {
-    id: i64,
-    name: String,
-    configured_rate: f64,
-    configured_concurrency: u32,
-    now: LimiterFigures,
-}
 
 impl Fleet {
     /// The last reading, or a new one. Who comes while it is being read waits for it.
@@ -66,16 +57,8 @@ impl Fleet {
 async fn look(store: &Store, state: &State) -> Result<(Figures, Vec<Remote>), StoreError> {
     let figures = store.figures().await?;
     let controllers = state.controllers.current();
-    let limiters: Vec<String> = controllers.iter().map(|c| c.limiter_key()).collect();
-    let now = store.limiter_figures(&limiters).await?;
-    let remotes = controllers.iter().zip(now).map(|(c, now)| Remote {
-        id: c.id,
-        name: c.name.clone(),
-        configured_rate: f64::from(c.limits.calls_per_minute) / 60.0,
-        configured_concurrency: c.limits.concurrency.min(state.engine.calls_parallel_max),
-        now,
-    });
-    Ok((figures, remotes.collect()))
+    let all = controllers.iter().cloned().collect();
+    Ok((figures, remotes::look(store, state, all).await?))
 }
 
 /// Registries with the reading's series: ours, and those whose names are given.
@@ -228,7 +211,7 @@ impl Reading {
                 "controller_rate_limit_calls_per_second",
                 "Calls a second the fleet makes to the controller, at most, now",
                 None,
-                |r| r.now.rate.unwrap_or(f64::MAX).min(r.configured_rate),
+                Remote::rate,
             ),
             (
                 "controller_rate_configured_calls_per_second",
@@ -240,7 +223,7 @@ impl Reading {
                 "controller_concurrency_limit",
                 "Calls at once, at most, now",
                 None,
-                |r| f64::from(r.now.concurrency.unwrap_or(u32::MAX).min(r.configured_concurrency)),
+                |r| f64::from(r.concurrency()),
             ),
             (
                 "controller_concurrency_configured",
@@ -269,7 +252,10 @@ impl Reading {
         ];
         for (name, help, unit, value) in metrics {
             let rows = remotes.iter().map(|r| {
-                let labels = vec![("controller", r.name.clone()), ("controller_id", r.id.to_string())];
+                let labels = vec![
+                    ("controller", r.controller.name.clone()),
+                    ("controller_id", r.controller.id.to_string()),
+                ];
                 (labels, value(r))
             });
             gauges(e, (name, help, unit), rows)?;

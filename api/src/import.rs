@@ -10,9 +10,10 @@ use shared::blob;
 use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError, Row};
 use shared::controllers::Controller;
 use shared::id::{JobId, TenantId};
+use shared::job::JobStatus;
 use shared::seal::Sealer;
-use shared::store::Store;
 use shared::store::model::{NewJob, Submitted};
+use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
 use crate::auth::Submitter;
@@ -34,6 +35,7 @@ const SUBMIT_RETRIES: [Duration; 3] = [
 pub struct Accepted {
     pub job: JobId,
     pub estimated_seconds: u64,
+    pub status: JobStatus,
     /// The same key and body came before: this is the job of then.
     pub replayed: bool,
 }
@@ -134,7 +136,10 @@ pub async fn accept(
             .stage_input(&new.tenant, new.id, number, chunk.rows, chunk.sealed)
             .await
         {
-            discard(&store, &new).await;
+            // Redis that is away cannot be asked to forget either: nobody waits for a second time-out
+            if !matches!(error, StoreError::Unavailable { .. }) {
+                discard(&store, &new).await;
+            }
             return Err(error.into());
         }
     }
@@ -240,19 +245,18 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
             Ok(Accepted {
                 job: new.id,
                 estimated_seconds: new.predicted_seconds,
+                status: JobStatus::Pending,
                 replayed: false,
             })
         }
         Submitted::Replay(job) => {
             discard(store, new).await;
-            // The answer of then, word by word; the estimate may depend on limits that have changed since.
-            let then = store
-                .job(&new.tenant, job)
-                .await?
-                .map_or(new.predicted_seconds, |j| j.predicted_seconds);
+            // The estimate of then: it may depend on limits that have changed since. The state is that of now.
+            let then = store.job(&new.tenant, job).await?;
             Ok(Accepted {
                 job,
-                estimated_seconds: then,
+                estimated_seconds: then.as_ref().map_or(new.predicted_seconds, |j| j.predicted_seconds),
+                status: then.map_or(JobStatus::Pending, |j| j.status),
                 replayed: true,
             })
         }
@@ -266,7 +270,7 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
     }
 }
 
-/// Takes back what was staged. When even that fails it goes by itself within the hour.
+/// Takes back what was staged. When that fails, or is not tried, it goes by itself within the hour.
 async fn discard(store: &Store, new: &NewJob) {
     if let Err(error) = store.discard_input(&new.tenant, new.id).await {
         tracing::debug!(job = %new.id, %error, "staged input is left to expire");

@@ -71,6 +71,31 @@ impl Params {
         value
     }
 
+    /// Values with commas between them, each read by `read`; `takes` says what one is. Every bad one is told.
+    pub fn list<T: PartialEq>(
+        &mut self,
+        name: &'static str,
+        takes: impl Display,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        self.known.push(name);
+        let Some(given) = self.given.get(name).cloned() else {
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for part in given.split(',') {
+            match read(part.trim()) {
+                Some(value) if !values.contains(&value) => values.push(value),
+                Some(_) => {}
+                None => {
+                    let part: String = part.chars().take(64).collect();
+                    self.fault(name, "BAD_VALUE", format!("`{part}` is not {takes}"));
+                }
+            }
+        }
+        values
+    }
+
     /// Page size: 1 to 200, 50 unless told.
     pub fn limit(&mut self) -> usize {
         self.read("limit", "a number from 1 to 200", |v| {
@@ -129,6 +154,19 @@ mod tests {
             .map(|f| f.parameter.clone().unwrap())
             .collect();
         assert_eq!(names, ["limit", "from", "statsu"]);
+    }
+
+    #[test]
+    fn each_bad_value_of_a_list_is_told_and_good_ones_count_once() {
+        let read = |v: &str| v.parse::<u8>().ok();
+        let mut params = Params::parse("n=1,2,%201&m=3,x,,400");
+        assert_eq!(params.list("n", "a small number", read), [1, 2]);
+        assert!(params.list("k", "a small number", read).is_empty());
+        params.list("m", "a small number", read);
+        let problem = params.finish().unwrap_err();
+        let said: Vec<_> = problem.body().errors.iter().map(|f| f.detail.clone()).collect();
+        assert_eq!(said.len(), 3);
+        assert_eq!(said[0], "`m`: `x` is not a small number");
     }
 
     #[test]

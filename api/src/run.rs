@@ -11,6 +11,8 @@ use actix_web::web;
 use shared::config::Settings;
 use shared::controllers::{ControllersFile, Reload};
 use shared::store::{Store, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::refresh::{self, Source};
 use crate::auth::{Verifier, VerifierFault};
@@ -90,6 +92,7 @@ pub async fn run() -> Result<(), Stop> {
     let server = server::serve(listener, parts).map_err(|e| Stop::Failed(e.to_string()))?;
     tracing::info!(%address, "serving on http://{address}");
     tokio::spawn(watch_controllers(controllers));
+    tokio::spawn(announce_stop(state.stopping.clone()));
 
     let handle = server.handle();
     let prepared = async {
@@ -103,6 +106,7 @@ pub async fn run() -> Result<(), Stop> {
     tokio::select! {
         ended = server => ended.map_err(|e| Stop::Failed(e.to_string())),
         fault = prepared => {
+            state.stopping.cancel();
             handle.stop(false).await;
             Err(Stop::Failed(fault.err().map_or_else(String::new, |e| e.to_string())))
         }
@@ -174,6 +178,18 @@ async fn wait_for_store(store: &Store, settings: &Settings) -> Result<(), StoreE
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// The server waits for what is under way when it is told to end; whoever only waits for a job is answered at once.
+async fn announce_stop(stopping: CancellationToken) {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopping.cancel();
     }
 }
 

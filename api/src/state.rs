@@ -9,6 +9,7 @@ use shared::id::{JobId, TenantId};
 use shared::seal::Sealer;
 use shared::store::{ScriptTimes, Store, StoreError};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::body::BodyLimits;
@@ -16,6 +17,8 @@ use crate::error::{Kind, Problem};
 
 /// Imports whose bodies are read at the same time. Each may hold about twice its body in memory while it is judged.
 const IMPORTS_MAX: usize = 8;
+/// Reports that are sent at the same time. Each holds a few hundred tasks in memory, and keeps Redis busy as fast as its caller reads.
+const REPORTS_MAX: usize = 4;
 
 pub struct State {
     store: Store,
@@ -25,10 +28,17 @@ pub struct State {
     pub engine: EngineSettings,
     pub controllers: Arc<ControllersFile>,
     pub imports: Arc<Semaphore>,
+    pub reports: Arc<Semaphore>,
+    pub waits: Arc<Semaphore>,
+    /// Cancelled when the process is to end: nobody is kept waiting.
+    pub stopping: CancellationToken,
     pub body_limits: BodyLimits,
 }
 
 impl State {
+    /// Callers who wait for the end of a job at the same time: a small read a second each, or a few in the first seconds.
+    pub const WAITS_MAX: usize = 64;
+
     pub fn new(store: Store, sealer: Sealer, engine: EngineSettings, controllers: Arc<ControllersFile>) -> Self {
         State {
             store,
@@ -37,6 +47,9 @@ impl State {
             engine,
             controllers,
             imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
+            reports: Arc::new(Semaphore::new(REPORTS_MAX)),
+            waits: Arc::new(Semaphore::new(Self::WAITS_MAX)),
+            stopping: CancellationToken::new(),
             body_limits: BodyLimits::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! What jobs and tasks look like to a caller. The only place where the store's types become JSON.
 
+mod admin;
+mod row;
 mod status;
 mod task;
 mod words;
@@ -13,6 +15,8 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model::{self, Counts, ErrorView, ResourceView};
 use utoipa::ToSchema;
 
+pub use admin::{LimitsView, StreamView, WorkerView};
+pub use row::RowView;
 pub use status::{CurrentPhase, StatusView};
 pub use task::{Context as TaskContext, TaskBody};
 use words::{notices, sentence, warnings, what};

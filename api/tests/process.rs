@@ -183,6 +183,36 @@ fn a_store_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn who_waits_for_a_job_is_answered_when_the_process_stops() {
+    let redis = Redis::start(&[]);
+    let mut api = Api::start(&[("AUTH_JWT_SECRET", SECRET), ("REDIS_PORT", &redis.port.to_string())]);
+    api.wait_for("/readyz", "", 200);
+    let keys = json!([{"guid": "g-1", "name": "anna", "passphrase": "long-enough-1"}]);
+    let body = json!({"controller_id": 1, "venue_id": "v-1", "dpsk_data": keys}).to_string();
+    let head = format!(
+        "POST /api/cloudpath-dpsk/import HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nprefer: wait=60\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        token(Some("acme"), &["user"]),
+        body.len()
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", api.port)).unwrap();
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while redis.lines(&["ZCARD", "workflow:{p0}:index"]) != ["1"] {
+        assert!(Instant::now() < deadline, "nothing was accepted");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let began = Instant::now();
+    let pid = api.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert!(api.child.wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+#[test]
 fn published_keys_are_fetched_once_they_can_be() {
     let key = EncodingKey::from_ed_pem(include_bytes!("keys/ed25519.pem")).unwrap();
     let jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap();

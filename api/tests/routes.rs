@@ -33,6 +33,8 @@ fn may(access: Access, roles: &[&str]) -> bool {
         Access::Read => has("viewer") || has("user") || has("admin") || has("operator"),
         Access::Submit => has("user") || has("admin"),
         Access::Steer => has("user") || has("admin") || has("operator"),
+        Access::Administer => has("admin") || has("operator"),
+        Access::Operate => has("operator"),
     }
 }
 
@@ -147,6 +149,34 @@ async fn errors_are_problems_whoever_makes_them() {
             400,
         ),
         (auth(TestRequest::get().uri("/api/v1/jobs?cursor=1"), &user), 400),
+        // of an operator's list, which is another one
+        (
+            auth(
+                TestRequest::get().uri(&format!("/api/v1/jobs?cursor=1.{JOB}.acme")),
+                &user,
+            ),
+            400,
+        ),
+        (auth(TestRequest::get().uri("/api/v1/workflows?limit=201"), &user), 400),
+        (
+            auth(TestRequest::get().uri("/api/v1/workflows/x?verbose=1"), &user),
+            400,
+        ),
+        (
+            auth(
+                TestRequest::post().uri(&format!("/api/v1/jobs/{JOB}/pause?reason=x")),
+                &user,
+            ),
+            400,
+        ),
+        (
+            json(auth(
+                TestRequest::post().uri("/api/cloudpath-dpsk/import?dry_run=1"),
+                &user,
+            ))
+            .set_payload("{}"),
+            400,
+        ),
         (auth(TestRequest::get().uri("/api/v1/jobs/no-id"), &user), 404),
         (auth(TestRequest::get().uri("/api/v1/workflows/nope"), &user), 404),
         (
@@ -243,6 +273,35 @@ async fn all_faults_of_a_small_body_are_told_with_their_place() {
         .map(|f| f["pointer"].clone())
         .collect();
     assert_eq!(pointers, ["/a~1b", "/reason"]);
+}
+
+#[actix_web::test]
+async fn the_list_of_workflows_pages_by_name() {
+    let app = init_service(app(storeless())).await;
+    let viewer = token(Some("acme"), &["viewer"]);
+    let page = async |path: String| -> Value {
+        let request = auth(TestRequest::get().uri(&path), &viewer).to_request();
+        read_body_json(call_service(&app, request).await).await
+    };
+    let all = page("/api/v1/workflows".to_owned()).await;
+    let names = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|w| w["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(names(&all).is_sorted() && all["next_cursor"].is_null());
+    let (mut found, mut path) = (Vec::new(), "/api/v1/workflows?limit=1".to_owned());
+    loop {
+        let one = page(path).await;
+        assert_eq!(names(&one).len(), 1, "a page that has no item is not promised before");
+        found.extend(names(&one));
+        let Some(cursor) = one["next_cursor"].as_str() else {
+            break;
+        };
+        path = format!("/api/v1/workflows?limit=1&cursor={cursor}");
+    }
+    assert_eq!(found, names(&all));
+    let behind = page("/api/v1/workflows?cursor=zzz".to_owned()).await;
+    assert!(names(&behind).is_empty());
 }
 
 #[actix_web::test]

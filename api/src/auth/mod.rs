@@ -3,7 +3,7 @@
 //! A request carries a bearer token (JWT) with `sub`, `tenant_id`, `roles` and `exp`. Roles: `viewer` reads, `user` also
 //! submits and steers jobs, `admin` also administers its own tenant; `operator` is bound to no tenant and sees and steers
 //! every tenant's jobs, but owns none, so that it cannot submit. Handlers name the right they need by taking one of the
-//! extractors [`Reader`], [`Submitter`] and [`Steerer`]; a route without one is open to everybody.
+//! extractors [`Reader`], [`Submitter`], [`Steerer`], [`Administrator`] and [`Operator`]; a route without one is open to everybody.
 
 mod fetch;
 pub mod keys;
@@ -157,6 +157,36 @@ pub struct Submitter {
 #[derive(Debug)]
 pub struct Steerer(pub Caller);
 
+/// A caller who may see what concerns a tenant's controllers, or everybody's.
+#[derive(Debug)]
+pub struct Administrator(pub Caller);
+
+/// A caller who may see the fleet.
+#[derive(Debug)]
+pub struct Operator(pub Caller);
+
+impl TryFrom<Caller> for Administrator {
+    type Error = Problem;
+    fn try_from(caller: Caller) -> Result<Self, Problem> {
+        if caller.roles.admin || caller.roles.operator {
+            Ok(Administrator(caller))
+        } else {
+            Err(forbidden("admin or operator"))
+        }
+    }
+}
+
+impl TryFrom<Caller> for Operator {
+    type Error = Problem;
+    fn try_from(caller: Caller) -> Result<Self, Problem> {
+        if caller.roles.operator {
+            Ok(Operator(caller))
+        } else {
+            Err(forbidden("operator"))
+        }
+    }
+}
+
 impl TryFrom<Caller> for Reader {
     type Error = Problem;
     fn try_from(caller: Caller) -> Result<Self, Problem> {
@@ -203,4 +233,4 @@ macro_rules! extractor {
         }
     )*};
 }
-extractor!(Reader, Submitter, Steerer);
+extractor!(Reader, Submitter, Steerer, Administrator, Operator);

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::params::Params;
 use crate::state::State;
 use crate::views::{CreatedView, StatusView};
+use crate::wait::{self, Preference};
 
 /// Resources of each kind shown in a status.
 const CREATED_SHOWN: usize = 100;
@@ -90,12 +91,17 @@ pub struct AcceptedView {
 
 /// Imports an export into a controller. The body is checked whole before anything is accepted; every fault is told.
 #[utoipa::path(post, path = "/api/cloudpath-dpsk/import", tag = "cloudpath", request_body = ImportBody,
-    params(("Idempotency-Key" = Option<String>, Header,
-        description = "1 to 255 printable ASCII characters: the same key and body give the same job again")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 255 printable ASCII characters: the same key and body give the same job again"),
+        ("Prefer" = Option<String>, Header, example = "wait=10",
+            description = "`wait=N` waits up to N seconds, 60 at most, for the end of the job (RFC 7240); anything else is passed over")),
     responses(
-        (status = 202, description = "Accepted as a job", body = AcceptedView, headers(("Location" = String))),
-        (status = 200, description = "The same key and body came before: the job of then", body = AcceptedView,
-            headers(("Location" = String), ("Idempotent-Replayed" = String))),
+        (status = 202, description = "Accepted as a job, which has not ended", body = AcceptedView, headers(("Location" = String),
+            ("Preference-Applied" = String, description = "`wait=N` when it was waited; not there when too many callers wait"))),
+        (status = 200, description = "The job has ended within the wait that was preferred; or the same key and body came before, and this is \
+            the job of then", body = AcceptedView,
+            headers(("Location" = String), ("Preference-Applied" = String), ("Idempotent-Replayed" = String, description = "`true` of a job of then"))),
         (status = 408, description = "The body stopped arriving"),
         (status = 413, description = "More than 64 MiB"),
         (status = 415, description = "Not application/json"),
@@ -116,7 +122,7 @@ async fn import(
             return Err(problem.closing());
         }
     };
-    let _reading = Reading::of(&metrics);
+    let reading = Reading::of(&metrics);
     let now = Timestamp::now();
     let (sender, reader) = body::channel();
     let parsing = tokio::task::spawn_blocking(move || import::parse(reader, now));
@@ -128,16 +134,22 @@ async fn import(
 
     let controller = import::controller(&state, &by.tenant, &request)?;
     let idempotency = key.map(|key| (key, sha256));
+    let tenant = by.tenant.clone();
     let accepting = import::accept(state.clone().into_inner(), by, request, controller, idempotency, now);
     // A caller who hangs up now does not stop what has begun.
     let accepted = tokio::spawn(accepting).await.map_err(|_| Problem::internal())??;
     drop(permit);
+    drop(reading);
 
+    let waited = wait::for_end(&state, &tenant, accepted.job, accepted.status, Preference::of(&req)).await;
     let mut answer = if accepted.replayed {
         HttpResponse::Ok()
     } else {
-        HttpResponse::Accepted()
+        HttpResponse::build(waited.answer())
     };
+    if let Some(applied) = waited.applied() {
+        answer.insert_header(applied);
+    }
     if accepted.replayed {
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
@@ -147,13 +159,14 @@ async fn import(
     ));
     Ok(answer.json(AcceptedView {
         job_id: accepted.job.to_string(),
-        status: JobStatus::Pending,
+        status: waited.status,
         estimated_duration_seconds: accepted.estimated_seconds,
     }))
 }
 
 /// What can be refused before a byte of the body is read. The caller's idempotency key, and the right to be read.
 fn admit(req: &HttpRequest, state: &State) -> Result<(Option<String>, tokio::sync::OwnedSemaphorePermit), Problem> {
+    Params::of(req).finish()?;
     super::require_json(req.headers().get(header::CONTENT_TYPE))?;
     if let Some(coding) = req.headers().get(header::CONTENT_ENCODING)
         && coding != "identity"
@@ -226,12 +239,11 @@ async fn status(
     Params::of(&req).finish()?;
     let tenant = state.tenant_for(&caller.0, id).await?;
     let store = state.store()?;
-    let job = store
-        .job(&tenant, id)
+    let found = store
+        .job_with_resources(&tenant, id, CREATED_SHOWN)
         .await?
-        .filter(|job| job.workflow == CLOUDPATH_DPSK_IMPORT);
-    let job = job.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
-    let first = store.created(&tenant, id, None, CREATED_SHOWN).await?;
+        .filter(|(job, _)| job.workflow == CLOUDPATH_DPSK_IMPORT);
+    let (job, first) = found.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
     let created = CreatedView::of(&job, first);
     Ok(web::Json(StatusView::of(job, created, now_ms())))
 }

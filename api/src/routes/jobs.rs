@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, web};
 use shared::cloudpath::shown::named_by;
 use shared::id::{JobId, PhaseId};
 use shared::job::{JobStatus, TaskStatus};
-use shared::store::model::{JobFilter, Scope, TaskFilter, TaskView};
+use shared::store::model::{JobCursor, JobFilter, Scope, TaskFilter};
 use shared::workflow::Definition;
 
 use super::{Access, Endpoint};
@@ -40,14 +40,16 @@ pub fn now_ms() -> u64 {
 
 /// Jobs, newest first.
 #[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(
-    ("status" = Option<String>, Query, description = "State of the job, e.g. RUNNING"),
+    ("status" = Option<String>, Query, description = "States of jobs, with commas between them", example = "PARTIAL,FAILED"),
     ("workflow" = Option<String>, Query, description = "Name of the workflow"),
     ("controller" = Option<i64>, Query, description = "Id of the controller"),
+    ("venue" = Option<String>, Query, description = "Id of the venue"),
     ("from" = Option<String>, Query, description = "Created at or after (RFC 3339)"),
     ("to" = Option<String>, Query, description = "Created before (RFC 3339)"),
     ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
     ("limit" = Option<u32>, Query, description = "Jobs of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<JobBody>)))]
+    responses((status = 200, body = PageView<JobBody>),
+        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
 async fn list(
     caller: Reader,
     req: HttpRequest,
@@ -55,32 +57,27 @@ async fn list(
 ) -> Result<web::Json<PageView<JobBody>>, Problem> {
     let mut params = Params::of(&req);
     let filter = JobFilter {
-        status: params.read("status", "a state of a job, e.g. RUNNING", JobStatus::parse),
+        status: params.list("status", "a state of a job, such as RUNNING", JobStatus::parse),
         workflow: params.text("workflow"),
         controller: params.parsed("controller", "the id of a controller"),
+        venue: params.text("venue"),
         from_ms: params.time_ms("from"),
         to_ms: params.time_ms("to"),
     };
-    let cursor = params.read("cursor", "next_cursor of the page before", |c| {
-        is_job_cursor(c).then(|| c.to_owned())
-    });
-    let limit = params.limit();
-    params.finish()?;
     let scope = match (caller.0.sees_all(), caller.0.tenant) {
         (false, Some(tenant)) => Scope::Tenant(tenant),
         (true, _) => Scope::All,
         (false, None) => return Err(Problem::internal()),
     };
-    let page = state.store()?.jobs(&scope, &filter, cursor.as_deref(), limit).await?;
+    // anything that is not ours is a fault, not a silent first page
+    let cursor = params.read("cursor", "next_cursor of the page before", |c| {
+        c.parse().ok().filter(|c: &JobCursor| c.is_of(&scope))
+    });
+    let limit = params.limit();
+    params.finish()?;
+    let page = state.store()?.jobs(&scope, &filter, cursor.as_ref(), limit).await?;
     let now = now_ms();
     Ok(web::Json(PageView::of(page, |job| JobBody::of(job, None, now))))
-}
-
-/// Creation time and job, as the store writes it. Anything else is a fault, not a silent first page.
-fn is_job_cursor(cursor: &str) -> bool {
-    cursor
-        .split_once('.')
-        .is_some_and(|(ms, id)| ms.parse::<u64>().is_ok() && id.parse::<JobId>().is_ok())
 }
 
 /// The number of the phase a cursor is in; none: it is no cursor.
@@ -92,9 +89,18 @@ fn phase_of_cursor(cursor: &str) -> Option<usize> {
     }
 }
 
+/// Which tasks are meant, as far as the parameters `status` and `phase` tell.
+pub fn task_filter(params: &mut Params) -> TaskFilter {
+    TaskFilter {
+        status: params.list("status", "a state of a task, such as FAILED", TaskStatus::parse),
+        phase: params.parsed::<PhaseId>("phase", "the id of a phase"),
+        name: None,
+    }
+}
+
 /// What only the job can tell of a question for its tasks: a phase it does not have, a cursor that is none of its own. They must not
 /// answer an empty page: "no failed tasks" would be believed.
-fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>) -> Result<(), Problem> {
+pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>) -> Result<(), Problem> {
     let mut faults = Vec::new();
     if let Some(phase) = filter.phase.as_ref().filter(|p| definition.phase(p).is_none()) {
         let known: Vec<_> = definition.phases.iter().map(|p| p.id.as_str()).collect();
@@ -134,14 +140,10 @@ async fn one(
     params.finish()?;
     let tenant = state.tenant_for(&caller.0, id).await?;
     let store = state.store()?;
-    let job = store
-        .job(&tenant, id)
-        .await?
-        .ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
-    let first = match shown.unwrap_or(CREATED_SHOWN) {
-        0 => Vec::new(),
-        cap => store.created(&tenant, id, None, cap).await?,
-    };
+    let found = store
+        .job_with_resources(&tenant, id, shown.unwrap_or(CREATED_SHOWN))
+        .await?;
+    let (job, first) = found.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
     let created = CreatedView::of(&job, first);
     Ok(web::Json(JobBody::of(job, Some(created), now_ms())))
 }
@@ -149,7 +151,8 @@ async fn one(
 /// The tasks of a job, in the order of phases and rows. Only planned ones: a phase that has not begun has none yet.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/tasks", tag = "jobs", params(
     ("id", description = "Id of the job"),
-    ("status" = Option<String>, Query, description = "State of the task, e.g. FAILED"),
+    ("status" = Option<String>, Query, description = "States of tasks, with commas between them", example = "FAILED,UNKNOWN"),
+    ("name" = Option<String>, Query, description = "Part of the task's name; large and small letters are alike"),
     ("phase" = Option<String>, Query, description = "Id of the phase; one that the job does not have is refused, and the known ones are told"),
     ("cursor" = Option<String>, Query, description = "next_cursor of the page before, of the same job"),
     ("limit" = Option<u32>, Query, description = "Tasks of a page, 1 to 200; 50 unless told")),
@@ -164,10 +167,8 @@ async fn tasks(
 ) -> Result<web::Json<PageView<TaskBody>>, Problem> {
     let id = job_id(&id)?;
     let mut params = Params::of(&req);
-    let filter = TaskFilter {
-        status: params.read("status", "a state of a task, e.g. FAILED", TaskStatus::parse),
-        phase: params.parsed::<PhaseId>("phase", "the id of a phase"),
-    };
+    let mut filter = task_filter(&mut params);
+    filter.name = params.text("name").map(|part| part.to_lowercase());
     let cursor = params.read("cursor", "next_cursor of the page before", |c| {
         phase_of_cursor(c).map(|_| c.to_owned())
     });
@@ -180,26 +181,30 @@ async fn tasks(
     check(&definition, &filter, cursor.as_deref())?;
     let page = store.tasks(&tenant, id, &filter, cursor.as_deref(), limit).await?;
     let page = page.ok_or_else(gone)?;
-    let mut context = TaskContext {
+    let executors = executors(&definition);
+    let phases: BTreeSet<&str> = page.items.iter().map(|t| t.phase.as_str()).collect();
+    let context = TaskContext {
         max_polls: state.engine.poll_attempts_max,
         max_retries: state.engine.retry_max,
-        executors: definition
-            .phases
-            .iter()
-            .map(|p| (p.id.to_string(), p.executor.clone()))
-            .collect(),
-        names: HashMap::new(),
+        names: store
+            .names_of(&tenant, id, &named_by_tasks_of(phases, &executors))
+            .await?,
+        executors,
     };
-    for phase in named_phases(&page.items, &context.executors) {
-        let names = store.names_of(&tenant, id, &phase).await?;
-        context.names.extend(names);
-    }
     Ok(web::Json(PageView::of(page, |task| TaskBody::of(task, &context))))
 }
 
-/// Phases whose resources the tasks of a page name.
-fn named_phases(tasks: &[TaskView], executors: &HashMap<String, String>) -> BTreeSet<PhaseId> {
-    let phases: BTreeSet<&str> = tasks.iter().map(|t| t.phase.as_str()).collect();
+/// Phase → its executor.
+pub fn executors(definition: &Definition) -> HashMap<String, String> {
+    let phases = definition.phases.iter();
+    phases.map(|p| (p.id.to_string(), p.executor.clone())).collect()
+}
+
+/// Phases whose resources the tasks of some phases name.
+pub fn named_by_tasks_of<'a>(
+    phases: impl IntoIterator<Item = &'a str>,
+    executors: &HashMap<String, String>,
+) -> BTreeSet<PhaseId> {
     let executors = phases.into_iter().filter_map(|p| executors.get(p));
     let named = executors.flat_map(|e| named_by(e).iter().copied());
     named.filter_map(|p| p.parse().ok()).collect()
@@ -211,10 +216,21 @@ mod tests {
 
     #[test]
     fn cursors_of_ours_are_told_from_nonsense() {
-        assert!(is_job_cursor("1763800000000.0197a1b2-0000-7000-8000-000000000000"));
+        let (acme, id) = ("acme".parse().unwrap(), "0197a1b2-0000-7000-8000-000000000000");
+        for (text, scope) in [
+            (format!("1763800000000.{id}"), Scope::Tenant(acme)),
+            (format!("1763800000000.{id}.a.c-me"), Scope::All),
+        ] {
+            let cursor: JobCursor = text.parse().unwrap();
+            assert_eq!(cursor.to_string(), text);
+            assert!(cursor.is_of(&scope));
+        }
         assert_eq!(phase_of_cursor("5.17.99"), Some(5));
         for bad in ["", "x", "1.2", "5.17.-1", "1763800000000.x"] {
-            assert!(!is_job_cursor(bad) && phase_of_cursor(bad).is_none(), "{bad}");
+            assert!(
+                bad.parse::<JobCursor>().is_err() && phase_of_cursor(bad).is_none(),
+                "{bad}"
+            );
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Every route of the API, in one visible list: method, path, who may call it, handler.
 
+pub mod admin;
 pub mod cloudpath;
 pub mod document;
 mod export;
 pub mod health;
 pub mod jobs;
+pub mod report;
 pub mod steer;
 pub mod workflows;
 
@@ -26,6 +28,10 @@ pub enum Access {
     Submit,
     /// `user`, `admin` or `operator`.
     Steer,
+    /// `admin` for their own tenant, `operator` for all.
+    Administer,
+    /// `operator`.
+    Operate,
 }
 
 /// One method of one path.
@@ -73,7 +79,9 @@ pub fn all() -> Vec<Endpoint> {
         cloudpath::endpoints(),
         workflows::endpoints(),
         jobs::endpoints(),
+        report::endpoints(),
         steer::endpoints(),
+        admin::endpoints(),
         health::endpoints(),
         document::endpoints(),
     ];

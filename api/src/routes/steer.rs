@@ -12,6 +12,7 @@ use super::jobs::job_id;
 use super::{Access, Endpoint};
 use crate::auth::{Caller, Steerer};
 use crate::error::{Fault, Problem};
+use crate::params::Params;
 use crate::state::State;
 
 /// Characters of a reason.
@@ -112,6 +113,7 @@ async fn cancel(
 /// The one way of all three: authorise, read the reason, one call, view.
 async fn steer(call: Call, caller: &Caller, id: &str, req: &HttpRequest, body: &[u8], state: &State) -> Answer {
     let job = job_id(id)?;
+    Params::of(req).finish()?;
     let reason = reason(req, body, caller)?;
     let tenant = state.owner_for(caller, job).await?;
     let store = state.store()?;

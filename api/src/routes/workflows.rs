@@ -42,20 +42,32 @@ impl WorkflowItem {
     }
 }
 
-/// All workflows.
-#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", responses((status = 200, body = PageView<WorkflowItem>)))]
+/// All workflows, by name.
+#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", params(
+    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
+    ("limit" = Option<u32>, Query, description = "Workflows of a page, 1 to 200; 50 unless told")),
+    responses((status = 200, body = PageView<WorkflowItem>),
+        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
 async fn list(_: Reader, req: HttpRequest) -> Result<web::Json<PageView<WorkflowItem>>, Problem> {
-    Params::of(&req).finish()?;
+    let mut params = Params::of(&req);
+    // the name behind which the page begins, whether or not there is such a workflow any more
+    let after = params.text("cursor").unwrap_or_default();
+    let limit = params.limit();
+    params.finish()?;
+    let mut found: Vec<&Definition> = catalog::all().iter().filter(|d| d.name > after).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let next = found.get(limit).and(found.get(limit - 1)).map(|d| d.name.clone());
     Ok(web::Json(PageView {
-        items: catalog::all().iter().map(WorkflowItem::of).collect(),
-        next_cursor: None,
+        items: found.into_iter().take(limit).map(WorkflowItem::of).collect(),
+        next_cursor: next,
     }))
 }
 
 /// One workflow with its phases, as jobs started now will run it.
 #[utoipa::path(get, path = "/api/v1/workflows/{name}", tag = "workflows", params(("name", description = "Name of the workflow")),
     responses((status = 200, description = "The definition", body = Object), (status = 404, description = "No such workflow")))]
-async fn one(_: Reader, name: web::Path<String>) -> Result<web::Json<Value>, Problem> {
+async fn one(_: Reader, name: web::Path<String>, req: HttpRequest) -> Result<web::Json<Value>, Problem> {
+    Params::of(&req).finish()?;
     let definition = catalog::find(&name).ok_or_else(|| {
         let name: String = name.chars().take(64).collect();
         Problem::new(Kind::NotFound, format!("there is no workflow `{name}`"))

@@ -48,6 +48,12 @@ impl Redis {
         self.child.wait().unwrap();
     }
 
+    /// `-STOP`: it takes connections (the kernel does) and answers nothing; `-CONT`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
     pub fn start_again(&mut self) {
         self.child = spawn(self.port, &self.folder, &[]);
         self.wait();

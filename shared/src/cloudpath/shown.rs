@@ -39,6 +39,14 @@ pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, S
     }
 }
 
+/// The DPSK pool of a key, by its name, or by its id where that is not known. None: the task is no key, or the key was not to be made.
+pub fn pool_of(executor: &str, data: &Value, names: &HashMap<String, String>) -> Option<String> {
+    let id = data["p"]
+        .as_str()
+        .filter(|_| executor == "cloudpath.create_passphrases")?;
+    Some(names.get(id).map_or(id, String::as_str).to_owned())
+}
+
 struct Shown<'a> {
     out: Map<String, Value>,
     names: &'a HashMap<String, String>,
@@ -195,6 +203,17 @@ mod tests {
         let wanted = json!({"username": "anna", "pool": "Lobby-DPSK", "pool_id": "p-1", "passphrase": "***", "vlan": 44,
             "device_limit": null, "expires_at": null, "changes": ["device limit 600 → 512"]});
         assert_eq!(shown, wanted);
+        let pool = |executor, data: &Value| pool_of(executor, data, &names());
+        assert_eq!(
+            pool("cloudpath.create_passphrases", &data).as_deref(),
+            Some("Lobby-DPSK")
+        );
+        assert_eq!(
+            pool("cloudpath.create_passphrases", &json!({"p": "p-9"})).as_deref(),
+            Some("p-9")
+        );
+        assert_eq!(pool("cloudpath.create_passphrases", &json!({})), None);
+        assert_eq!(pool("cloudpath.attach_policies", &data), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::inspect::reply;
 use super::keys::Partition;
 use super::scripts::{self, Args};
 use super::{Store, StoreError, keys};
@@ -14,7 +15,7 @@ use crate::job::{JOB_STATUSES, JobStatus};
 /// Workers a partition's script looks at: eight microseconds of the server's time each, and nobody else is served meanwhile.
 const WORKERS_MAX: u32 = 200;
 /// Unfinished jobs of a partition that are looked at, those silent longest first: command by command, so that others come between.
-const JOBS_MAX: usize = 1_000;
+const JOBS_MAX: isize = 1_000;
 const JOBS_CHUNK: usize = 100;
 /// Upper bounds of the buckets of job durations, seconds. `tally` in the scripts' prelude has the same; one more bucket has the rest.
 pub const DURATION_BOUNDS: [u32; 11] = [10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400];
@@ -77,16 +78,21 @@ pub struct LimiterFigures {
     pub activities_pending: u64,
 }
 
+/// An unfinished job, as far as figures go.
+pub(super) struct Unfinished {
+    pub status: &'static str,
+    pub lane: String,
+    pub tasks_left: u64,
+}
+
 impl Store {
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         let mut all = Figures::default();
         for p in self.partitions() {
-            let flat: Vec<String> =
-                scripts::on_partition(&self.redis, p, &scripts::FIGURES, Args::new().with(WORKERS_MAX)).await?;
-            for pair in flat.chunks_exact(2) {
-                all.add(&pair[0], &pair[1]);
+            self.partition_figures(p, &mut all).await?;
+            for job in self.unfinished(p).await? {
+                all.count(&job);
             }
-            self.job_figures(p, &mut all).await?;
         }
         let info: String = self
             .redis
@@ -97,21 +103,25 @@ impl Store {
         Ok(all)
     }
 
-    async fn job_figures(&self, p: Partition, all: &mut Figures) -> Result<(), StoreError> {
-        let key = p.key("active");
-        let jobs: Vec<String> = self
-            .redis
-            .run(|mut c| async move {
-                redis::cmd("ZRANGE")
-                    .arg(key)
-                    .arg(0)
-                    .arg(JOBS_MAX - 1)
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
+    /// Adds what a partition's script tells.
+    pub(super) async fn partition_figures(&self, p: Partition, all: &mut Figures) -> Result<(), StoreError> {
+        let flat: Vec<String> =
+            scripts::on_partition(&self.redis, p, &scripts::FIGURES, Args::new().with(WORKERS_MAX)).await?;
+        for pair in flat.chunks_exact(2) {
+            all.add(&pair[0], &pair[1]);
+        }
+        Ok(())
+    }
+
+    /// Unfinished jobs of a partition, paused ones not included, [`JOBS_MAX`] at most.
+    pub(super) async fn unfinished(&self, p: Partition) -> Result<Vec<Unfinished>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.zrange(p.key("active"), 0, JOBS_MAX - 1);
+        let replies = self.replies(pipe).await?;
+        let jobs: Vec<String> = replies.first().map_or(Ok(Vec::new()), reply)?;
         let names = [
             "status",
+            "lane",
             "expected",
             "tasks",
             "done",
@@ -120,27 +130,28 @@ impl Store {
             "unknown",
             "cancelled",
         ];
+        let mut out = Vec::with_capacity(jobs.len());
         for part in jobs.chunks(JOBS_CHUNK) {
             let mut pipe = redis::pipe();
             for job in part {
                 pipe.hmget(p.key(&format!("jobs:{job}")), &names);
             }
-            let rows: Vec<Vec<Option<String>>> = self
-                .redis
-                .run(|mut c| async move { pipe.query_async(&mut c).await })
-                .await?;
-            for row in rows {
+            for row in self.replies(pipe).await? {
+                let row: Vec<Option<String>> = reply(&row)?;
                 // gone between the two looks
                 let Some(status) = row.first().and_then(Option::as_deref) else {
                     continue;
                 };
-                *all.jobs.entry(known(status)).or_default() += 1;
                 let n = |i: usize| row.get(i).and_then(|v| v.as_deref()?.parse::<u64>().ok()).unwrap_or(0);
-                let settled: u64 = (3..names.len()).map(n).sum();
-                all.backlog_tasks += n(1).max(n(2)).saturating_sub(settled);
+                let settled: u64 = (4..names.len()).map(n).sum();
+                out.push(Unfinished {
+                    status: known(status),
+                    lane: row.get(1).cloned().flatten().unwrap_or_default(),
+                    tasks_left: n(2).max(n(3)).saturating_sub(settled),
+                });
             }
         }
-        Ok(())
+        Ok(out)
     }
 
     /// One answer per limiter, in order.
@@ -200,6 +211,11 @@ fn known(status: &str) -> &'static str {
 }
 
 impl Figures {
+    pub(super) fn count(&mut self, job: &Unfinished) {
+        *self.jobs.entry(job.status).or_default() += 1;
+        self.backlog_tasks += job.tasks_left;
+    }
+
     fn add(&mut self, name: &str, value: &str) {
         let n = value.parse::<i64>().ok().and_then(|n| u64::try_from(n).ok());
         let count = n.unwrap_or(0);

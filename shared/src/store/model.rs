@@ -2,6 +2,8 @@
 
 use super::durable::Life;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use serde_json::Value;
 
@@ -73,19 +75,105 @@ pub enum Scope {
 
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    pub status: Option<JobStatus>,
+    /// One of these; empty: any.
+    pub status: Vec<JobStatus>,
     pub workflow: Option<String>,
     pub controller: Option<i64>,
+    pub venue: Option<String>,
     /// Created at or after, milliseconds since the epoch.
     pub from_ms: Option<u64>,
     /// Created before.
     pub to_ms: Option<u64>,
 }
 
+impl JobFilter {
+    /// Takes jobs whatever they are; only when they were created may matter.
+    pub fn is_any(&self) -> bool {
+        self.status.is_empty() && self.workflow.is_none() && self.controller.is_none() && self.venue.is_none()
+    }
+
+    pub fn takes(&self, status: JobStatus, workflow: &str, controller: i64, venue: &str) -> bool {
+        (self.status.is_empty() || self.status.contains(&status))
+            && self.workflow.as_ref().is_none_or(|w| w == workflow)
+            && self.controller.is_none_or(|c| c == controller)
+            && self.venue.as_ref().is_none_or(|v| v == venue)
+    }
+}
+
+/// The last job of a page; the next page begins behind it. Text of it may stand in an URL as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobCursor {
+    pub created_ms: u64,
+    pub job: JobId,
+    /// In lists over all tenants, which order jobs of one moment by tenant.
+    pub tenant: Option<TenantId>,
+}
+
+impl JobCursor {
+    /// Whether it is of a list of this scope.
+    pub fn is_of(&self, scope: &Scope) -> bool {
+        self.tenant.is_some() == matches!(scope, Scope::All)
+    }
+
+    /// Its member in the index.
+    pub(super) fn member(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{tenant}|{}", self.job),
+            None => self.job.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for JobCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.created_ms, self.job)?;
+        match &self.tenant {
+            Some(tenant) => write!(f, ".{tenant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for JobCursor {
+    type Err = NoCursor;
+    fn from_str(s: &str) -> Result<Self, NoCursor> {
+        let (created_ms, rest) = s.split_once('.').ok_or(NoCursor)?;
+        let (job, tenant) = match rest.split_once('.') {
+            Some((job, tenant)) => (job, Some(tenant.parse().map_err(|_| NoCursor)?)),
+            None => (rest, None),
+        };
+        Ok(JobCursor {
+            created_ms: created_ms.parse().map_err(|_| NoCursor)?,
+            job: job.parse().map_err(|_| NoCursor)?,
+            tenant,
+        })
+    }
+}
+
+/// Text that is no cursor of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor")]
+pub struct NoCursor;
+
 #[derive(Debug, Clone, Default)]
 pub struct TaskFilter {
-    pub status: Option<TaskStatus>,
+    /// One of these; empty: any.
+    pub status: Vec<TaskStatus>,
     pub phase: Option<PhaseId>,
+    /// In the task's name, in small letters.
+    pub name: Option<String>,
+}
+
+impl TaskFilter {
+    /// Takes every task of the phases it looks at.
+    pub fn is_any(&self) -> bool {
+        self.status.is_empty() && self.name.is_none()
+    }
+
+    pub fn takes(&self, task: &TaskView) -> bool {
+        (self.status.is_empty() || self.status.contains(&task.status))
+            && (self.name.as_ref()).is_none_or(|part| task.name.to_lowercase().contains(part))
+    }
 }
 
 /// Counts of tasks.
@@ -230,6 +318,7 @@ pub struct ErrorView {
 
 #[derive(Debug, Clone)]
 pub struct TaskView {
+    /// `job:phase:index`.
     pub id: String,
     pub phase: PhaseId,
     pub index: u32,

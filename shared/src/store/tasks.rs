@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
+use super::inspect::reply;
 use super::keys::Partition;
 use super::model::{Page, TaskFilter, TaskView};
 use super::{Store, StoreError};
@@ -15,12 +16,15 @@ use crate::job::{PhaseStatus, TaskStatus};
 
 /// Batches read for one page: a filter that matches nothing answers an empty page with a cursor instead of reading all.
 const BATCHES_MAX: usize = 60;
+/// Of these, in one round trip: without a filter two fill most pages.
+const PAGE_CHUNK: u32 = 2;
+const SCAN_CHUNK: u32 = 10;
 
 /// Where a page begins: phase, batch, position in the batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct At {
     phase: usize,
-    batch: i64,
+    batch: u32,
     position: usize,
 }
 
@@ -29,13 +33,26 @@ impl At {
         let mut n = s.split('.').map(|x| x.parse::<u32>().ok());
         Some(At {
             phase: n.next()?? as usize,
-            batch: i64::from(n.next()??),
+            batch: n.next()??,
             position: n.next()?? as usize,
         })
     }
     fn to_text(self) -> String {
         format!("{}.{}.{}", self.phase, self.batch, self.position)
     }
+    /// A page that ends here.
+    fn page<T>(self, items: Vec<T>) -> Page<T> {
+        let next = Some(self.to_text());
+        Page { items, next }
+    }
+}
+
+/// Batches of a phase, read in one go.
+pub(super) struct Batches {
+    /// In order, up to the first that is not there.
+    pub tasks: Vec<Vec<TaskView>>,
+    /// How many the phase has at least, by its own word; 0 when that is not known.
+    pub total: u32,
 }
 
 impl Store {
@@ -54,121 +71,130 @@ impl Store {
         };
         let mut at = cursor.and_then(At::parse).unwrap_or_default();
         let (mut items, mut read) = (Vec::new(), 0);
+        let together = if filter.is_any() { PAGE_CHUNK } else { SCAN_CHUNK };
         while let Some(phase) = definition.phases.get(at.phase) {
-            if filter.phase.as_ref().is_some_and(|f| *f != phase.id) {
+            let is_wanted = filter.phase.as_ref().is_none_or(|f| *f == phase.id);
+            let found = match is_wanted {
+                true => self.batches(p, job, &phase.id, at.batch, together).await?.tasks,
+                false => Vec::new(),
+            };
+            let is_end = found.len() < together as usize;
+            for tasks in found {
+                read += 1;
+                for (position, task) in tasks.into_iter().enumerate().skip(at.position) {
+                    if items.len() >= limit {
+                        at.position = position;
+                        return Ok(Some(at.page(items)));
+                    }
+                    if filter.takes(&task) {
+                        items.push(task);
+                    }
+                }
+                at = At {
+                    batch: at.batch + 1,
+                    position: 0,
+                    ..at
+                };
+                if read >= BATCHES_MAX {
+                    return Ok(Some(at.page(items)));
+                }
+            }
+            if is_end {
                 at = At {
                     phase: at.phase + 1,
                     ..At::default()
                 };
-                continue;
-            }
-            let Some(tasks) = self.batch_tasks(p, job, &phase.id, at.batch).await? else {
-                at = At {
-                    phase: at.phase + 1,
-                    ..At::default()
-                };
-                continue;
-            };
-            read += 1;
-            for (position, task) in tasks.into_iter().enumerate().skip(at.position) {
-                if items.len() >= limit {
-                    at.position = position;
-                    return Ok(Some(Page {
-                        items,
-                        next: Some(at.to_text()),
-                    }));
-                }
-                if filter.status.is_none_or(|s| s == task.status) {
-                    items.push(task);
-                }
-            }
-            at = At {
-                batch: at.batch + 1,
-                position: 0,
-                ..at
-            };
-            if read >= BATCHES_MAX {
-                return Ok(Some(Page {
-                    items,
-                    next: Some(at.to_text()),
-                }));
             }
         }
         Ok(Some(Page { items, next: None }))
     }
 
-    /// The tasks of a batch; none when the phase has no such batch.
-    async fn batch_tasks(
+    /// At most `count` batches of a phase, from `first` on. A phase whose plan is still being written has none: what is there of it may be
+    /// thrown away and made anew.
+    pub(super) async fn batches(
         &self,
         p: Partition,
         job: JobId,
         phase: &PhaseId,
-        batch: i64,
-    ) -> Result<Option<Vec<TaskView>>, StoreError> {
-        let (input, out) = (
-            p.job_part(job, &format!("in:{phase}")),
-            p.job_part(job, &format!("out:{phase}")),
-        );
-        let (ck, rec) = (
-            p.job_part(job, &format!("ck:{phase}:{batch}")),
-            p.job_part(job, &format!("b:{phase}")),
-        );
-        let ph = p.job_part(job, &format!("ph:{phase}"));
-        type Row = (
-            Option<Vec<u8>>,
-            Option<Vec<u8>>,
-            HashMap<u32, String>,
-            Option<String>,
-            Option<String>,
-        );
-        let (input, out, checkpoints, record, state): Row = self
-            .redis
-            .run(|mut c| async move {
-                redis::pipe()
-                    .hget(input, batch)
-                    .hget(out, batch)
-                    .hgetall(ck)
-                    .hget(rec, batch)
-                    .hget(ph, "st")
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        let Some(input) = input else { return Ok(None) };
-        let tasks: Vec<TaskInput> = blob::unpack(&input)?;
-        let outcomes: HashMap<u32, Outcome> = match out {
-            Some(b) => blob::unpack::<Vec<Outcome>>(&b)?
-                .into_iter()
-                .map(|o| (o.index, o))
-                .collect(),
-            None => HashMap::new(),
+        first: u32,
+        count: u32,
+    ) -> Result<Batches, StoreError> {
+        let part = |name: &str| p.job_part(job, &format!("{name}:{phase}"));
+        let numbers: Vec<u32> = (first..first.saturating_add(count)).collect();
+        let mut pipe = redis::pipe();
+        pipe.hmget(part("ph"), &["st", "batches"]);
+        for name in ["in", "out", "b"] {
+            pipe.hmget(part(name), &numbers);
+        }
+        for batch in &numbers {
+            pipe.hgetall(part("ck") + &format!(":{batch}"));
+        }
+        let replies = self.replies(pipe).await?;
+        let (head, checkpoints) = replies.split_at(replies.len().min(4));
+        let [state, inputs, outcomes, records] = head else {
+            return Err(StoreError::Corrupt(format!("{phase}: no answer")));
         };
+        let [state, total]: [Option<String>; 2] = reply(state)?;
+        let total = total.and_then(|n| n.parse().ok()).unwrap_or(0);
+        let has_plan = !matches!(state.as_deref(), None | Some("PENDING" | "PLANNING"));
+        if !has_plan {
+            return Ok(Batches {
+                tasks: Vec::new(),
+                total: 0,
+            });
+        }
         let ended = !matches!(
             state.as_deref().and_then(PhaseStatus::parse),
-            Some(PhaseStatus::Pending | PhaseStatus::Running) | None
+            Some(PhaseStatus::Running) | None
         );
-        // a batch that was never released when its phase was cut short
-        let idle = match (ended, record) {
-            (true, _) => TaskStatus::Cancelled,
-            (false, Some(r)) if r.starts_with('R') => TaskStatus::InProgress,
-            _ => TaskStatus::Pending,
-        };
-        let view = |t: TaskInput| {
-            let known = outcomes.get(&t.index).cloned();
-            let checkpoint = checkpoints.get(&t.index).map(|c| Checkpoint::from_stored(c));
-            view(
-                TaskId {
-                    job,
-                    phase: phase.clone(),
-                    index: t.index,
+        let inputs: Vec<Option<Vec<u8>>> = reply(inputs)?;
+        let outcomes: Vec<Option<Vec<u8>>> = reply(outcomes)?;
+        let records: Vec<Option<String>> = reply(records)?;
+        let mut tasks = Vec::with_capacity(inputs.len());
+        for (((input, out), record), checkpoints) in inputs.into_iter().zip(outcomes).zip(records).zip(checkpoints) {
+            let Some(input) = input else { break };
+            let stored = Stored {
+                input,
+                out,
+                checkpoints: reply(checkpoints)?,
+                // a batch that was never released when its phase was cut short
+                idle: match (ended, record) {
+                    (true, _) => TaskStatus::Cancelled,
+                    (false, Some(r)) if r.starts_with('R') => TaskStatus::InProgress,
+                    _ => TaskStatus::Pending,
                 },
-                t,
-                known,
-                checkpoint,
-                idle,
-            )
+            };
+            tasks.push(stored.tasks(job, phase)?);
+        }
+        Ok(Batches { tasks, total })
+    }
+}
+
+/// A batch as it is stored.
+struct Stored {
+    input: Vec<u8>,
+    out: Option<Vec<u8>>,
+    checkpoints: HashMap<u32, String>,
+    /// State of a task nothing is known of.
+    idle: TaskStatus,
+}
+
+impl Stored {
+    fn tasks(self, job: JobId, phase: &PhaseId) -> Result<Vec<TaskView>, StoreError> {
+        let tasks: Vec<TaskInput> = blob::unpack(&self.input)?;
+        let outcomes: Vec<Outcome> = self.out.map_or(Ok(Vec::new()), |b| blob::unpack(&b))?;
+        let mut outcomes: HashMap<u32, Outcome> = outcomes.into_iter().map(|o| (o.index, o)).collect();
+        let view = |t: TaskInput| {
+            let known = outcomes.remove(&t.index);
+            let checkpoint = self.checkpoints.get(&t.index).map(|c| Checkpoint::from_stored(c));
+            let id = TaskId {
+                job,
+                phase: phase.clone(),
+                index: t.index,
+            };
+            view(id, t, known, checkpoint, self.idle)
         };
-        Ok(Some(tasks.into_iter().map(view).collect()))
+        Ok(tasks.into_iter().map(view).collect())
     }
 }
 

@@ -55,8 +55,8 @@ async fn failures_are_told_apart() {
         "{v:#?}"
     );
     let failed = TaskFilter {
-        status: Some(TaskStatus::Failed),
-        phase: None,
+        status: vec![TaskStatus::Failed],
+        ..TaskFilter::default()
     };
     let page = w
         .store

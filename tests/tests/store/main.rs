@@ -5,6 +5,8 @@
 mod durable;
 mod figures;
 mod fit;
+mod lists;
 mod scripted;
+mod tasks;
 mod trouble;
 mod world;

@@ -3,7 +3,7 @@
 -- -> one of OK | LOST | HELD | CANCELLED for each unit. No event.
 local worker, out, ms = ARGV[1], {}, now()
 call('ZADD', P..'workers', ms + tonumber(ARGV[4]), worker)
-call('HSET', P..'worker:'..worker, 'slots', ARGV[2], 'info', ARGV[3], 'busy', (#ARGV - 4) / 4)
+call('HSET', P..'worker:'..worker, 'slots', ARGV[2], 'info', ARGV[3], 'busy', (#ARGV - 4) / 4, 'seen', ms)
 call('PEXPIRE', P..'worker:'..worker, ARGV[4])
 for i = 5, #ARGV, 4 do
   local job = ARGV[i]

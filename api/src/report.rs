@@ -1,0 +1,282 @@
+//! A job's report on its way out: rows are read from the store a few hundred at a time, as fast as the caller takes them.
+//!
+//! What a caller has got is whole or visibly broken: when the store goes away in the middle, or the job ends its time, the connection is
+//! broken off. A CSV then lacks the end of its last chunk, a JSON document its closing members too.
+
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use shared::job::JobStatus;
+use shared::store::model::JobView;
+use shared::store::{StoreError, TaskWalk};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use crate::views::{RowView, TaskContext};
+
+/// A caller who takes nothing for so long makes room for another.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// Pieces that are ready while the one before is being sent.
+const AHEAD: usize = 1;
+/// With these a spreadsheet begins a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Csv,
+    Json,
+}
+
+impl Format {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "csv" => Some(Format::Csv),
+            "json" => Some(Format::Json),
+            _ => None,
+        }
+    }
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Json => "application/json",
+        }
+    }
+}
+
+/// Why a report has ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a row cannot be written: {0}")]
+    Row(String),
+}
+
+pub type Piece = Result<Bytes, Broken>;
+
+/// Begins a report. Its pieces come through the channel, up to the last one or to what broke it off. Whoever drops the channel ends it.
+/// `permit` is given back at the end.
+pub fn begin(
+    walk: TaskWalk,
+    context: TaskContext,
+    job: &JobView,
+    generated_at: String,
+    format: Format,
+    permit: OwnedSemaphorePermit,
+) -> Result<mpsc::Receiver<Piece>, Broken> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let writer = Writer::new(
+        format,
+        &Head {
+            job_id: job.id.to_string(),
+            workflow_name: &job.workflow,
+            status: job.status,
+            generated_at,
+        },
+    )?;
+    tokio::spawn(async move {
+        let _permit = permit;
+        run(walk, context, writer, sender).await;
+    });
+    Ok(receiver)
+}
+
+async fn run(mut walk: TaskWalk, context: TaskContext, mut writer: Writer, sender: mpsc::Sender<Piece>) {
+    loop {
+        let step = match walk.next().await {
+            Ok(Some(tasks)) => tasks
+                .into_iter()
+                .try_for_each(|task| writer.row(&RowView::of(task, &context)))
+                .map(|()| false),
+            Ok(None) => {
+                writer.end();
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        };
+        let is_last = !matches!(step, Ok(false));
+        let piece = step.and_then(|_| writer.take());
+        if let Err(error) = &piece {
+            tracing::warn!(%error, "a report is broken off");
+        }
+        // an empty piece would be sent for nothing
+        if piece.as_ref().is_ok_and(Bytes::is_empty) && !is_last {
+            continue;
+        }
+        let is_taken = matches!(timeout(IDLE_MAX, sender.send(piece)).await, Ok(Ok(())));
+        if is_last || !is_taken {
+            return;
+        }
+    }
+}
+
+/// Rows as text, until they are taken.
+enum Writer {
+    Csv(Box<csv::Writer<Vec<u8>>>),
+    Json { out: Vec<u8>, rows: u64 },
+}
+
+/// What a JSON report says before its rows.
+#[derive(Serialize)]
+struct Head<'a> {
+    job_id: String,
+    workflow_name: &'a str,
+    status: JobStatus,
+    generated_at: String,
+}
+
+impl Writer {
+    fn new(format: Format, head: &Head<'_>) -> Result<Self, Broken> {
+        match format {
+            Format::Csv => {
+                let mut out = lines();
+                out.write_record(RowView::COLUMNS).map_err(broken)?;
+                Ok(Writer::Csv(Box::new(out)))
+            }
+            Format::Json => {
+                let mut out = serde_json::to_vec(head).map_err(broken)?;
+                // the object stays open until `end`
+                out.pop();
+                out.extend_from_slice(b",\"rows\":[");
+                Ok(Writer::Json { out, rows: 0 })
+            }
+        }
+    }
+
+    fn row(&mut self, row: &RowView) -> Result<(), Broken> {
+        match self {
+            Writer::Csv(out) => out.write_record(cells(row)?).map_err(broken),
+            Writer::Json { out, rows } => {
+                out.extend_from_slice(if *rows == 0 { b"\n" } else { b",\n" });
+                *rows += 1;
+                serde_json::to_writer(out, row).map_err(broken)
+            }
+        }
+    }
+
+    /// The number of rows comes last: whoever has read it has read all.
+    fn end(&mut self) {
+        if let Writer::Json { out, rows } = self {
+            out.extend(format!("\n],\"rows_total\":{rows}}}\n").into_bytes());
+        }
+    }
+
+    fn take(&mut self) -> Piece {
+        match self {
+            Writer::Csv(out) => {
+                let full = std::mem::replace(out, Box::new(lines()));
+                Ok(full.into_inner().map_err(broken)?.into())
+            }
+            Writer::Json { out, .. } => Ok(std::mem::take(out).into()),
+        }
+    }
+}
+
+fn lines() -> csv::Writer<Vec<u8>> {
+    let mut builder = csv::WriterBuilder::new();
+    builder.terminator(csv::Terminator::CRLF);
+    builder.from_writer(Vec::new())
+}
+
+/// A row's cells, in the order of the columns.
+fn cells(row: &RowView) -> Result<Vec<String>, Broken> {
+    let row = serde_json::to_value(row).map_err(broken)?;
+    let cell = |name: &&str| match &row[*name] {
+        Value::Null => String::new(),
+        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    Ok(RowView::COLUMNS.iter().map(cell).collect())
+}
+
+fn broken(e: impl std::fmt::Display) -> Broken {
+    Broken::Row(e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::job::TaskStatus;
+
+    fn row(name: &str) -> RowView {
+        RowView {
+            phase: "create_passphrases".to_owned(),
+            row: 7,
+            task_id: "j:create_passphrases:7".to_owned(),
+            name: name.to_owned(),
+            pool: None,
+            status: TaskStatus::Failed,
+            outcome: None,
+            resource_type: None,
+            resource_id: None,
+            resource_name: None,
+            error_code: Some("HTTP_400".to_owned()),
+            error_message: Some("anna, \"the first\":\nrefused".to_owned()),
+            request_id: None,
+            attempts: 2,
+            polls: 0,
+            started_at: None,
+            completed_at: None,
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_columns_and_no_other() {
+        let value = serde_json::to_value(row("anna")).unwrap();
+        let mut columns = RowView::COLUMNS.to_vec();
+        columns.sort_unstable();
+        assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), columns);
+    }
+
+    #[test]
+    fn cells_are_quoted_and_begin_no_formula() {
+        let head = Head {
+            job_id: "j".to_owned(),
+            workflow_name: "w",
+            status: JobStatus::Partial,
+            generated_at: String::new(),
+        };
+        let mut writer = Writer::new(Format::Csv, &head).unwrap();
+        for name in ["=1+1", "+49", "-x", "@a", "\tb", "\rc", "a=b"] {
+            writer.row(&row(name)).unwrap();
+        }
+        let text = writer.take().unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.starts_with("phase,row,task_id,name,pool,"), "{text}");
+        assert!(text.contains("\"anna, \"\"the first\"\":\nrefused\""), "{text}");
+        assert_eq!(text.matches("\r\n").count(), 8, "{text}");
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let names: Vec<_> = reader.records().map(|r| r.unwrap()[3].to_owned()).collect();
+        assert_eq!(names, ["'=1+1", "'+49", "'-x", "'@a", "'\tb", "'\rc", "a=b"]);
+    }
+
+    #[test]
+    fn a_report_is_one_document_only_when_it_has_ended() {
+        let head = Head {
+            job_id: "j".to_owned(),
+            workflow_name: "w",
+            status: JobStatus::Partial,
+            generated_at: "now".to_owned(),
+        };
+        for rows in [0, 2] {
+            let mut writer = Writer::new(Format::Json, &head).unwrap();
+            for _ in 0..rows {
+                writer.row(&row("anna")).unwrap();
+            }
+            let mut text = writer.take().unwrap().to_vec();
+            assert!(serde_json::from_slice::<Value>(&text).is_err());
+            writer.end();
+            text.extend(writer.take().unwrap());
+            let document: Value = serde_json::from_slice(&text).unwrap();
+            assert_eq!(
+                (&document["rows_total"], &document["status"]),
+                (&rows.into(), &"PARTIAL".into())
+            );
+            assert_eq!(document["rows"].as_array().unwrap().len(), rows);
+        }
+    }
+}

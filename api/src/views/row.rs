@@ -1,0 +1,95 @@
+//! A row of a job's report: what became of one task.
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::cloudpath::shown::pool_of;
+use shared::job::TaskStatus;
+use shared::store::model::TaskView;
+use utoipa::ToSchema;
+
+use super::task::Context;
+use super::time;
+
+/// A row of a report. Cells without a value are null, in CSV empty.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReportRow)]
+pub struct RowView {
+    /// Id of the phase.
+    #[schema(example = "create_passphrases")]
+    pub phase: String,
+    /// Row of the input, from 0.
+    pub row: u32,
+    /// `job:phase:row`.
+    pub task_id: String,
+    /// Of a key: its user.
+    pub name: String,
+    /// Of a key: its DPSK pool.
+    pub pool: Option<String>,
+    #[schema(value_type = String, example = "COMPLETED")]
+    pub status: TaskStatus,
+    /// `created`, `adopted` (found as wanted) or `updated`.
+    #[schema(example = "created")]
+    pub outcome: Option<String>,
+    #[schema(example = "passphrase")]
+    pub resource_type: Option<String>,
+    /// On the controller.
+    pub resource_id: Option<String>,
+    pub resource_name: Option<String>,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    /// Of the controller, when it accepted the write for later.
+    pub request_id: Option<String>,
+    /// How often it was tried; 0 before it was begun.
+    pub attempts: u32,
+    /// Rounds of polling that asked what became of it.
+    pub polls: u32,
+    pub started_at: Option<String>,
+    pub completed_at: Option<String>,
+}
+
+impl RowView {
+    /// Names of the columns, in order.
+    pub const COLUMNS: [&str; 17] = [
+        "phase",
+        "row",
+        "task_id",
+        "name",
+        "pool",
+        "status",
+        "outcome",
+        "resource_type",
+        "resource_id",
+        "resource_name",
+        "error_code",
+        "error_message",
+        "request_id",
+        "attempts",
+        "polls",
+        "started_at",
+        "completed_at",
+    ];
+
+    pub fn of(task: TaskView, context: &Context) -> Self {
+        let executor = context.executors.get(task.phase.as_str()).map_or("", String::as_str);
+        let made = |field: &str| task.output_data.get(field).and_then(Value::as_str).map(str::to_owned);
+        RowView {
+            row: task.index,
+            pool: pool_of(executor, &task.input_data, &context.names),
+            outcome: made("origin"),
+            resource_type: made("type"),
+            resource_id: made("id"),
+            resource_name: made("name").filter(|n| !n.is_empty()),
+            attempts: task.started_ms.map_or(0, |_| task.retry_count + 1),
+            polls: task.poll_count,
+            started_at: task.started_ms.map(time),
+            completed_at: task.completed_ms.map(time),
+            phase: task.phase.to_string(),
+            task_id: task.id,
+            name: task.name,
+            status: task.status,
+            error_code: task.error_code,
+            error_message: task.error_message,
+            request_id: task.request_id,
+        }
+    }
+}
