@@ -1,5 +1,6 @@
 //! Test harness and simulators.
 
+pub mod cloudpath;
 pub mod export;
 pub mod harness;
 pub mod redis_server;

@@ -2,6 +2,7 @@
 
 mod world;
 
+mod client;
 mod death;
 mod imports;
 mod networks;

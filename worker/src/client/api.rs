@@ -113,6 +113,20 @@ impl Api {
         Ok((read, raw, is_replay))
     }
 
+    /// Sends, and leaves the body to be read piece by piece; a refusal is read here.
+    pub async fn stream(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, request.send()).await;
+        let response = answer
+            .map_err(|_| Failure::Unreachable(format!("the API at {} did not answer in time", self.shown())))?
+            .map_err(|e| self.no_answer(&e))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, retry_after) = (response.status().as_u16(), retry_after(&response));
+        let body = self.body(response).await?;
+        Err(Failure::Answered(Box::new(Problem::read(status, retry_after, &body))))
+    }
+
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.no_answer(&e))? {
@@ -124,7 +138,8 @@ impl Api {
         Ok(body)
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> Failure {
+    /// Why there is no answer, or no end of one.
+    pub fn no_answer(&self, error: &reqwest::Error) -> Failure {
         let at = self.shown();
         let why = if error.is_connect() {
             format!("the API at {at} can't be reached: {}", innermost(error))

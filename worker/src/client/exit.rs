@@ -18,14 +18,19 @@ pub const INTERRUPTED: u8 = 130;
 /// The table in `--help`.
 pub const TABLE: &str = "\
 Exit codes:
-  0    done; a job that was watched or asked for is COMPLETED (or, not watched, still going)
-  1    wrong usage, no such job, not possible in the job's state, or something unexpected
+  0    done; a job that was watched or asked for is COMPLETED
+       (or, not watched, still going)
+  1    wrong usage, no such job, not possible in the job's state,
+       or something unexpected
   2    the job ended PARTIAL: some tasks failed, the rest is done
   3    the job ended FAILED
   4    the job was CANCELLED
-  5    the input was rejected: every fault is printed with the place it is at; nothing was changed
-  6    the API can't be reached, or does not accept the token
-  7    the watched job is PAUSED: the reason is printed; `phaseline resume` continues it
+  5    the input was rejected: every fault is printed with the place
+       it is at; nothing was changed
+  6    the API can't be reached, broke off its answer,
+       or does not accept the token
+  7    the job that was watched or waited for is PAUSED: the reason is printed;
+       `phaseline resume` continues it
   130  stopped by Ctrl-C; the job goes on";
 
 /// Exit code of a job that has ended; None while it has not.

@@ -14,9 +14,10 @@ use crate::exit::{self, Failure};
 use crate::export;
 use crate::output::Output;
 use crate::progress::{self, UploadBar};
+use crate::status;
 use crate::upload::Upload;
 use crate::watch::{self, Backoff};
-use crate::wire::Accepted;
+use crate::wire::{Accepted, Job};
 
 pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failure> {
     let inspected = export::inspect(&import.file)?;
@@ -32,8 +33,10 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         .idempotency_key
         .clone()
         .unwrap_or_else(|| Uuid::new_v4().to_string());
-    let patience = Duration::from_secs(import.patience * 60);
-    let (accepted, raw, is_replay) = send(api, &upload, &key, patience, output).await?;
+    let (accepted, raw, is_replay) = send(api, &upload, &import, &key, output).await?;
+    if import.wait.is_some() {
+        return waited(api, &accepted, &raw, output).await;
+    }
     if output.json {
         output.document(&raw);
     } else {
@@ -48,7 +51,7 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         });
     }
     if import.watch {
-        return watch::watch(api, &accepted.job_id, patience, output).await;
+        return watch::watch(api, &accepted.job_id, patience(&import), output).await;
     }
     if !output.json {
         output.line(&format!("watch it with: phaseline status {} --watch", accepted.job_id));
@@ -56,16 +59,44 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
     Ok(exit::OK)
 }
 
+/// How long to go on when the API is away.
+fn patience(import: &Import) -> Duration {
+    Duration::from_secs(import.patience * 60)
+}
+
+/// What had become of the job when the API answered.
+async fn waited(api: &Api, accepted: &Accepted, raw: &Value, output: Output) -> Result<u8, Failure> {
+    if output.json {
+        output.document(raw);
+    } else {
+        let (job, _): (Job, Value) = api.get(&format!("api/v1/jobs/{}", accepted.job_id), &[]).await?;
+        output.line(&format!("job {}", accepted.job_id));
+        for line in status::summary(&job) {
+            output.line(&line);
+        }
+        if exit::of_ended(&accepted.status).is_none() {
+            output.line(&format!(
+                "it goes on; watch it with: phaseline status {} --watch",
+                accepted.job_id
+            ));
+        }
+    }
+    Ok(match accepted.status.as_str() {
+        "PAUSED" => exit::PAUSED,
+        status => exit::of_ended(status).unwrap_or(exit::OK),
+    })
+}
+
 async fn send(
     api: &Api,
     upload: &Upload,
+    import: &Import,
     key: &str,
-    patience: Duration,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
-    let mut backoff = Backoff::new(patience);
+    let mut backoff = Backoff::new(patience(import));
     loop {
-        match attempt(api, upload, key, output).await {
+        match attempt(api, upload, key, import.wait, output).await {
             Err(failure) if failure.is_transient() && backoff.may_go_on() => {
                 backoff.wait(&failure, output, "trying again").await;
             }
@@ -74,14 +105,23 @@ async fn send(
     }
 }
 
-async fn attempt(api: &Api, upload: &Upload, key: &str, output: Output) -> Result<(Accepted, Value, bool), Failure> {
+async fn attempt(
+    api: &Api,
+    upload: &Upload,
+    key: &str,
+    wait: Option<u64>,
+    output: Output,
+) -> Result<(Accepted, Value, bool), Failure> {
     let sent = Arc::new(AtomicU64::new(0));
-    let request = api
+    let mut request = api
         .request(Method::POST, "api/cloudpath-dpsk/import")?
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONTENT_LENGTH, upload.length())
         .header("idempotency-key", key)
         .body(Body::wrap_stream(upload.stream(sent.clone())));
+    if let Some(seconds) = wait {
+        request = request.header("prefer", format!("wait={seconds}"));
+    }
     let bar = UploadBar::new(upload.length(), output);
     let began = Instant::now();
     let answer = api.answer_or_replay(request);

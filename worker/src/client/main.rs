@@ -2,17 +2,25 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod admin;
 mod api;
 mod args;
+mod completion;
 mod exit;
 mod export;
 mod import;
+mod jobs;
+mod list;
 mod output;
 mod progress;
-mod show;
+mod report;
+mod status;
 mod steer;
+mod table;
+mod text;
 mod upload;
 mod watch;
+mod whole;
 mod wire;
 
 use std::process::ExitCode;
@@ -35,7 +43,7 @@ fn main() -> ExitCode {
     };
     // One provider in the whole tree; a second installation attempt changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let output = Output { json: args.json };
+    let output = Output::new(args.json);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
@@ -56,14 +64,21 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, output: Output) -> Result<u8, Failure> {
+    if let Command::Completion { shell } = args.command {
+        // it needs no API, not even the address of one
+        return Ok(completion::run(shell, output));
+    }
     let api = api::Api::new(&args.url, args.token)?;
     match args.command {
         Command::Import(import) => import::run(&api, import, output).await,
-        Command::Status(status) => show::status(&api, status, output).await,
-        Command::Jobs(jobs) => show::jobs(&api, jobs, output).await,
-        Command::Tasks(tasks) => show::tasks(&api, tasks, output).await,
+        Command::Status(status) => status::run(&api, status, output).await,
+        Command::Jobs(jobs) => jobs::jobs(&api, jobs, output).await,
+        Command::Tasks(tasks) => jobs::tasks(&api, tasks, output).await,
+        Command::Report(report) => report::run(&api, report, output).await,
         Command::Pause { job, reason } => steer::pause(&api, job, reason, output).await,
         Command::Resume { job } => steer::resume(&api, job, output).await,
         Command::Cancel { job } => steer::cancel(&api, job, output).await,
+        Command::Admin(admin) => admin::run(&api, admin, output).await,
+        Command::Completion { shell } => Ok(completion::run(shell, output)),
     }
 }

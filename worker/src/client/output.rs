@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::exit::Failure;
+use crate::text;
 
 /// Faults printed in words; `--json` prints all that came.
 const FAULTS_SHOWN: usize = 100;
@@ -12,23 +13,59 @@ const FAULTS_SHOWN: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     pub json: bool,
+    /// Columns of the terminal; none: there is none, and lines are as long as they are.
+    pub width: Option<usize>,
 }
 
 impl Output {
-    /// One JSON document on one line.
-    pub fn document(self, value: &Value) {
-        self.line(&value.to_string());
+    pub fn new(json: bool) -> Self {
+        Output {
+            json,
+            width: text::width(),
+        }
     }
 
-    /// A line to standard output. A reader that has seen enough (`| head`) ends the command quietly.
+    /// One JSON document on one line.
+    pub fn document(self, value: &Value) {
+        self.plain(&text::visible_json(&value.to_string()));
+    }
+
+    /// A line of words to standard output, broken where the terminal ends.
+    pub fn line(self, line: &str) {
+        for part in text::wrapped(&text::visible(line), self.width) {
+            self.plain(&part);
+        }
+    }
+
+    /// A line that is laid out already and holds nothing that steers a terminal.
+    pub fn plain(self, line: &str) {
+        self.bytes(line.as_bytes());
+        self.bytes(b"\n");
+    }
+
+    /// As they are. A reader that has seen enough (`| head`) ends the command quietly.
     #[expect(
         clippy::disallowed_methods,
-        reason = "nobody reads on; the command owns nothing to clean up"
+        reason = "nobody reads on; a report that goes to standard output has no file to clean up"
     )]
-    pub fn line(self, text: &str) {
+    pub fn bytes(self, bytes: &[u8]) {
         let mut out = io::stdout().lock();
-        if let Err(e) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // standard output is flushed at every line end by itself
+        if let Err(e) = out
+            .write_all(bytes)
+            .and_then(|()| if bytes.ends_with(b"\n") { out.flush() } else { Ok(()) })
+        {
+            if e.kind() != io::ErrorKind::BrokenPipe {
+                eprintln!("phaseline: standard output: {e}");
+            }
             std::process::exit(if e.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 });
+        }
+    }
+
+    /// Words to standard error.
+    pub fn complain(self, words: &str) {
+        for part in text::wrapped(&text::visible(words), self.width) {
+            eprintln!("{part}");
         }
     }
 
@@ -42,23 +79,23 @@ impl Output {
             && one.detail == problem.detail
         {
             // a single fault is the whole story: once is enough
-            eprintln!("phaseline: {}: {} [{}]", one.place(), one.detail, one.code);
+            self.complain(&format!("phaseline: {}: {} [{}]", one.place(), one.detail, one.code));
             return;
         }
         match failure {
             // the API's words point to a list that is printed below
             Failure::Answered(p) if p.errors.len() > 1 && p.detail.ends_with("listed in errors") => {
-                eprintln!("phaseline: {} faults; nothing was changed:", p.errors_total);
+                self.complain(&format!("phaseline: {} faults; nothing was changed:", p.errors_total));
             }
-            _ => eprintln!("phaseline: {failure}"),
+            _ => self.complain(&format!("phaseline: {failure}")),
         }
         if let Failure::Answered(problem) = failure {
             for fault in problem.errors.iter().take(FAULTS_SHOWN) {
-                eprintln!("  {}: {} [{}]", fault.place(), fault.detail, fault.code);
+                self.complain(&format!("  {}: {} [{}]", fault.place(), fault.detail, fault.code));
             }
             let more = problem.errors_total.saturating_sub(FAULTS_SHOWN as u64);
             if more > 0 {
-                eprintln!("  … and {more} more; --json prints what the API listed");
+                self.complain(&format!("  … and {more} more; --json prints what the API listed"));
             }
         }
     }

@@ -15,6 +15,9 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// Without a terminal a line every so often shows that it goes on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// Columns of the bar.
+const BAR: usize = 24;
+
 /// What is shown of a watched job.
 pub struct Progress {
     output: Output,
@@ -29,7 +32,7 @@ pub struct Progress {
 impl Progress {
     pub fn new(output: Output) -> Self {
         let bar = (!output.json && std::io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {msg}")
+            let style = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{pos}}/{{len}} {{msg}}"))
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
         });
@@ -91,7 +94,8 @@ impl Progress {
             Some(bar) => {
                 bar.set_length(job.summary.total_tasks);
                 bar.set_position(settled);
-                bar.set_message(line);
+                let beside = BAR + 3 + format!("{settled}{}", job.summary.total_tasks).len();
+                bar.set_message(beside_the_bar(&line, beside, self.output.width));
             }
             None if self.last_line.is_none_or(|t| now.duration_since(t) >= LINE_EVERY) => {
                 self.last_line = Some(now);
@@ -112,7 +116,7 @@ impl Progress {
 
     pub fn ended(&self, job: &Job) {
         self.finish();
-        for line in super::show::summary(job) {
+        for line in super::status::summary(job) {
             self.note(&line);
         }
     }
@@ -173,6 +177,16 @@ fn pace(job: &Job, per_second: Option<f64>) -> String {
         line += &words;
     }
     line
+}
+
+/// The pace where it fits beside the bar, and on further lines what does not: what limits the job is the longest of it.
+fn beside_the_bar(pace: &str, beside: usize, width: Option<usize>) -> String {
+    let Some(width) = width else { return pace.to_owned() };
+    let taken = " ".repeat(beside + 1);
+    let options = textwrap::Options::new(width)
+        .initial_indent(&taken)
+        .subsequent_indent("  ");
+    textwrap::wrap(pace, options).join("\n").trim_start().to_owned()
 }
 
 /// Whether something is still to come by itself.
@@ -305,8 +319,19 @@ mod tests {
     }
 
     #[test]
+    fn the_pace_breaks_at_words_when_the_terminal_ends() {
+        let pace = "(60 %), 33.1/s, 49 min 05 s left, as many calls a minute as the controller allows";
+        let shown = beside_the_bar(pace, 38, Some(80));
+        assert_eq!(
+            shown,
+            "(60 %), 33.1/s, 49 min 05 s left, as many\n  calls a minute as the controller allows"
+        );
+        assert_eq!(beside_the_bar(pace, 38, None), pace);
+    }
+
+    #[test]
     fn a_phase_is_told_once_per_state() {
-        let mut progress = Progress::new(Output { json: true });
+        let mut progress = Progress::new(Output::new(true));
         let mut phase = Phase {
             id: "p".to_owned(),
             name: "Create keys".to_owned(),

@@ -47,7 +47,7 @@ impl Backoff {
             self.since = Some(Instant::now());
             if !output.json {
                 let minutes = self.patience.as_secs() / 60;
-                eprintln!("phaseline: {failure}; {what_next} for up to {minutes} min");
+                output.complain(&format!("phaseline: {failure}; {what_next} for up to {minutes} min"));
             }
         }
         let asked = match failure {
@@ -66,7 +66,8 @@ pub async fn watch(api: &Api, job: &str, patience: Duration, output: Output) -> 
         code = following => code,
         _ = tokio::signal::ctrl_c() => {
             if !output.json {
-                eprintln!("\nphaseline: stopped watching; the job goes on: phaseline status {job} --watch");
+                eprintln!();
+                output.complain(&format!("phaseline: stopped watching; the job goes on: phaseline status {job} --watch"));
             }
             Ok(exit::INTERRUPTED)
         }

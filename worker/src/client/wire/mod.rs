@@ -1,6 +1,8 @@
 //! What the API answers, as far as this command reads it. Unknown members are passed over, absent ones have a default:
 //! the command and the API may be of different versions.
 
+pub mod fleet;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -10,6 +12,8 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 pub struct Accepted {
     pub job_id: String,
+    #[serde(default)]
+    pub status: String,
     #[serde(default)]
     pub estimated_duration_seconds: Option<u64>,
 }
@@ -21,6 +25,7 @@ pub struct Job {
     pub workflow_name: String,
     pub status: String,
     pub controller_id: Option<i64>,
+    pub venue_id: String,
     pub created_at: Option<String>,
     pub started_at: Option<String>,
     pub completed_at: Option<String>,
@@ -95,8 +100,8 @@ impl PhaseTasks {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Task {
-    pub id: String,
     pub name: String,
+    pub phase: String,
     pub status: String,
     pub error_code: Option<String>,
     pub error_message: Option<String>,

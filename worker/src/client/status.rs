@@ -1,0 +1,102 @@
+//! `phaseline status`: what is, in words or as JSON.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::args;
+use crate::exit::{self, Failure};
+use crate::output::Output;
+use crate::progress::{duration, goes_on, outlook, phase_line};
+use crate::watch;
+use crate::wire::Job;
+
+/// Errors of a job that are printed; `tasks --failed` lists all.
+const ERRORS_SHOWN: usize = 10;
+
+pub async fn run(api: &Api, args: args::Status, output: Output) -> Result<u8, Failure> {
+    let id = args.job.to_string();
+    if args.watch {
+        return watch::watch(api, &id, Duration::from_secs(args.patience * 60), output).await;
+    }
+    let (job, raw): (Job, Value) = api.get(&format!("api/v1/jobs/{id}"), &[]).await?;
+    if output.json {
+        output.document(&raw);
+    } else {
+        let to = job
+            .controller_id
+            .map_or_else(String::new, |c| format!(" to controller {c}"));
+        output.line(&format!("job {} ({}{to}): {}", job.id, job.workflow_name, job.status));
+        for phase in &job.phases {
+            output.line(&format!("  {}", phase_line(phase)));
+        }
+        for line in summary(&job) {
+            output.line(&line);
+        }
+    }
+    Ok(exit::of_ended(&job.status).unwrap_or(exit::OK))
+}
+
+/// What became of a job, in lines.
+pub fn summary(job: &Job) -> Vec<String> {
+    let s = &job.summary;
+    let mut counts = format!("{}: {} of {} tasks done", job.status, s.completed, s.total_tasks);
+    for (count, what) in [
+        (s.skipped, "skipped"),
+        (s.failed, "failed"),
+        (s.unknown, "of unknown fate"),
+        (s.cancelled, "cancelled"),
+    ] {
+        if count > 0 {
+            counts += &format!(", {count} {what}");
+        }
+    }
+    if let Some(seconds) = took_seconds(job) {
+        counts += &format!(", in {}", duration(seconds));
+    }
+    let mut lines = vec![counts];
+    if goes_on(job) {
+        lines.extend(
+            Some(outlook(job, None).join(", "))
+                .filter(|l| !l.is_empty())
+                .map(|l| format!("  {l}")),
+        );
+    }
+    for (kind, n) in &s.resources {
+        let updated = if n.updated > 0 {
+            format!(", {} updated", n.updated)
+        } else {
+            String::new()
+        };
+        lines.push(format!(
+            "  {}: {} created, {} adopted{updated}",
+            kind.replace('_', " "),
+            n.created,
+            n.adopted
+        ));
+    }
+    if let Some(reason) = job.pause_reason.as_deref().filter(|_| job.status == "PAUSED") {
+        lines.push(format!("  paused: {reason}"));
+    }
+    lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
+    lines.extend(job.notices.iter().map(|n| format!("  notice: {n}")));
+    for error in job.errors.iter().take(ERRORS_SHOWN) {
+        lines.push(format!("  error: {error}"));
+    }
+    let more = job
+        .errors_total
+        .max(job.errors.len() as u64)
+        .saturating_sub(ERRORS_SHOWN as u64);
+    if more > 0 {
+        lines.push(format!("  … and {more} more: phaseline tasks {} --failed", job.id));
+    }
+    lines
+}
+
+fn took_seconds(job: &Job) -> Option<u64> {
+    let at = |t: &Option<String>| t.as_deref()?.parse::<jiff::Timestamp>().ok();
+    let began = at(&job.started_at).or_else(|| at(&job.created_at))?;
+    let ended = at(&job.completed_at)?;
+    u64::try_from(ended.as_second() - began.as_second()).ok()
+}
