@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::{Kind, Problem};
 
 /// Bounds of one body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
     pub bytes_max: u64,
     /// Without a single byte.
@@ -26,14 +26,24 @@ pub struct BodyLimits {
     pub drain: Duration,
 }
 
+impl BodyLimits {
+    pub const EXPORT: BodyLimits = BodyLimits {
+        bytes_max: 64 * 1024 * 1024,
+        idle: Duration::from_secs(60),
+        total: Duration::from_secs(30 * 60),
+        drain: Duration::from_secs(10),
+    };
+    pub const SMALL: BodyLimits = BodyLimits {
+        bytes_max: crate::error::SMALL_BODY_MAX as u64,
+        idle: Duration::from_secs(10),
+        total: Duration::from_secs(20),
+        drain: Duration::ZERO,
+    };
+}
+
 impl Default for BodyLimits {
     fn default() -> Self {
-        BodyLimits {
-            bytes_max: 64 * 1024 * 1024,
-            idle: Duration::from_secs(60),
-            total: Duration::from_secs(30 * 60),
-            drain: Duration::from_secs(10),
-        }
+        Self::EXPORT
     }
 }
 

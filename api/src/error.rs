@@ -4,6 +4,7 @@
 //! together with the request id that the caller sees too.
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
@@ -37,6 +38,8 @@ pub enum Kind {
     Internal,
     /// Redis is down, full or still starting. Nothing was changed.
     Unavailable,
+    /// The answer was not ready in the time of its route.
+    Overdue,
     /// This process has as many requests of this kind under way as it takes.
     Busy,
     /// A status of the framework that has no kind of its own.
@@ -58,7 +61,7 @@ impl Kind {
             Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::Overdue | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Other(code) => StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -79,6 +82,7 @@ impl Kind {
             Self::HeadersTooLarge => "headers-too-large",
             Self::Internal => "internal",
             Self::Unavailable => "unavailable",
+            Self::Overdue => "overdue",
             Self::Busy => "busy",
             Self::Other(_) => "http",
         }
@@ -100,6 +104,7 @@ impl Kind {
             Self::HeadersTooLarge => "The headers are too large",
             Self::Internal => "Internal error",
             Self::Unavailable => "Temporarily unavailable",
+            Self::Overdue => "The answer took too long",
             Self::Busy => "Too many at once",
             Self::Other(_) => "The request was refused",
         }
@@ -198,7 +203,7 @@ pub struct ProblemBody {
     pub errors_total: Option<u64>,
     /// With `conflict`: the state the job is in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "COMPLETED")]
+    #[schema(value_type = Option<crate::openapi::words::JobStatusWord>)]
     pub state: Option<JobStatus>,
     /// With `too-large`: the most bytes that are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -242,7 +247,8 @@ impl Problem {
                 state: None,
                 limit_bytes: None,
             }),
-            retry_after_seconds: matches!(kind, Kind::Unavailable | Kind::Busy).then_some(RETRY_AFTER_SECONDS),
+            retry_after_seconds: matches!(kind, Kind::Unavailable | Kind::Overdue | Kind::Busy)
+                .then_some(RETRY_AFTER_SECONDS),
             close: false,
             challenge: None,
         }
@@ -281,6 +287,19 @@ impl Problem {
 
     pub fn unavailable() -> Self {
         Self::new(Kind::Unavailable, AWAY)
+    }
+
+    /// An answer that was not ready in time. `is_safe`: nothing could have been changed.
+    pub fn overdue(within: Duration, is_safe: bool) -> Self {
+        let seconds = within.as_secs();
+        let detail = match is_safe {
+            true => format!("the answer was not ready within {seconds} s; try again later"),
+            false => format!(
+                "the answer was not ready within {seconds} s, and what was asked for may have been done all the same: look at the job, \
+                 or send it again (an import with the same Idempotency-Key)"
+            ),
+        };
+        Self::new(Kind::Overdue, detail)
     }
 
     /// The same for a request that only reads: it needs no word on changes.

@@ -108,7 +108,8 @@ impl Params {
     pub fn time_ms(&mut self, name: &'static str) -> Option<u64> {
         self.read(name, "a time like 2026-11-22T08:00:00Z", |v| {
             let time: jiff::Timestamp = v.parse().ok()?;
-            u64::try_from(time.as_millisecond()).ok()
+            // before 1970 is before every job
+            Some(u64::try_from(time.as_millisecond()).unwrap_or_default())
         })
     }
 
@@ -177,5 +178,6 @@ mod tests {
         assert_eq!(params.parsed::<i64>("controller", "a number"), Some(7));
         assert_eq!(params.text("workflow").as_deref(), Some("a b"));
         params.finish().unwrap();
+        assert_eq!(Params::parse("from=0001-01-01T00:00:00Z").time_ms("from"), Some(0));
     }
 }

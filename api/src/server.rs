@@ -9,6 +9,7 @@ use actix_web::{App, Error, HttpServer, body::BoxBody, web};
 
 use crate::auth::Verifier;
 use crate::error::SMALL_BODY_MAX;
+use crate::limits::close_over_unread;
 use crate::metrics::Metrics;
 use crate::observe::observe;
 use crate::routes;
@@ -45,9 +46,13 @@ pub fn app(
         .configure(routes::configure)
         // The one added last is the outermost: its headers are on errors as well.
         .wrap(from_fn(observe))
+        .wrap(from_fn(close_over_unread))
         .wrap(
             DefaultHeaders::new()
                 .add(("X-Content-Type-Options", "nosniff"))
+                .add(("X-Frame-Options", "DENY"))
+                // Answers are data. A page for people brings its own.
+                .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
                 .add(("Cache-Control", "no-store")),
         )
 }

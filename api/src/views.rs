@@ -15,6 +15,8 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model::{self, Counts, ErrorView, ResourceView};
 use utoipa::ToSchema;
 
+use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
+
 pub use admin::{LimitsView, StreamView, WorkerView};
 pub use row::RowView;
 pub use status::{CurrentPhase, StatusView};
@@ -141,10 +143,12 @@ fn summary(job: &model::JobView) -> SummaryView {
 pub struct PhaseView {
     pub id: String,
     pub name: String,
-    #[schema(value_type = String, example = "RUNNING")]
+    #[schema(value_type = PhaseStatusWord)]
     pub status: PhaseStatus,
     pub critical: bool,
+    #[schema(value_type = Option<Time>)]
     pub started_at: Option<String>,
+    #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
     /// Until now while it runs.
     pub duration_seconds: Option<f64>,
@@ -274,13 +278,18 @@ pub struct JobBody {
     pub id: String,
     pub workflow_name: String,
     pub workflow_version: u32,
-    #[schema(value_type = String, example = "RUNNING")]
+    #[schema(value_type = JobStatusWord)]
     pub status: JobStatus,
+    #[schema(value_type = Time)]
     pub created_at: String,
+    #[schema(value_type = Option<Time>)]
     pub started_at: Option<String>,
+    #[schema(value_type = Time)]
     pub updated_at: String,
+    #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
     /// When it ends `FAILED` if it has not ended by then; moves on while it is paused.
+    #[schema(value_type = Option<Time>)]
     pub deadline_at: Option<String>,
     pub controller_id: i64,
     pub venue_id: String,
@@ -305,11 +314,10 @@ pub struct JobBody {
     pub notices: Vec<String>,
     /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,
-    /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
-    #[schema(example = "controller_rate")]
+    #[schema(value_type = LimitedByWord)]
     pub limited_by: &'static str,
     pub pause_reason: Option<String>,
-    /// `CANCEL`, `CRITICAL` or `TIMEOUT` when it was cut short.
+    #[schema(value_type = Option<TruncationWord>)]
     pub truncation: Option<String>,
     pub resume_of: Option<String>,
     pub retried_by: Option<String>,

@@ -7,6 +7,7 @@ use shared::store::Partition;
 use super::{Access, Endpoint};
 use crate::auth::{Administrator, Operator};
 use crate::error::Problem;
+use crate::openapi::params::Page;
 use crate::params::Params;
 use crate::remotes;
 use crate::state::State;
@@ -23,12 +24,11 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
+/// Work streams.
+///
 /// The work stream of each partition, what waits in front of it, and who waits.
-#[utoipa::path(get, path = "/api/v1/admin/streams", tag = "admin", params(
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-    ("limit" = Option<u32>, Query, description = "Partitions of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<StreamView>),
-        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
+#[utoipa::path(get, path = "/api/v1/admin/streams", tag = "admin", params(Page),
+    responses((status = 200, description = "A page of partitions", body = PageView<StreamView>)))]
 async fn streams(
     _: Operator,
     req: HttpRequest,
@@ -59,12 +59,11 @@ fn worker_cursor(text: &str) -> Option<(Partition, String)> {
     Some((Partition(partition.parse().ok()?), worker.to_string()))
 }
 
+/// Workers.
+///
 /// The workers, once for each partition they serve. A page may be short, and not be the last.
-#[utoipa::path(get, path = "/api/v1/admin/workers", tag = "admin", params(
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-    ("limit" = Option<u32>, Query, description = "Workers of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<WorkerView>),
-        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
+#[utoipa::path(get, path = "/api/v1/admin/workers", tag = "admin", params(Page),
+    responses((status = 200, description = "A page of workers", body = PageView<WorkerView>)))]
 async fn workers(
     _: Operator,
     req: HttpRequest,
@@ -95,12 +94,11 @@ async fn workers(
     }))
 }
 
+/// Limits of controllers.
+///
 /// What the fleet may ask of each controller now: an operator sees all of them, an administrator those of their own tenant.
-#[utoipa::path(get, path = "/api/v1/admin/limits", tag = "admin", params(
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-    ("limit" = Option<u32>, Query, description = "Controllers of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<LimitsView>),
-        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
+#[utoipa::path(get, path = "/api/v1/admin/limits", tag = "admin", params(Page),
+    responses((status = 200, description = "A page of controllers", body = PageView<LimitsView>)))]
 async fn limits(
     caller: Administrator,
     req: HttpRequest,

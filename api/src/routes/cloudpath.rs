@@ -1,5 +1,7 @@
 //! Importing Cloudpath exports.
 
+use std::time::Duration;
+
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
@@ -8,14 +10,17 @@ use shared::job::JobStatus;
 use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
 use utoipa::ToSchema;
 
-use super::export::DpskData;
+use super::export::ImportBody;
 use super::jobs::{job_id, now_ms};
 use super::{Access, Endpoint};
 use crate::auth::{Reader, Submitter};
 use crate::body::{self, Received};
 use crate::error::{Fault, Kind, Problem};
 use crate::import;
+use crate::limits::Body;
 use crate::metrics::Metrics;
+use crate::openapi::params::{Idempotency, JobPath, Wait};
+use crate::openapi::words::JobStatusWord;
 use crate::params::Params;
 use crate::state::State;
 use crate::views::{CreatedView, StatusView};
@@ -23,88 +28,44 @@ use crate::wait::{self, Preference};
 
 /// Resources of each kind shown in a status.
 const CREATED_SHOWN: usize = 100;
+/// A minute for planning and staging 100,000 rows, and one for `Prefer: wait`.
+const IMPORT_ANSWER: Duration = Duration::from_secs(120);
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::post("/api/cloudpath-dpsk/import", Access::Submit, import),
+        Endpoint::post("/api/cloudpath-dpsk/import", Access::Submit, import)
+            .takes(Body::Export)
+            .answers_within(IMPORT_ANSWER),
         Endpoint::get("/api/cloudpath-dpsk/jobs/{id}/status", Access::Read, status),
     ]
-}
-
-/// What is sent to import an export.
-#[derive(ToSchema)]
-#[schema(as = Import)]
-#[expect(dead_code, reason = "for the OpenAPI document; the body itself is read as a stream")]
-pub struct ImportBody {
-    /// One of the tenant's controllers.
-    controller_id: i64,
-    /// 1 to 64 letters, digits, hyphens and underscores.
-    venue_id: String,
-    dpsk_data: DpskData,
-    #[schema(inline)]
-    options: Option<ImportOptions>,
-}
-
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "for the OpenAPI document")]
-struct ImportOptions {
-    /// `false`: also activates the networks of `ssid_network_map`.
-    #[schema(default = true)]
-    just_copy_dpsks: Option<bool>,
-    /// Per pool one policy set `<pool>-PS`; per suffix behind the last `_` of the user names one policy `<suffix>-POL`, which answers with
-    /// the RADIUS attribute group of that name. A missing group fails `parse_validate` (`RADIUS_GROUP_MISSING`) before anything is made.
-    #[schema(default = false)]
-    include_adaptive_policy_sets: Option<bool>,
-    /// One group and one pool per VLAN.
-    #[schema(default = false)]
-    group_by_vlan: Option<bool>,
-    /// `adopt`, `update` or `fail` when an object of that name differs.
-    #[schema(default = "fail")]
-    name_conflict: Option<String>,
-    /// `fail`: any bad row refuses the request. `skip`: bad rows become skipped tasks.
-    #[schema(default = "fail")]
-    invalid_rows: Option<String>,
-    /// Keys whose expiry has passed: `import` without one, `skip`, or `renew` by whole years.
-    #[schema(default = "import")]
-    expired: Option<String>,
-    /// SSID → id of an existing network, or `create`; at most 15. Needs `just_copy_dpsks: false`. SSIDs that are not named are not
-    /// activated, and told in the facts of `parse_validate`.
-    #[schema(value_type = Option<Object>)]
-    ssid_network_map: Option<serde_json::Value>,
-    /// 0 to 100: pauses above it.
-    failure_budget_percent: Option<f64>,
-    timeout_seconds: Option<u64>,
-    #[schema(default = false)]
-    require_confirmation: Option<bool>,
 }
 
 /// An import that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Accepted)]
 pub struct AcceptedView {
+    #[schema(format = Uuid)]
     job_id: String,
-    #[schema(value_type = String, example = "PENDING")]
+    #[schema(value_type = JobStatusWord)]
     status: JobStatus,
+    /// From the number of calls and what the controller's limits allow.
     estimated_duration_seconds: u64,
 }
 
-/// Imports an export into a controller. The body is checked whole before anything is accepted; every fault is told.
-#[utoipa::path(post, path = "/api/cloudpath-dpsk/import", tag = "cloudpath", request_body = ImportBody,
-    params(
-        ("Idempotency-Key" = Option<String>, Header,
-            description = "1 to 255 printable ASCII characters: the same key and body give the same job again"),
-        ("Prefer" = Option<String>, Header, example = "wait=10",
-            description = "`wait=N` waits up to N seconds, 60 at most, for the end of the job (RFC 7240); anything else is passed over")),
+/// Import an export into a controller.
+///
+/// The body is checked whole before anything is accepted; every fault is told with its place. The keys of the caller's export go to
+/// identity groups, DPSK pools and passphrases named after it; what is there and equal is adopted, so that a second import writes nothing.
+#[utoipa::path(post, path = "/api/cloudpath-dpsk/import", tag = "cloudpath", request_body = ImportBody, params(Idempotency, Wait),
     responses(
-        (status = 202, description = "Accepted as a job, which has not ended", body = AcceptedView, headers(("Location" = String),
+        (status = 202, description = "Accepted as a job, which has not ended; nothing that happens to any process of ours loses it",
+            body = AcceptedView, headers(("Location" = String, description = "Where its status is"),
             ("Preference-Applied" = String, description = "`wait=N` when it was waited; not there when too many callers wait"))),
         (status = 200, description = "The job has ended within the wait that was preferred; or the same key and body came before, and this is \
-            the job of then", body = AcceptedView,
-            headers(("Location" = String), ("Preference-Applied" = String), ("Idempotent-Replayed" = String, description = "`true` of a job of then"))),
-        (status = 408, description = "The body stopped arriving"),
-        (status = 413, description = "More than 64 MiB"),
-        (status = 415, description = "Not application/json"),
+            the job of then", body = AcceptedView, headers(("Location" = String, description = "Where its status is"),
+            ("Preference-Applied" = String, description = "`wait=N` when it was waited"),
+            ("Idempotent-Replayed" = String, description = "`true` of a job of then"))),
         (status = 422, description = "The same key came before with another body")))]
 async fn import(
     by: Submitter,
@@ -227,8 +188,10 @@ impl Drop for Reading {
 }
 
 /// How far an import is.
-#[utoipa::path(get, path = "/api/cloudpath-dpsk/jobs/{id}/status", tag = "cloudpath", params(("id", description = "Id of the job")),
-    responses((status = 200, body = StatusView), (status = 404, description = "No such import of this tenant")))]
+///
+/// Cheap enough to be asked every second, also of 100,000 keys.
+#[utoipa::path(get, path = "/api/cloudpath-dpsk/jobs/{id}/status", tag = "cloudpath", params(JobPath),
+    responses((status = 200, description = "Its status", body = StatusView), (status = 404, description = "No such import of this tenant")))]
 async fn status(
     caller: Reader,
     id: web::Path<String>,

@@ -10,6 +10,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 /// This document.
+///
+/// For people: `/docs`.
 #[utoipa::path(get, path = "/api/openapi.json", tag = "health", security(()),
     responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 async fn document() -> web::Json<OpenApi> {

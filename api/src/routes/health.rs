@@ -26,7 +26,8 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// Alive or ready.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthView {
-    #[schema(example = "ok")]
+    /// `ok`, or what is not.
+    #[schema(value_type = String, example = "ok")]
     status: &'static str,
     version: &'static str,
 }
@@ -40,16 +41,20 @@ const FULL: HealthView = HealthView {
     ..OK
 };
 
-/// The process is alive. Says nothing of the store.
-#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = HealthView)))]
+/// Alive.
+///
+/// The process answers. Says nothing of Redis.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "Alive", body = HealthView)))]
 async fn healthz() -> web::Json<HealthView> {
     web::Json(OK)
 }
 
+/// Ready.
+///
 /// Redis answers and takes writes, measured by a small one; its scripts are loaded: requests can be served. When it is full, `status` says so: jobs
 /// can be looked at and steered, new ones are refused with 503.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, body = HealthView), (status = 503, description = "Redis is away or refuses writes")))]
+    responses((status = 200, description = "Ready", body = HealthView), (status = 503, description = "Redis is away or refuses writes")))]
 async fn readyz(state: web::Data<State>) -> Result<web::Json<HealthView>, Problem> {
     let refused = |why| Problem::new(Kind::Unavailable, why);
     match tokio::time::timeout(PROBE_TIMEOUT, state.store()?.probe()).await {
@@ -66,9 +71,11 @@ async fn readyz(state: web::Data<State>) -> Result<web::Json<HealthView>, Proble
     }
 }
 
-/// Prometheus metrics in the OpenMetrics text format: this process' own, and the fleet's as far as Redis can be reached.
+/// Metrics for Prometheus.
+///
+/// In the OpenMetrics text format: this process' own, and the fleet's as far as Redis can be reached.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()),
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+    responses((status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text")))]
 async fn metrics(state: web::Data<State>, metrics: web::Data<Metrics>) -> Result<HttpResponse, Problem> {
     let page = metrics.page(&state).await.map_err(|_| Problem::internal())?;
     Ok(HttpResponse::Ok()

@@ -12,6 +12,7 @@ use shared::workflow::Definition;
 use super::{Access, Endpoint};
 use crate::auth::Reader;
 use crate::error::{Fault, Problem};
+use crate::openapi::params as docs;
 use crate::params::Params;
 use crate::state::State;
 use crate::views::{CreatedView, JobBody, PageView, TaskBody, TaskContext};
@@ -39,17 +40,10 @@ pub fn now_ms() -> u64 {
 }
 
 /// Jobs, newest first.
-#[utoipa::path(get, path = "/api/v1/jobs", tag = "jobs", params(
-    ("status" = Option<String>, Query, description = "States of jobs, with commas between them", example = "PARTIAL,FAILED"),
-    ("workflow" = Option<String>, Query, description = "Name of the workflow"),
-    ("controller" = Option<i64>, Query, description = "Id of the controller"),
-    ("venue" = Option<String>, Query, description = "Id of the venue"),
-    ("from" = Option<String>, Query, description = "Created at or after (RFC 3339)"),
-    ("to" = Option<String>, Query, description = "Created before (RFC 3339)"),
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-    ("limit" = Option<u32>, Query, description = "Jobs of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<JobBody>),
-        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
+///
+/// Of the caller's tenant; of all tenants for an operator. Filters add up.
+#[utoipa::path(get, path = "/api/v1/jobs", operation_id = "jobs", tag = "jobs", params(docs::JobFilter, docs::Page),
+    responses((status = 200, description = "A page of jobs", body = PageView<JobBody>)))]
 async fn list(
     caller: Reader,
     req: HttpRequest,
@@ -122,10 +116,10 @@ pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>)
 }
 
 /// One job.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", params(
-    ("id", description = "Id of the job"),
-    ("resources" = Option<u32>, Query, description = "Created resources shown of each kind, 0 to 100; 20 unless told")),
-    responses((status = 200, body = JobBody), (status = 404, description = "No such job of this tenant")))]
+///
+/// With its phases, the first resources it created or adopted, and the first errors.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}", operation_id = "job", tag = "jobs", params(docs::JobPath, docs::Shown),
+    responses((status = 200, description = "The job", body = JobBody), (status = 404, description = "No such job of this tenant")))]
 async fn one(
     caller: Reader,
     id: web::Path<String>,
@@ -148,15 +142,12 @@ async fn one(
     Ok(web::Json(JobBody::of(job, Some(created), now_ms())))
 }
 
-/// The tasks of a job, in the order of phases and rows. Only planned ones: a phase that has not begun has none yet.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}/tasks", tag = "jobs", params(
-    ("id", description = "Id of the job"),
-    ("status" = Option<String>, Query, description = "States of tasks, with commas between them", example = "FAILED,UNKNOWN"),
-    ("name" = Option<String>, Query, description = "Part of the task's name; large and small letters are alike"),
-    ("phase" = Option<String>, Query, description = "Id of the phase; one that the job does not have is refused, and the known ones are told"),
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before, of the same job"),
-    ("limit" = Option<u32>, Query, description = "Tasks of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<TaskBody>),
+/// Tasks of a job.
+///
+/// In the order of phases and rows. Only planned ones: a phase that has not begun has none yet.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/tasks", operation_id = "tasks", tag = "jobs",
+    params(docs::JobPath, docs::TaskFilter, docs::TaskName, docs::Page),
+    responses((status = 200, description = "A page of tasks", body = PageView<TaskBody>),
         (status = 400, description = "A parameter that is not known or takes something else, a phase the job does not have, a cursor of another job: each is listed in errors"),
         (status = 404, description = "No such job of this tenant")))]
 async fn tasks(

@@ -1,7 +1,8 @@
-//! Every route of the API, in one visible list: method, path, who may call it, handler.
+//! Every route of the API, in one visible list: method, path, who may call it, what it may cost, handler.
 
 pub mod admin;
 pub mod cloudpath;
+pub mod docs;
 pub mod document;
 mod export;
 pub mod health;
@@ -12,10 +13,13 @@ pub mod workflows;
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, Responder, Route, web};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 use crate::error::{Fault, Kind, Problem};
+use crate::limits::{Body, Limits, keep};
 
 /// Who may call a route. The handler enforces it by the extractor it takes; a test calls every route with every role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,9 @@ pub struct Endpoint {
     /// Template, as in the OpenAPI document.
     pub path: &'static str,
     pub access: Access,
+    pub limits: Limits,
+    /// A page for people: no operation of the API, and not in its document.
+    pub is_page: bool,
     route: Route,
 }
 
@@ -54,6 +61,8 @@ impl Endpoint {
             method: Method::GET,
             path,
             access,
+            limits: Limits::READ,
+            is_page: false,
             route: web::get().to(handler),
         }
     }
@@ -68,8 +77,37 @@ impl Endpoint {
             method: Method::POST,
             path,
             access,
+            limits: Limits::WRITE,
+            is_page: false,
             route: web::post().to(handler),
         }
+    }
+
+    fn takes(mut self, body: Body) -> Self {
+        self.limits.body = body;
+        self
+    }
+
+    fn answers_within(mut self, answer: Duration) -> Self {
+        self.limits.answer = answer;
+        self
+    }
+
+    /// For a route whose answer streams.
+    fn streams_for(mut self, whole: Duration) -> Self {
+        self.limits.stream = Some(whole);
+        self
+    }
+
+    fn page(mut self) -> Self {
+        self.is_page = true;
+        self
+    }
+
+    /// The handler within its limits.
+    fn guarded(self) -> Route {
+        let limits = self.limits;
+        self.route.wrap(from_fn(move |req, next| keep(limits, req, next)))
     }
 }
 
@@ -84,6 +122,7 @@ pub fn all() -> Vec<Endpoint> {
         admin::endpoints(),
         health::endpoints(),
         document::endpoints(),
+        docs::endpoints(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -95,9 +134,10 @@ pub fn configure(app: &mut web::ServiceConfig) {
     endpoints.sort_by_key(|e| e.path);
     let mut left = endpoints.into_iter().peekable();
     while let Some(first) = left.next() {
-        let mut resource = web::resource(first.path).route(first.route);
-        while let Some(next) = left.next_if(|e| e.path == first.path) {
-            resource = resource.route(next.route);
+        let path = first.path;
+        let mut resource = web::resource(path).route(first.guarded());
+        while let Some(next) = left.next_if(|e| e.path == path) {
+            resource = resource.route(next.guarded());
         }
         app.service(resource);
     }

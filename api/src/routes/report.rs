@@ -1,5 +1,7 @@
 //! A job's report: one row for each of its tasks, as a file.
 
+use std::time::Duration;
+
 use actix_web::http::{Version, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
@@ -11,13 +13,18 @@ use super::jobs::{check, executors, job_id, named_by_tasks_of, task_filter};
 use super::{Access, Endpoint};
 use crate::auth::Reader;
 use crate::error::{Kind, Problem};
+use crate::openapi::params as docs;
+use crate::openapi::words::{JobStatusWord, Time};
 use crate::params::Params;
 use crate::report::{self, Broken, Format};
 use crate::state::State;
 use crate::views::{RowView, TaskContext};
 
+/// 100,000 rows in this time are 17 kB a second.
+const WHOLE_MAX: Duration = Duration::from_secs(30 * 60);
+
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::get("/api/v1/jobs/{id}/report", Access::Read, report)]
+    vec![Endpoint::get("/api/v1/jobs/{id}/report", Access::Read, report).streams_for(WHOLE_MAX)]
 }
 
 /// A report in JSON.
@@ -31,28 +38,27 @@ pub struct ReportView {
     job_id: String,
     #[schema(example = "cloudpath_dpsk_import")]
     workflow_name: String,
-    #[schema(value_type = String, example = "PARTIAL")]
+    #[schema(value_type = JobStatusWord)]
     status: JobStatus,
+    #[schema(value_type = Time)]
     generated_at: String,
     rows: Vec<RowView>,
     /// Comes last: whoever does not find it has not got all.
     rows_total: u64,
 }
 
+/// Report of a job.
+///
 /// One row for each task of a job, in the order of phases and rows; those planned so far, each as it is when its row is written. Secrets
 /// are in none of them. A download that does not end properly (CSV: without the end of its last chunk; JSON: without `rows_total`) is
 /// not whole: Redis went away, or the caller took nothing for a minute.
-#[utoipa::path(get, path = "/api/v1/jobs/{id}/report", tag = "jobs", params(
-    ("id", description = "Id of the job"),
-    ("format" = Option<String>, Query, description = "`csv` or `json`; `json` unless told", example = "csv"),
-    ("status" = Option<String>, Query, description = "States of tasks, with commas between them", example = "FAILED,UNKNOWN"),
-    ("phase" = Option<String>, Query, description = "Id of the phase; one that the job does not have is refused, and the known ones are told")),
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/report", tag = "jobs", params(docs::JobPath, docs::ReportFormat, docs::TaskFilter),
     responses(
         (status = 200, description = "The report, as an attachment. CSV is that of RFC 4180 in UTF-8, with a header; a cell that a spreadsheet would \
             take for a formula has a `'` before it",
             content((ReportView = "application/json"), (String = "text/csv", example = "phase,row,task_id,name,pool,status,outcome,resource_type,\
 resource_id,resource_name,error_code,error_message,request_id,attempts,polls,started_at,completed_at\r\n")),
-            headers(("Content-Disposition" = String))),
+            headers(("Content-Disposition" = String, description = "A name for the file"))),
         (status = 400, description = "A parameter that is not known or takes something else, a phase the job does not have: each is listed in errors"),
         (status = 404, description = "No such job of this tenant"),
         (status = 503, description = "Redis is away, or this server sends as many reports as it can; Retry-After says when to come back"),

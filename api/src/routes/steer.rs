@@ -12,6 +12,8 @@ use super::jobs::job_id;
 use super::{Access, Endpoint};
 use crate::auth::{Caller, Steerer};
 use crate::error::{Fault, Problem};
+use crate::openapi::params::JobPath;
+use crate::openapi::words::JobStatusWord;
 use crate::params::Params;
 use crate::state::State;
 
@@ -29,9 +31,11 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// Why; may be left out, like the whole body.
 #[derive(ToSchema)]
 #[schema(as = Steering)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "for the OpenAPI document")]
 pub struct SteerBody {
-    /// At most 500 characters; shown to whoever looks at the job.
+    /// Shown to whoever looks at the job.
+    #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
@@ -59,16 +63,18 @@ type Answer = Result<web::Json<SteeredView>, Problem>;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SteeredView {
     id: String,
-    #[schema(value_type = String, example = "PAUSED")]
+    #[schema(value_type = JobStatusWord)]
     status: JobStatus,
     /// False: it was so already.
     changed: bool,
 }
 
-/// Starts nothing new; what was sent is brought to its end. From PENDING and RUNNING; repeating it changes nothing.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", params(("id", description = "Id of the job")),
+/// Pause a job.
+///
+/// Nothing new is sent; what was sent is brought to its end. From `PENDING` and `RUNNING`; repeating it changes nothing.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/pause", tag = "jobs", params(JobPath),
     request_body(content = SteerBody, description = "May be left out"),
-    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+    responses((status = 200, description = "The job after the call", body = SteeredView), (status = 404, description = "No such job of this tenant"),
         (status = 409, description = "Not from the job's state, which `state` names")))]
 async fn pause(
     caller: Steerer,
@@ -80,10 +86,12 @@ async fn pause(
     steer(Call::Pause, &caller.0, &id, &req, &body, &state).await
 }
 
-/// Continues a paused job.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", params(("id", description = "Id of the job")),
+/// Continue a paused job.
+///
+/// From `PAUSED`. The time it was paused does not count.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/resume", tag = "jobs", params(JobPath),
     request_body(content = SteerBody, description = "May be left out; a reason is not kept"),
-    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+    responses((status = 200, description = "The job after the call", body = SteeredView), (status = 404, description = "No such job of this tenant"),
         (status = 409, description = "Not from the job's state, which `state` names")))]
 async fn resume(
     caller: Steerer,
@@ -95,10 +103,12 @@ async fn resume(
     steer(Call::Resume, &caller.0, &id, &req, &body, &state).await
 }
 
-/// Ends a job for good; what it created stays. Repeating it changes nothing.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(("id", description = "Id of the job")),
+/// End a job for good.
+///
+/// What it created stays. From `PENDING`, `RUNNING`, `PAUSED` and `AWAITING_CONFIRMATION`; repeating it changes nothing.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     request_body(content = SteerBody, description = "May be left out"),
-    responses((status = 200, body = SteeredView), (status = 404, description = "No such job of this tenant"),
+    responses((status = 200, description = "The job after the call", body = SteeredView), (status = 404, description = "No such job of this tenant"),
         (status = 409, description = "Not from the job's state, which `state` names")))]
 async fn cancel(
     caller: Steerer,

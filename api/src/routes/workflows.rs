@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::{Access, Endpoint};
 use crate::auth::Reader;
 use crate::error::{Kind, Problem};
+use crate::openapi::params::{Page, WorkflowPath};
 use crate::params::Params;
 use crate::views::PageView;
 
@@ -43,11 +44,10 @@ impl WorkflowItem {
 }
 
 /// All workflows, by name.
-#[utoipa::path(get, path = "/api/v1/workflows", tag = "workflows", params(
-    ("cursor" = Option<String>, Query, description = "next_cursor of the page before"),
-    ("limit" = Option<u32>, Query, description = "Workflows of a page, 1 to 200; 50 unless told")),
-    responses((status = 200, body = PageView<WorkflowItem>),
-        (status = 400, description = "A parameter that is not known or takes something else: each is listed in errors")))]
+///
+/// Name, version and phases of each. A job keeps the definition it was started with.
+#[utoipa::path(get, path = "/api/v1/workflows", operation_id = "workflows", tag = "workflows", params(Page),
+    responses((status = 200, description = "A page of workflows", body = PageView<WorkflowItem>)))]
 async fn list(_: Reader, req: HttpRequest) -> Result<web::Json<PageView<WorkflowItem>>, Problem> {
     let mut params = Params::of(&req);
     // the name behind which the page begins, whether or not there is such a workflow any more
@@ -63,8 +63,10 @@ async fn list(_: Reader, req: HttpRequest) -> Result<web::Json<PageView<Workflow
     }))
 }
 
-/// One workflow with its phases, as jobs started now will run it.
-#[utoipa::path(get, path = "/api/v1/workflows/{name}", tag = "workflows", params(("name", description = "Name of the workflow")),
+/// One workflow.
+///
+/// With its phases, as jobs started now will run it.
+#[utoipa::path(get, path = "/api/v1/workflows/{name}", operation_id = "workflow", tag = "workflows", params(WorkflowPath),
     responses((status = 200, description = "The definition", body = Object), (status = 404, description = "No such workflow")))]
 async fn one(_: Reader, name: web::Path<String>, req: HttpRequest) -> Result<web::Json<Value>, Problem> {
     Params::of(&req).finish()?;

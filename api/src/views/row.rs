@@ -7,6 +7,8 @@ use shared::job::TaskStatus;
 use shared::store::model::TaskView;
 use utoipa::ToSchema;
 
+use crate::openapi::words::{OutcomeWord, TaskStatusWord, Time};
+
 use super::task::Context;
 use super::time;
 
@@ -25,10 +27,10 @@ pub struct RowView {
     pub name: String,
     /// Of a key: its DPSK pool.
     pub pool: Option<String>,
-    #[schema(value_type = String, example = "COMPLETED")]
+    #[schema(value_type = TaskStatusWord)]
     pub status: TaskStatus,
     /// `created`, `adopted` (found as wanted) or `updated`.
-    #[schema(example = "created")]
+    #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     #[schema(example = "passphrase")]
     pub resource_type: Option<String>,
@@ -43,7 +45,9 @@ pub struct RowView {
     pub attempts: u32,
     /// Rounds of polling that asked what became of it.
     pub polls: u32,
+    #[schema(value_type = Option<Time>)]
     pub started_at: Option<String>,
+    #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
 }
 

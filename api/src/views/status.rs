@@ -5,6 +5,8 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model;
 use utoipa::ToSchema;
 
+use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord};
+
 use super::words::{notices, sentence, warnings};
 use super::{CreatedView, PhaseView, SummaryView, summary};
 
@@ -13,7 +15,7 @@ use super::{CreatedView, PhaseView, SummaryView, summary};
 #[schema(as = ImportStatus)]
 pub struct StatusView {
     pub job_id: String,
-    #[schema(value_type = String, example = "RUNNING")]
+    #[schema(value_type = JobStatusWord)]
     pub status: JobStatus,
     pub progress: SummaryView,
     /// The phase that runs; null before the first and after the last.
@@ -32,8 +34,7 @@ pub struct StatusView {
     pub notices: Vec<String>,
     /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,
-    /// `controller_rate`, `controller_concurrency`, `cool_down`, `polling`, `own_cap`, `workers`, `paused` or `nothing`.
-    #[schema(example = "controller_rate")]
+    #[schema(value_type = LimitedByWord)]
     pub limited_by: &'static str,
     pub pause_reason: Option<String>,
 }
@@ -43,7 +44,7 @@ pub struct StatusView {
 pub struct CurrentPhase {
     pub id: String,
     pub name: String,
-    #[schema(value_type = String, example = "RUNNING")]
+    #[schema(value_type = PhaseStatusWord)]
     pub status: PhaseStatus,
     pub tasks_completed: u64,
     pub tasks_total: u64,

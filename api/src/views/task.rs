@@ -9,6 +9,8 @@ use shared::job::TaskStatus;
 use shared::store::model;
 use utoipa::ToSchema;
 
+use crate::openapi::words::{TaskStatusWord, Time};
+
 use super::time;
 
 /// A task.
@@ -21,7 +23,7 @@ pub struct TaskBody {
     /// Row of the input, from 0.
     pub index: u32,
     pub name: String,
-    #[schema(value_type = String, example = "COMPLETED")]
+    #[schema(value_type = TaskStatusWord)]
     pub status: TaskStatus,
     /// Of the controller, when it accepted the write for later.
     pub request_id: Option<String>,
@@ -35,14 +37,16 @@ pub struct TaskBody {
     /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never), and
     /// in `changes` what could not be taken over as it was, with the reason. `left_as_is`: in which fields what was there differs and
     /// was left, with both values. Secrets are shown as `***`.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub input_data: Value,
     /// What it made or found.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub output_data: Value,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    #[schema(value_type = Option<Time>)]
     pub started_at: Option<String>,
+    #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
 }
 
