@@ -3,5 +3,6 @@
 pub mod export;
 pub mod harness;
 pub mod redis_server;
+pub mod scene;
 pub mod sim;
 pub mod verify;

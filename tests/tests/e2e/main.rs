@@ -11,3 +11,4 @@ mod secrets;
 mod starts;
 mod status;
 mod steering;
+mod storm;
