@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::R1;
 use super::wire::{Media, Request};
+use super::{R1, asked};
 use crate::gate::Gate;
 use crate::remote::CallError;
 
@@ -92,7 +92,8 @@ impl<T: Row> Sweep<T> {
     /// The next rows not seen before (never an empty list), or `None` at the end. One call and one permit for each page.
     pub async fn next(&mut self, gate: &dyn Gate) -> Result<Option<Vec<T>>, CallError> {
         while let Some(page) = self.cursor.page() {
-            let answer = match self.r1.wire.call(gate.permit().await?, self.list.request(page)).await {
+            let (wire, list) = (&self.r1.wire, &self.list);
+            let answer = match asked(gate, |permit| wire.call(permit, list.request(page))).await {
                 // "Page must be at least 1": the other opinion on where pages start.
                 Err(CallError::Rejected { status: 400, .. }) if self.cursor.may_start_at_one() => {
                     self.cursor.start_at_one();
@@ -145,6 +146,11 @@ impl<T: Row> Sweep<T> {
     /// Rows seen so far.
     pub fn seen(&self) -> usize {
         self.cursor.seen.len()
+    }
+
+    /// Whether the list was read to its end, and all rows announced were seen.
+    pub fn is_whole(&self) -> bool {
+        self.cursor.ended && self.missing() == 0
     }
 
     /// Rows the controller announced and never showed, at the end of the list: others may be deleting meanwhile, or its count is
