@@ -4,5 +4,6 @@ pub mod cloudpath;
 pub mod export;
 pub mod harness;
 pub mod redis_server;
+pub mod scene;
 pub mod sim;
 pub mod verify;

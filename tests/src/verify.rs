@@ -1,9 +1,14 @@
 //! Compares what is in RUCKUS One (the simulator's ledger) with a Cloudpath export, field by field.
 //!
-//! The expectations are derived here from the export alone, by the published rules of an import with default options, and share no
-//! code with the product: what the product's mapping gets wrong shows. Passphrases are compared, never repeated.
+//! The expectations are derived here from the export and the options alone, by the published rules of an import, and share no code
+//! with the product: what the product's mapping gets wrong shows. Passphrases are compared, never repeated. [`rows`] asks another
+//! question: whether what a job says of each of its tasks is what is there.
 
+mod attached;
 mod expect;
+mod links;
+mod options;
+pub mod rows;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +16,9 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use expect::{Expected, Key, Pool, expected};
+pub use expect::{Expected, Key, Pool, expected, expected_with};
+pub use links::{Network, Policy, PolicySet, unambiguous_ssids};
+pub use options::{Expired, Options};
 
 /// What is wrong, each in a sentence.
 #[derive(Debug, Default)]
@@ -43,9 +50,14 @@ impl Verdict {
     }
 }
 
-/// `now`: when the import was submitted; it decides which keys had expired.
+/// With default options. `now`: when the import was submitted; it decides which keys had expired.
 pub fn verify(export: &Value, ledger: &Value, now: Timestamp) -> Result<Verdict, String> {
-    let expected = expected(export, now)?;
+    verify_with(export, &Options::default(), ledger, now)
+}
+
+/// What was there before the import (RADIUS attribute groups, networks to be used) has no request that made it, and is not extra.
+pub fn verify_with(export: &Value, options: &Options, ledger: &Value, now: Timestamp) -> Result<Verdict, String> {
+    let expected = expected_with(export, options, now)?;
     let mut verdict = Verdict {
         keys_expected: expected.keys.len(),
         ..Verdict::default()
@@ -53,6 +65,12 @@ pub fn verify(export: &Value, ledger: &Value, now: Timestamp) -> Result<Verdict,
     groups_and_pools(&expected, ledger, &mut verdict);
     keys(&expected, ledger, &mut verdict);
     people(&expected, ledger, &mut verdict);
+    if options.policies {
+        attached::policies(&expected, ledger, &mut verdict);
+    }
+    if !options.ssids.is_empty() {
+        attached::networks(&expected, ledger, &mut verdict);
+    }
     for (what, count) in ledger["in_flight"].as_object().into_iter().flatten() {
         if count.as_u64() != Some(0) {
             verdict.different.push(format!("{count} {what} still in flight"));
@@ -133,7 +151,8 @@ fn groups_and_pools(expected: &Expected, ledger: &Value, verdict: &mut Verdict) 
             ("expiration_type", pool.expiration_type.clone().into()),
             ("expiration_offset", pool.expiration_offset.into()),
         ];
-        for (field, wanted) in wanted {
+        let lets_in = pool.lets_in.map(|lets_in| ("policy_default_access", lets_in.into()));
+        for (field, wanted) in wanted.into_iter().chain(lets_in) {
             differs(&what, field, &row[field], &wanted, verdict);
         }
         instant(&what, &row["expiration_date"], pool.expiration_date, verdict);

@@ -304,11 +304,15 @@ fn view(job: JobId, f: Fields, definition: Definition, replies: &[Value]) -> Res
     // a state of a later version: as far as this one can tell it has not ended
     let status = JobStatus::parse(status).unwrap_or(JobStatus::Running);
     let mut counts = counts(&f);
-    if status.is_terminal() {
-        // what was foreseen and never planned: the job ended before
+    let ran_through = matches!(status, JobStatus::Completed | JobStatus::Partial);
+    if ran_through && phases.iter().all(|ph| ph.error.is_none()) {
+        // foreseen and not wanted after all: what was not made is not audited, say
+        counts.expected = counts.tasks;
+    } else if status.is_terminal() {
+        // what was foreseen and never planned: the job ended before, or a phase could not be planned
         counts.cancelled += counts.total().saturating_sub(counts.settled());
     }
-    let percent = if matches!(status, JobStatus::Completed | JobStatus::Partial) {
+    let percent = if ran_through {
         100.0
     } else if status.is_terminal() {
         let ran = counts.settled() - counts.cancelled;

@@ -59,6 +59,23 @@ impl Api {
         }
     }
 
+    /// All tasks of a job, over all pages.
+    pub async fn tasks(&self, id: &str) -> anyhow::Result<Vec<Value>> {
+        let (mut tasks, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/v1/jobs/{id}/tasks?limit=200{cursor}");
+            let (status, mut page) = self.get(&path).await?;
+            let Some(items) = page["items"].as_array_mut() else {
+                bail!("tasks of job {id} are answered {status}: {page}");
+            };
+            tasks.append(items);
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(tasks),
+            }
+        }
+    }
+
     /// Ids, newest first.
     pub async fn jobs(&self) -> anyhow::Result<Vec<String>> {
         let (status, page) = self.get("/api/v1/jobs").await?;

@@ -8,7 +8,13 @@ use super::fleet::{Controller, Plan};
 use super::{CLIENT_SECRET, TENANT};
 
 /// Handed on from our own environment; everything else would make a run depend on who runs it.
-const HANDED_ON: [&str; 5] = ["PATH", "TMPDIR", "RUST_BACKTRACE", "LLVM_PROFILE_FILE", "SIM_RECORD_DIR"];
+const HANDED_ON: [&str; 5] = [
+    "PATH",
+    "TMPDIR",
+    "RUST_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+    "SIM_RECORD_DIR",
+];
 
 /// What goes wrong and is tried again is told at `debug`; a failing test must be explained from its logs alone.
 const LOG: &str = "info,api=debug,shared=debug,worker=debug";

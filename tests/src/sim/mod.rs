@@ -76,6 +76,6 @@ mod wifi;
 mod world;
 
 pub use faults::FaultPlan;
-pub use plans::everything;
+pub use plans::{everything, storm};
 pub use server::{Handle, Simulator};
 pub use settings::{Refusal, RenameToTaken, Settings};

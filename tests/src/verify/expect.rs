@@ -1,10 +1,13 @@
-//! What an import of an export should leave in RUCKUS One, with default options.
+//! What an import of an export should leave in RUCKUS One.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use super::links::{self, Network, Policy, PolicySet, Source};
+use super::options::{Expired, Options};
 
 /// Longest name of a pool and of a group, in UTF-16 units.
 const POOL_NAME_MAX: usize = 32;
@@ -15,6 +18,11 @@ const DEVICES_MAX: i64 = 512;
 pub struct Expected {
     pub pools: Vec<Pool>,
     pub keys: Vec<Key>,
+    /// Rows of the export that are left out.
+    pub skipped: Vec<usize>,
+    pub policies: Vec<Policy>,
+    pub sets: Vec<PolicySet>,
+    pub networks: Vec<Network>,
 }
 
 /// A DPSK pool and its identity group.
@@ -29,13 +37,19 @@ pub struct Pool {
     pub expiration_type: Option<String>,
     pub expiration_offset: Option<i64>,
     pub expiration_date: Option<Timestamp>,
+    /// Whether users whom no policy answers get in; none: left to the controller.
+    pub lets_in: Option<bool>,
 }
 
 /// Not `Debug`: it holds the passphrase.
 pub struct Key {
+    /// Its place in the export, over all pools.
+    pub row: usize,
     /// Index of its pool.
     pub pool: usize,
     pub username: String,
+    /// What stands behind the last `_` of its name.
+    pub suffix: Option<String>,
     pub passphrase: String,
     pub vlan: Option<i64>,
     pub devices: Option<i64>,
@@ -66,52 +80,92 @@ fn sources(export: &Value) -> Result<Vec<(Value, &[Value])>, String> {
     }
 }
 
+/// With default options.
 pub fn expected(export: &Value, now: Timestamp) -> Result<Expected, String> {
+    expected_with(export, &Options::default(), now)
+}
+
+pub fn expected_with(export: &Value, options: &Options, now: Timestamp) -> Result<Expected, String> {
     // a whole request body holds the export as dpsk_data
     let export = export.get("dpsk_data").unwrap_or(export);
     let mut expected = Expected::default();
-    let mut names: Vec<(String, String, String)> = Vec::new();
-    for (pool, dpsks) in sources(export)? {
-        let active: Vec<&Value> = dpsks.iter().filter(|dpsk| is_active(dpsk)).collect();
-        if active.is_empty() {
-            continue;
+    let (mut names, mut sources_of) = (Vec::new(), Vec::new());
+    let sources = sources(export)?;
+    let is_only_pool = sources.len() == 1;
+    let mut row = 0;
+    for (at, (pool, dpsks)) in sources.iter().enumerate() {
+        let mut parts: BTreeMap<Option<i64>, Vec<Key>> = BTreeMap::new();
+        for dpsk in *dpsks {
+            row += 1;
+            match key(dpsk, row - 1, options, now)? {
+                Some(key) if is_active(dpsk) => {
+                    let vlan = key.vlan.filter(|_| options.by_vlan);
+                    parts.entry(vlan).or_default().push(key);
+                }
+                _ => expected.skipped.push(row - 1),
+            }
         }
-        let index = expected.pools.len();
-        let first = expected.keys.len();
-        for dpsk in active {
-            expected.keys.push(key(dpsk, index, now)?);
+        for (vlan, keys) in parts {
+            let index = expected.pools.len();
+            let named = wanted_names(pool, vlan, options, is_only_pool);
+            names.push((named.group.clone(), named.name.clone(), named.guid.clone()));
+            sources_of.push(Source {
+                export_pool: at,
+                full_name: named.name.clone(),
+                guid: named.guid.clone(),
+            });
+            expected.pools.push(settings(pool, &keys, options, now, named));
+            expected
+                .keys
+                .extend(keys.into_iter().map(|key| Key { pool: index, ..key }));
         }
-        let text = |field: &str| pool[field].as_str().unwrap_or_default().trim().to_owned();
-        let (guid, display) = (text("guid"), text("displayName"));
-        let (group, name) = match display.as_str() {
-            "" => ("Cloudpath Import".to_owned(), "Cloudpath DPSKs".to_owned()),
-            display => (format!("{display}-IDG"), format!("{display}-DPSK")),
-        };
-        let description = match guid.as_str() {
-            "" => "Imported from Cloudpath".to_owned(),
-            guid => format!("Imported from Cloudpath pool {guid}"),
-        };
-        names.push((group.clone(), name.clone(), guid));
-        expected.pools.push(settings(
-            &pool,
-            &expected.keys[first..],
-            now,
-            (name, group, description),
-        ));
     }
-    let groups: Vec<(&str, &str)> = names
-        .iter()
-        .map(|(group, _, guid)| (group.as_str(), guid.as_str()))
-        .collect();
-    let pools: Vec<(&str, &str)> = names
-        .iter()
-        .map(|(_, name, guid)| (name.as_str(), guid.as_str()))
-        .collect();
+    let groups: Vec<(&str, &str)> = names.iter().map(|(group, _, guid)| (&**group, &**guid)).collect();
+    let pools: Vec<(&str, &str)> = names.iter().map(|(_, name, guid)| (&**name, &**guid)).collect();
     let fitted = fit(&groups, GROUP_NAME_MAX).into_iter().zip(fit(&pools, POOL_NAME_MAX));
     for (pool, (group, name)) in expected.pools.iter_mut().zip(fitted) {
         (pool.group, pool.name) = (group, name);
     }
+    if options.policies {
+        (expected.policies, expected.sets) = links::policies(&expected, &sources_of);
+    }
+    expected.networks = links::networks(&sources, &sources_of, options)?;
     Ok(expected)
+}
+
+struct Named {
+    group: String,
+    name: String,
+    description: String,
+    guid: String,
+}
+
+fn wanted_names(pool: &Value, vlan: Option<i64>, options: &Options, is_only_pool: bool) -> Named {
+    let text = |field: &str| pool[field].as_str().unwrap_or_default().trim().to_owned();
+    let (guid, display) = (text("guid"), text("displayName"));
+    let mut description = match guid.as_str() {
+        "" => "Imported from Cloudpath".to_owned(),
+        guid => format!("Imported from Cloudpath pool {guid}"),
+    };
+    let (group, name) = if options.by_vlan {
+        let of = vlan.map_or("No VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
+        description.push_str(&vlan.map_or(", no VLAN".to_owned(), |vlan| format!(", VLAN {vlan}")));
+        match is_only_pool {
+            true => (of.clone(), format!("{of} - Cloudpath DPSKs")),
+            false => (format!("{of} - {display}"), format!("{of} - {display}-DPSK")),
+        }
+    } else {
+        match display.as_str() {
+            "" => ("Cloudpath Import".to_owned(), "Cloudpath DPSKs".to_owned()),
+            display => (format!("{display}-IDG"), format!("{display}-DPSK")),
+        }
+    };
+    Named {
+        group,
+        name,
+        description,
+        guid,
+    }
 }
 
 fn is_active(dpsk: &Value) -> bool {
@@ -119,7 +173,8 @@ fn is_active(dpsk: &Value) -> bool {
     status.is_empty() || status.eq_ignore_ascii_case("ACTIVE")
 }
 
-fn key(dpsk: &Value, pool: usize, now: Timestamp) -> Result<Key, String> {
+/// None: it has expired, and shall be left out.
+fn key(dpsk: &Value, row: usize, options: &Options, now: Timestamp) -> Result<Option<Key>, String> {
     let text = |field: &str| match &dpsk[field] {
         Value::Number(number) => number.to_string(),
         other => other.as_str().unwrap_or_default().trim().to_owned(),
@@ -143,15 +198,37 @@ fn key(dpsk: &Value, pool: usize, now: Timestamp) -> Result<Key, String> {
         written if written.is_empty() => None,
         written => Some(instant(&written).ok_or_else(|| format!("{username:?}: expirationDateTime is no date"))?),
     };
-    Ok(Key {
-        pool,
+    let expires = match (expires.filter(|at| *at <= now), options.expired) {
+        (None, _) => expires,
+        (Some(_), Expired::Import) => None,
+        (Some(_), Expired::Skip) => return Ok(None),
+        (Some(at), Expired::Renew) => Some(renewed(at, now)?),
+    };
+    let suffix = text("name").rsplit_once('_').map(|(_, suffix)| suffix.to_owned());
+    Ok(Some(Key {
+        row,
+        pool: 0,
+        suffix: suffix.filter(|suffix| !suffix.is_empty()),
         passphrase: dpsk["passphrase"].as_str().unwrap_or_default().to_owned(),
         vlan: number("vlanid")?,
         devices,
-        // what has expired already is imported without an expiry
-        expires: expires.filter(|expires| *expires > now),
+        expires,
         username,
-    })
+    }))
+}
+
+/// The same day and time of the first year that lies ahead.
+fn renewed(at: Timestamp, now: Timestamp) -> Result<Timestamp, String> {
+    let original = at.to_zoned(jiff::tz::TimeZone::UTC);
+    for years in 1..9999 {
+        let later = original
+            .checked_add(jiff::Span::new().years(years))
+            .map_err(|e| e.to_string())?;
+        if later.timestamp() > now {
+            return Ok(later.timestamp());
+        }
+    }
+    Err("an expiry that no year renews".to_owned())
 }
 
 /// Whole seconds; the offset decides, not the zone in brackets behind it.
@@ -164,7 +241,7 @@ fn instant(written: &str) -> Option<Timestamp> {
     Timestamp::from_second(at.as_second()).ok()
 }
 
-fn settings(pool: &Value, keys: &[Key], now: Timestamp, (name, group, description): (String, String, String)) -> Pool {
+fn settings(pool: &Value, keys: &[Key], options: &Options, now: Timestamp, named: Named) -> Pool {
     let bytes = || keys.iter().flat_map(|key| key.passphrase.bytes());
     let format = if bytes().any(|byte| !byte.is_ascii_alphanumeric()) {
         "MOST_SECURED"
@@ -194,10 +271,15 @@ fn settings(pool: &Value, keys: &[Key], now: Timestamp, (name, group, descriptio
         }
         kind = (offset.is_some() || date.is_some()).then(|| rule.to_owned());
     }
+    let rejects = pool["supportsPolicies"] == true
+        && pool["defaultAccess"]
+            .as_str()
+            .is_some_and(|access| access.eq_ignore_ascii_case("REJECT"));
     Pool {
-        name,
-        group,
-        description,
+        name: named.name,
+        group: named.group,
+        description: named.description,
+        lets_in: options.policies.then_some(!rejects),
         format,
         length: keys.iter().map(|key| key.passphrase.len()).min().unwrap_or(8),
         devices: most.filter(|_| !is_unlimited),
@@ -209,7 +291,7 @@ fn settings(pool: &Value, keys: &[Key], now: Timestamp, (name, group, descriptio
 
 /// Names and guids to names of at most `max` UTF-16 units: too long ones end in a hash of the whole, and those that come out alike
 /// (whatever the case of their letters) in a hash of name and guid.
-fn fit(wanted: &[(&str, &str)], max: usize) -> Vec<String> {
+pub(super) fn fit(wanted: &[(&str, &str)], max: usize) -> Vec<String> {
     let short: Vec<String> = wanted
         .iter()
         .map(|(name, _)| match name.encode_utf16().count() {

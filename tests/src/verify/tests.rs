@@ -122,3 +122,125 @@ fn names_are_those_of_the_published_rule() {
     );
     assert_eq!(expected.keys[0].username, "DPSK-d");
 }
+
+fn options() -> Options {
+    let network = |ssid: &str| {
+        (
+            ssid.to_owned(),
+            if ssid == "HarborView" { "n-0" } else { "create" }.to_owned(),
+        )
+    };
+    Options {
+        policies: true,
+        ssids: ["HarborView", "HarborView-Staff"].map(network).into(),
+        ..Options::default()
+    }
+}
+
+/// The ledger of an import with policies and networks, made from the expectations.
+fn full_ledger(export: &Value) -> Value {
+    let expected = expect::expected_with(export, &options(), now()).unwrap();
+    let mut all = ledger(export);
+    for (pool, wanted) in all["dpsk_pools"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .zip(&expected.pools)
+    {
+        pool["policy_default_access"] = wanted.lets_in.into();
+    }
+    let policies = expected.policies.iter().enumerate().map(|(at, policy)| {
+        json!({"id": format!("y{at}"), "name": policy.name, "template_id": 100, "policy_type": "DPSK",
+            "radius_group_name": policy.suffix, "created_by_request": "q",
+            "conditions": [{"attribute_id": 1012, "pattern": policy.pattern}]})
+    });
+    let policies: Value = policies.collect();
+    let sets = expected.sets.iter().map(|set| {
+        let places: Value = set
+            .policies
+            .iter()
+            .map(|at| json!({"policy_name": expected.policies[*at].name}))
+            .collect();
+        json!({"name": set.name, "description": set.description, "policies": places, "created_by_request": "q",
+            "assignments": [{"id": format!("p{}", set.pool)}]})
+    });
+    let sets: Value = sets.collect();
+    let (mut networks, mut links, mut on) = (vec![], vec![], vec![]);
+    for (at, network) in expected.networks.iter().enumerate() {
+        let (id, made) = (format!("n-{at}"), network.id.is_none().then_some("q"));
+        networks.push(
+            json!({"id": id, "name": network.ssid, "ssid": network.ssid, "type": "dpsk", "use_dpsk_service": true,
+            "vlan_id": 1, "security": "WPA2Personal", "created_by_request": made}),
+        );
+        links.push(json!({"network_id": id, "pool_id": format!("p{}", network.pool), "created_by_request": "q"}));
+        on.push(json!({"network_id": id, "is_all_ap_groups": true, "shown": true, "ap_pushes": 1, "created_by_request": "q"}));
+    }
+    (all["policies"], all["policy_sets"]) = (policies, sets);
+    (all["wifi_networks"], all["network_pools"], all["activations"]) = (networks.into(), links.into(), on.into());
+    all
+}
+
+#[test]
+fn policies_and_networks_are_compared_in_every_field_and_stand_once() {
+    let export = export::full(120, 3, now());
+    let right = full_ledger(&export);
+    let agrees = |ledger: &Value| verify_with(&export, &options(), ledger, now()).unwrap();
+    let verdict = agrees(&right);
+    assert!(verdict.agrees(), "{verdict:#?}");
+    let changes: &[(&str, &str, Value)] = &[
+        ("dpsk_pools", "policy_default_access", json!(false)),
+        ("policies", "radius_group_name", json!("other")),
+        ("policies", "policy_type", json!("RADIUS")),
+        ("policies", "conditions", json!([])),
+        ("policies", "name", json!("other-POL")),
+        ("policy_sets", "description", json!("x")),
+        ("policy_sets", "policies", json!([])),
+        ("policy_sets", "assignments", json!([])),
+        ("policy_sets", "assignments", json!([{"id": "p0"}, {"id": "p0"}])),
+        ("wifi_networks", "ssid", json!("other")),
+        ("network_pools", "pool_id", json!("p9")),
+        ("activations", "is_all_ap_groups", json!(false)),
+        ("activations", "ap_pushes", json!(2)),
+    ];
+    for (list, field, value) in changes {
+        let mut wrong = right.clone();
+        wrong[list][0][field] = value.clone();
+        assert!(!agrees(&wrong).agrees(), "{list} {field}");
+    }
+    for list in [
+        "policies",
+        "policy_sets",
+        "wifi_networks",
+        "network_pools",
+        "activations",
+    ] {
+        let (mut twice, mut lost) = (right.clone(), right.clone());
+        let rows = twice[list].as_array_mut().unwrap();
+        rows.push(rows[1].clone());
+        lost[list].as_array_mut().unwrap().pop();
+        assert!(!agrees(&twice).agrees() && !agrees(&lost).agrees(), "{list}");
+    }
+}
+
+#[test]
+fn options_decide_what_is_expected() {
+    let export = export::full(200, 3, now());
+    let expected = |options: Value| expect::expected_with(&export, &Options::read(&options), now()).unwrap();
+    let (all, skip, renew) = (
+        expected(json!({})),
+        expected(json!({"expired": "skip"})),
+        expected(json!({"expired": "renew"})),
+    );
+    let gone = all.keys.len() - skip.keys.len();
+    assert!(gone > 0 && skip.skipped.len() == gone, "{gone}");
+    let with_expiry = |expected: &Expected| expected.keys.iter().filter(|key| key.expires.is_some()).count();
+    assert_eq!(with_expiry(&renew), with_expiry(&all) + gone);
+    let by_vlan = expected(json!({"group_by_vlan": true}));
+    let pool = by_vlan
+        .pools
+        .iter()
+        .find(|pool| pool.group == "VLAN 44 - Harbor View Staff")
+        .unwrap();
+    assert_eq!(pool.name, "VLAN 44 - Harbor View Staff-DPSK");
+    assert!(pool.description.ends_with(", VLAN 44") && by_vlan.pools[0].group.starts_with("No VLAN"));
+}

@@ -12,3 +12,4 @@ mod secrets;
 mod starts;
 mod status;
 mod steering;
+mod storm;

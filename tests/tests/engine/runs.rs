@@ -134,6 +134,18 @@ async fn a_refused_plan_fails_a_critical_job_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_foreseen_and_not_wanted_after_all_is_not_told_as_cancelled() {
+    let (_, toys) = one_toy(500.0);
+    let w = World::start(toys, 1).await;
+    let mut new = w.job(definition(TWO_PHASES), 1, json!({ "n": 3 }));
+    new.expected_tasks = 9;
+    let job = w.submit(&new).await;
+    let v = w.ended(job).await;
+    let told = (v.status, v.counts.cancelled, v.counts.total(), v.percent);
+    assert_eq!(told, (JobStatus::Completed, 0, 6, 100.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_without_workers_starts_when_they_come() {
     let (toy, toys) = one_toy(1000.0);
     let mut w = World::start(toys, 0).await;

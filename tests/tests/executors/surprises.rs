@@ -1,6 +1,7 @@
 //! Replies cut, values replaced, names taken between plan and write.
 
 use serde_json::{Value, json};
+use shared::job::outcome::Origin;
 use testkit::sim::{Refusal, Settings};
 
 use super::harness::*;
@@ -150,20 +151,21 @@ async fn no_plan_holds_a_passphrase_in_the_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_stored_under_another_name_is_found_by_the_audit_and_never_adopted() {
+async fn a_key_stored_under_another_name_is_told_at_once_and_never_adopted() {
     for (kind, name) in [("rename_suffix", "anna_1"), ("invent_name", "DPSK_User_")] {
         let world = World::start();
         let rule = json!({"operation": "create_passphrase", "usernames": ["anna"], "kind": kind});
         world.sim.post("faults", &json!({"rules": [rule]}));
-        let (_, audit) = world.job(two(), json!({})).run_all().await;
-        let error = audit.outcomes[0].error.clone().expect(kind);
-        assert_eq!(
-            (error.code.as_str(), &audit.task_facts[0]["changed"]),
-            ("AUDIT_MISMATCH", &json!(1)),
-            "{kind}"
-        );
-        let told = format!("different: \"anna\" (username is {name}");
+        let (keys, audit) = world.job(two(), json!({})).run_all().await;
+        let anna = keys.of("anna");
+        let (error, made) = (anna.error.clone().expect(kind), anna.resource.clone().expect(kind));
+        assert_eq!(error.code, "STORED_UNDER_ANOTHER_NAME", "{kind}");
+        let told = format!("under the name \"{name}");
         assert!(error.message.contains(&told), "{}", error.message);
+        let is_ours = made.origin == Origin::Created && made.name.starts_with(name);
+        assert!(is_ours, "a cleanup takes it away: {made:?}");
+        let told = (&audit.outcomes[0].error, &audit.task_facts[0]["extra"]);
+        assert_eq!(told, (&None, &json!(1)), "{kind}");
         let (keys, audit) = world.job(two(), json!({"name_conflict": "adopt"})).run_all().await;
         assert_eq!(
             (keys.code("anna"), keys.end("ben").as_str()),

@@ -20,6 +20,9 @@ use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use crate::executors::{Context, Executor, Task};
 
+/// More retries than others have for tasks of a critical phase: one that fails ends the whole job.
+const CRITICAL_RETRIES: u32 = 3;
+
 /// Why a run ended before its batch did.
 #[derive(Debug, thiserror::Error)]
 pub enum Aborted {
@@ -93,10 +96,13 @@ impl Run {
             .zip(secrets)
             .map(|(input, secret)| Task { input, secret })
             .collect();
-        let policy = phase.retry.unwrap_or(RetryPolicy {
+        let mut policy = phase.retry.unwrap_or(RetryPolicy {
             max_retries: core.settings.retry_max,
             backoff_seconds: core.settings.retry_backoff.as_secs_f64(),
         });
+        if phase.critical {
+            policy.max_retries += CRITICAL_RETRIES;
+        }
         let limits = core.remotes.limits(spec.controller).ok_or_else(|| {
             bad(format!(
                 "controller {} is not in this worker's controllers file",
@@ -129,13 +135,14 @@ impl Run {
         } else {
             core.settings.lock_ttl
         };
-        let batch = Batch::new(
+        let mut batch = Batch::new(
             tasks,
             &claim.checkpoints,
             policy,
             core.settings.poll_give_up().as_millis() as u64,
             now_ms() + flight.as_millis() as u64,
         );
+        batch.lost_settles_ms = executor.shown_within().as_millis() as u64;
         let (crashes, told) = (claim.crashes, claim.life.clone());
         Ok(Run {
             core,
@@ -166,6 +173,10 @@ impl Run {
             (false, true) => flying == 0 && self.batch.pending().is_empty(),
             (false, false) => true,
         }
+    }
+
+    pub(super) fn to_read_back(&self) -> Vec<usize> {
+        self.batch.to_read_back(self.mode(), self.in_order)
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -202,7 +213,7 @@ impl Run {
                 return self.release().await;
             }
             let news = self.mode() != mode;
-            let may_go_on = !self.batch.uncertain().is_empty() || (mode == Mode::Run && !self.may_write());
+            let may_go_on = !self.to_read_back().is_empty() || (mode == Mode::Run && !self.may_write());
             if news || (cool.is_none() && may_go_on) {
                 self.collect_settled().await?;
                 continue;

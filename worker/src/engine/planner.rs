@@ -292,8 +292,10 @@ impl Planner {
                 self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;
                 self.park(None, attempts(claim)).await
             }
+            // also of refusals: a plan only reads, and of a phase that can't be planned nothing is done at all
             _ => {
-                self.again_or_fail(claim, &code, &message, e.is_transient(), e.retry_after())
+                let is_worth_it = e.is_transient() || matches!(&e, CallError::Rejected { status: 400.., .. });
+                self.again_or_fail(claim, &code, &message, is_worth_it, e.retry_after())
                     .await
             }
         }

@@ -80,7 +80,7 @@ impl Run {
 
     /// Looks up what may have been applied, all with one call where the controller has one.
     pub(super) async fn read_back(&mut self) -> Result<Option<Duration>, Aborted> {
-        let at = self.batch.uncertain();
+        let at = self.to_read_back();
         if at.is_empty() || self.mode() == Mode::Bury || self.core.give_back.is_cancelled() {
             return Ok(None);
         }

@@ -5,6 +5,7 @@
 //! retries, reads back and commits. That is what makes every executor safe against crashes in the same way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -140,6 +141,12 @@ pub trait Executor: Send + Sync {
     /// controller. Planned only after it was claimed with [`TaskSink::claim`].
     fn writes_name(&self, _task: &Task) -> Option<String> {
         None
+    }
+
+    /// How long after a write whose answer was lost what it has done is sure to be shown. It is not looked for before: taken for not
+    /// done, it would be sent a second time.
+    fn shown_within(&self) -> Duration {
+        Duration::from_secs(2)
     }
 
     /// One task of a phase that only reads. Facts (≤ 4 KiB) are kept with the batch.

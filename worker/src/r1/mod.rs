@@ -8,6 +8,7 @@
 pub mod activation;
 pub mod activity;
 pub mod ap_group;
+mod asking;
 mod error;
 pub mod evaluation;
 mod http;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 use shared::controllers::Controller;
 use shared::secret::SecretString;
 
+pub use asking::asked;
 pub use sweep::{Row, Sweep};
 pub use write::Written;
 

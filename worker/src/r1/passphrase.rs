@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 use shared::secret::SecretString;
 
 use super::sweep::{List, Row};
@@ -14,7 +14,7 @@ use crate::gate::{Gate, Permit};
 use crate::remote::CallError;
 
 /// User names asked for in one query.
-const NAMES_PER_QUERY: usize = 50;
+const NAMES_PER_QUERY: usize = 100;
 
 /// A passphrase as it is on the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,14 +137,34 @@ impl PassphraseUpdate {
     }
 }
 
+/// Keys, each once.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Passphrase>,
+    ids: HashSet<String>,
+    names: HashSet<String>,
+}
+
+impl Rows {
+    fn add(&mut self, row: Passphrase) {
+        if self.ids.insert(row.id.clone()) {
+            self.names.extend(row.username.clone());
+            self.rows.push(row);
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+}
+
 impl R1 {
-    /// All passphrases of a pool, or those that match `filters` (`username`, `status`, …: lists of values). By query: the plain GET
-    /// has been seen to return none where there were many.
-    fn passphrases(&self, pool: &str, filters: Option<serde_json::Value>) -> Sweep<Passphrase> {
+    /// The passphrases of a pool; `body`: `filters` (`username`, `status`, …: lists of values), and how they are sorted. By query: the
+    /// plain GET has been seen to return none where there were many.
+    fn passphrases(&self, pool: &str, body: Map<String, serde_json::Value>) -> Sweep<Passphrase> {
         let path = ["dpskServices", pool, "passphrases", "query"]
             .map(String::from)
             .to_vec();
-        let body = filters.map(|f| ("filters".to_owned(), f)).into_iter().collect();
         Sweep::new(
             self,
             List::Body {
@@ -157,29 +177,73 @@ impl R1 {
 
     /// All passphrases of a pool, 500 a call.
     pub fn sweep_passphrases(&self, pool: &str) -> Sweep<Passphrase> {
-        self.passphrases(pool, None)
+        self.passphrases(pool, Map::new())
     }
 
-    /// The passphrases of exactly these user names, in any order; names without one are absent. One call for every 50 names.
+    /// The passphrases of exactly these user names, in any order; names without one are absent. One call for every 100 names when all
+    /// are there.
+    ///
+    /// That some are absent is only believed of a query that is understood: a controller that does not know a filter answers with
+    /// nothing. So where names are missing the newest keys of the pool are read as well, and one of them is asked for among the
+    /// missing; where even that does not come back, the whole pool is gone through. What was read on the way is in the answer too.
     pub async fn find_passphrases(
         &self,
         gate: &dyn Gate,
         pool: &str,
         usernames: &[&str],
     ) -> Result<Vec<Passphrase>, CallError> {
-        let mut found = Vec::new();
+        let mut found = Rows::default();
         for names in usernames.chunks(NAMES_PER_QUERY) {
-            let wanted: HashSet<&str> = names.iter().copied().collect();
-            let mut sweep = self.passphrases(pool, Some(json!({ "username": names })));
-            sweep
-                .visit(gate, |row| {
-                    if row.username.as_deref().is_some_and(|u| wanted.contains(u)) {
-                        found.push(row);
-                    }
-                })
-                .await?;
+            self.filtered(gate, pool, names, &mut found).await?;
         }
-        Ok(found)
+        let missing: Vec<&str> = usernames.iter().copied().filter(|name| !found.has(name)).collect();
+        if missing.is_empty() {
+            return Ok(found.rows);
+        }
+        let mut newest = self.passphrases(
+            pool,
+            Map::from_iter([
+                ("sortField".to_owned(), json!("createdDate")),
+                ("sortOrder".to_owned(), json!("DESC")),
+            ]),
+        );
+        let mut witness = None;
+        if let Some(rows) = newest.next(gate).await? {
+            let others = rows.iter().filter_map(|row| row.username.as_deref());
+            witness = others.filter(|name| !missing.contains(name)).map(str::to_owned).next();
+            rows.into_iter().for_each(|row| found.add(row));
+        }
+        if newest.is_whole() {
+            return Ok(found.rows);
+        }
+        if let Some(witness) = &witness {
+            let mut again = Rows::default();
+            for names in missing.chunks(NAMES_PER_QUERY - 1) {
+                let names: Vec<&str> = names.iter().copied().chain([witness.as_str()]).collect();
+                self.filtered(gate, pool, &names, &mut again).await?;
+            }
+            let is_understood = again.has(witness);
+            again.rows.into_iter().for_each(|row| found.add(row));
+            if is_understood {
+                return Ok(found.rows);
+            }
+        }
+        newest.visit(gate, |row| found.add(row)).await?;
+        Ok(found.rows)
+    }
+
+    /// Adds those of these names, and nothing else: a filter may also be ignored.
+    async fn filtered(&self, gate: &dyn Gate, pool: &str, names: &[&str], found: &mut Rows) -> Result<(), CallError> {
+        let filters = json!({ "username": names });
+        let mut sweep = self.passphrases(pool, Map::from_iter([("filters".to_owned(), filters)]));
+        let is_wanted = |row: &Passphrase| row.username.as_deref().is_some_and(|name| names.contains(&name));
+        sweep
+            .visit(gate, |row| {
+                if is_wanted(&row) {
+                    found.add(row);
+                }
+            })
+            .await
     }
 
     /// `GET /dpskServices/{pool}/passphrases/{id}`.

@@ -6,28 +6,21 @@
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::R1;
 use super::wire::{Media, Request};
+use super::{R1, asked};
 use crate::gate::Gate;
-use crate::remote::{CallError, NotSent};
+use crate::remote::CallError;
 
 /// Rows asked for in one page: larger pages have been cut silently.
 pub const PAGE_SIZE: u32 = 500;
 /// No list is asked for more pages than this: 100,000 rows at 20 a page.
 const PAGES_MAX: u32 = 5_000;
-/// A page that fails is asked for again so often in a row.
-const PAGE_RETRIES: u32 = 4;
-/// Before the first of these; doubled for each further one.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Longer waits are left to whoever asked for the list: the engine lets go of its slot meanwhile.
-const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Something a list holds.
 pub trait Row: DeserializeOwned + Send {
@@ -99,7 +92,8 @@ impl<T: Row> Sweep<T> {
     /// The next rows not seen before (never an empty list), or `None` at the end. One call and one permit for each page.
     pub async fn next(&mut self, gate: &dyn Gate) -> Result<Option<Vec<T>>, CallError> {
         while let Some(page) = self.cursor.page() {
-            let answer = match self.r1.wire.call(gate.permit().await?, self.list.request(page)).await {
+            let (wire, list) = (&self.r1.wire, &self.list);
+            let answer = match asked(gate, |permit| wire.call(permit, list.request(page))).await {
                 // "Page must be at least 1": the other opinion on where pages start.
                 Err(CallError::Rejected { status: 400, .. }) if self.cursor.may_start_at_one() => {
                     self.cursor.start_at_one();
@@ -134,24 +128,12 @@ impl<T: Row> Sweep<T> {
         Ok(None)
     }
 
-    /// Hands every row to `visitor`. A page that fails for a moment is asked for again here: whoever gives up and begins anew would
-    /// never get through 200 pages of which some always fail. After an error it goes on where it stopped when called again.
+    /// Hands every row to `visitor`. After an error it goes on where it stopped when called again.
     pub async fn visit(&mut self, gate: &dyn Gate, mut visitor: impl FnMut(T) + Send) -> Result<(), CallError> {
-        let mut failed = 0;
-        loop {
-            match self.next(gate).await {
-                Ok(Some(rows)) => {
-                    failed = 0;
-                    rows.into_iter().for_each(&mut visitor);
-                }
-                Ok(None) => return Ok(()),
-                Err(e) => {
-                    let wait = again_after(&e, failed).ok_or(e)?;
-                    failed += 1;
-                    tokio::time::sleep(wait).await;
-                }
-            }
+        while let Some(rows) = self.next(gate).await? {
+            rows.into_iter().for_each(&mut visitor);
         }
+        Ok(())
     }
 
     /// All rows that are left.
@@ -166,6 +148,11 @@ impl<T: Row> Sweep<T> {
         self.cursor.seen.len()
     }
 
+    /// Whether the list was read to its end, and all rows announced were seen.
+    pub fn is_whole(&self) -> bool {
+        self.cursor.ended && self.missing() == 0
+    }
+
     /// Rows the controller announced and never showed, at the end of the list: others may be deleting meanwhile, or its count is
     /// wrong. Rows may then be missing here that exist there.
     pub fn missing(&self) -> u64 {
@@ -174,18 +161,6 @@ impl<T: Row> Sweep<T> {
             .unwrap_or(0)
             .saturating_sub(self.cursor.seen.len() as u64)
     }
-}
-
-/// How long to wait before a page is asked for again, that failed so often in a row before this; none: it is not.
-fn again_after(e: &CallError, failed: u32) -> Option<Duration> {
-    // one that can't be reached at all is a matter of the engine, and told
-    let is_passing = match e {
-        CallError::NotSent(NotSent::Closed(_)) => e.is_transient(),
-        CallError::NotSent(_) => false,
-        e => e.is_transient(),
-    };
-    let wait = e.retry_after().unwrap_or(PAUSE * 2_u32.pow(failed.min(8)));
-    (is_passing && failed < PAGE_RETRIES && wait <= WAIT_MAX).then_some(wait)
 }
 
 struct PageOf<T> {

@@ -14,11 +14,16 @@ Examples:
   deploy/demo                              2,000 keys at RUCKUS One's 2,000 calls a minute: about a minute
   deploy/demo --rate 60000                 what the engine itself adds
   deploy/demo --kill-worker --freeze-worker --kill-redis
+  deploy/demo --policies --activate --again
+                                           with adaptive policies and networks on the air, twice
+  deploy/demo --dpsks 200 --rate 60000 --policies --activate --storm
+                                           every misbehaviour of RUCKUS One at once
   deploy/demo --file export.json --again   your own export, twice: the second time nothing is written
   SIM_RECORD=traffic.jsonl deploy/demo     record every call to the simulated RUCKUS One
 
 The exit code is 0 only if the job ended COMPLETED and the ledger of the simulated RUCKUS One agrees with the
-export in every field."
+export in every field. With --storm or a fault plan the job may end PARTIAL: then every task must say what is true, those that
+failed must say why, and nothing may exist twice."
 )]
 pub struct Args {
     /// Keys of the export that is made
@@ -39,6 +44,15 @@ pub struct Args {
     /// Calls a minute the simulated RUCKUS One takes, and the controller's limit
     #[arg(long, value_name = "CALLS_PER_MINUTE", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(60..=600_000))]
     pub rate: u32,
+    /// Import adaptive policies too; the RADIUS attribute groups they need are made before
+    #[arg(long)]
+    pub policies: bool,
+    /// Put the SSIDs of the export on the air: the first by a network that is there, the others by new ones
+    #[arg(long)]
+    pub activate: bool,
+    /// Every misbehaviour of RUCKUS One at once, each in 3 to 5 % of the calls, or in PERCENT of them
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, conflicts_with_all = ["fault_plan", "again"], value_parser = percent)]
+    pub storm: Option<Option<f64>>,
     /// Faults for the simulated RUCKUS One to inject (JSON; format: tests/src/sim/faults.rs)
     #[arg(long, value_name = "FILE")]
     pub fault_plan: Option<PathBuf>,
@@ -51,12 +65,22 @@ pub struct Args {
     /// Keep the folder with logs, export and ledger
     #[arg(long)]
     pub keep: bool,
-    /// Seed of the export and of the moments of killing and freezing; made up when not given
+    /// Seed of the export, the storm, and the moments of killing and freezing; made up when not given
     #[arg(long)]
     pub seed: Option<u64>,
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=10.0).contains(percent));
+    percent.ok_or_else(|| "a number from 0 to 10".to_owned())
+}
+
 impl Args {
+    /// Whether RUCKUS One misbehaves: then tasks may fail.
+    pub fn has_faults(&self) -> bool {
+        self.storm.is_some() || self.fault_plan.is_some()
+    }
+
     /// Whether anything is killed or frozen: then the ratio says nothing about the engine's speed.
     pub fn has_trouble(&self) -> bool {
         self.kill_worker || self.freeze_worker || self.kill_redis

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use testkit::harness::api::has_ended;
 use testkit::harness::{Api, VENUE};
-use testkit::verify::{Verdict, verify};
+use testkit::verify::rows::{Case, account};
+use testkit::verify::{Options, Verdict, verify_with};
 
 use crate::args::Args;
 use crate::stage::Stage;
@@ -22,6 +23,8 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Imported {
     pub job: Value,
     pub verdict: Verdict,
+    /// What the job says of its rows and is not so.
+    pub untruths: Vec<String>,
     pub counts: Value,
     pub ledger: Value,
     pub makespan: Duration,
@@ -33,6 +36,8 @@ pub struct Imported {
 pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Imported> {
     let api = stage.fleet.api.clone();
     let before = api.jobs().await?;
+    let tenant = stage.controller.remote_tenant.clone();
+    let there = stage.fleet.simulators[0].ledger(&tenant).await?;
     let mut command = tokio::process::Command::from(stage.fleet.client()?);
     command
         .arg("import")
@@ -44,6 +49,7 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
             VENUE,
             "--watch",
         ])
+        .args(stage.scene.arguments())
         .kill_on_drop(true);
     let now = Timestamp::now();
     let began = Instant::now();
@@ -63,16 +69,31 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
         bail!("the client command did not notice the end of the job");
     }
     pid.into_iter().for_each(|pid| stage.fleet.guard.forget(pid));
-    let (simulator, tenant) = (&stage.fleet.simulators[0], &stage.controller.remote_tenant);
-    let ledger = simulator.ledger(tenant).await?;
-    let verdict = verify(&stage.export, &ledger, now).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    let simulator = &stage.fleet.simulators[0];
+    let ledger = simulator.ledger(&tenant).await?;
+    let (options, fault) = (Options::read(&stage.scene.options.clone().into()), |fault: String| {
+        anyhow::anyhow!("{fault}")
+    });
+    let verdict = verify_with(&stage.export, &options, &ledger, now).map_err(fault)?;
+    let tasks = api.tasks(&id).await?;
+    let case = Case {
+        export: &stage.export,
+        options: &options,
+        submitted: now,
+        job: &job,
+        tasks: &tasks,
+        before: &there,
+        after: &ledger,
+    };
+    let untruths = account(&case).map_err(fault)?;
     Ok(Imported {
         job,
         verdict,
-        counts: simulator.counts(tenant).await?,
+        untruths,
+        counts: simulator.counts(&tenant).await?,
         ledger,
         makespan,
-        ideal_seconds: simulator.ideal(tenant).await?,
+        ideal_seconds: simulator.ideal(&tenant).await?,
         trouble,
     })
 }

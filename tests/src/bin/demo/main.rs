@@ -55,7 +55,7 @@ async fn run(args: &Args) -> anyhow::Result<bool> {
 
 async fn play(args: &Args, stage: &mut stage::Stage) -> anyhow::Result<bool> {
     let first = import::run(stage, Some(args)).await?;
-    let mut is_good = report::tell(&first);
+    let mut is_good = report::tell(&first, args.has_faults());
     if args.again && is_good {
         stage.fleet.simulators[0].reset_counts().await?;
         say::line("");

@@ -9,16 +9,17 @@ use crate::say::result;
 /// Faults of the comparison told one by one.
 const FAULTS_SHOWN: usize = 20;
 
-/// Tells a first import. True: the job is complete, and the ledger agrees with the export.
-pub fn tell(imported: &Imported) -> bool {
-    let is_good = body(imported);
+/// Tells a first import. True: the job is complete, and the ledger agrees with the export. `may_fail`: RUCKUS One misbehaves; then
+/// it is enough that the job says what happened.
+pub fn tell(imported: &Imported, may_fail: bool) -> bool {
+    let is_good = body(imported, may_fail);
     result(&last_line(imported));
     is_good
 }
 
 /// Tells an import that should have found everything in place.
 pub fn tell_again(imported: &Imported) -> bool {
-    let mut is_good = body(imported);
+    let mut is_good = body(imported, false);
     let writes = number(&imported.counts, "writes");
     let keys = resources(&imported.job);
     if writes != 0 || keys.adopted != imported.verdict.keys_expected as u64 {
@@ -33,10 +34,11 @@ pub fn tell_again(imported: &Imported) -> bool {
     is_good
 }
 
-fn body(imported: &Imported) -> bool {
+fn body(imported: &Imported, may_fail: bool) -> bool {
     let Imported {
         job,
         verdict,
+        untruths,
         counts,
         ledger,
         trouble,
@@ -67,6 +69,18 @@ fn body(imported: &Imported) -> bool {
         total("dpsk_pools"),
         total("passphrases")
     ));
+    if total("policies") + total("activations") > 0 {
+        let sets = ledger["policy_sets"].as_array().into_iter().flatten();
+        let assigned = sets.filter(|set| set["assignments"].as_array().is_some_and(|to| !to.is_empty()));
+        result(&format!(
+            "             {} policies, {} policy sets ({} assigned), {} networks linked, {} on the air",
+            total("policies"),
+            total("policy_sets"),
+            assigned.count(),
+            total("network_pools"),
+            total("activations"),
+        ));
+    }
     result(&format!(
         "  calls      {} writes, {} reads, {} polls; at most {} at once; {} refused for the rate",
         number(counts, "writes"),
@@ -82,7 +96,8 @@ fn body(imported: &Imported) -> bool {
         result(&format!("  WRONG      {text}"));
         is_good = false;
     }
-    if job["status"] != "COMPLETED" {
+    let is_partial = may_fail && job["status"] == "PARTIAL";
+    if job["status"] != "COMPLETED" && !is_partial {
         result(&format!("  WRONG      the job has not completed: {}", summary(job)));
         is_good = false;
     }
@@ -91,6 +106,8 @@ fn body(imported: &Imported) -> bool {
             "  checked    all {} keys are there as in the export, in every field",
             verdict.keys_expected
         ));
+    } else if is_partial {
+        explained(job, verdict.keys_right, verdict.keys_expected);
     } else {
         result(&format!(
             "  WRONG      {} of {} keys are right: {} lost, {} not in the export, {} different, {} twice",
@@ -101,13 +118,51 @@ fn body(imported: &Imported) -> bool {
             verdict.different.len(),
             verdict.duplicates.len()
         ));
-        verdict
-            .faults()
-            .take(FAULTS_SHOWN)
-            .for_each(|fault| result(&format!("             {fault}")));
+        list(verdict.faults());
+        is_good = false;
+    }
+    let duplicates = number(counts, "duplicates");
+    if duplicates > 0 {
+        result(&format!(
+            "  WRONG      {duplicates} objects twice, or made twice: {} {}",
+            counts["existing_twice"], counts["refused_by"]
+        ));
+        is_good = false;
+    }
+    if untruths.is_empty() {
+        let tasks = &job["summary"]["total_tasks"];
+        result(&format!(
+            "  checked    what the job says of each of its {tasks} tasks is what RUCKUS One holds"
+        ));
+    } else {
+        result(&format!(
+            "  WRONG      the job says {} things that are not so",
+            untruths.len()
+        ));
+        list(untruths.iter());
         is_good = false;
     }
     is_good
+}
+
+/// How many tasks did not succeed, by reason.
+fn explained(job: &Value, right: usize, wanted: usize) {
+    let count = |what: &str| number(&job["summary"], what);
+    result(&format!(
+        "  partial    {right} of {wanted} keys are there as in the export; of all tasks {} failed and of {} nobody knows, each with its reason:",
+        count("failed"),
+        count("unknown"),
+    ));
+    let errors = job["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    errors
+        .take(FAULTS_SHOWN)
+        .for_each(|error| result(&format!("             {error}")));
+}
+
+fn list<'f>(faults: impl Iterator<Item = &'f String>) {
+    faults
+        .take(FAULTS_SHOWN)
+        .for_each(|fault| result(&format!("             {fault}")));
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -10,17 +10,28 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 use testkit::harness::{Controller, Fleet, Plan, SimulatorPlan};
 use testkit::redis_server::Options;
+use testkit::scene::Scene;
+use testkit::sim;
 
 use crate::args::Args;
 use crate::say;
 
 /// Shortest time without a heartbeat after which a worker's batches are taken over: nobody wants to watch 45 s of silence.
 const LOCK_TTL_SECONDS: u32 = 15;
+/// In a storm activities that never end are given up within seconds, and retries come soon: nobody wants to watch three minutes of
+/// silence.
+const STORM_ENVIRONMENT: [(&str, &str); 3] = [
+    ("ASYNC_POLL_INTERVAL", "0.5"),
+    ("ASYNC_MAX_ATTEMPTS", "16"),
+    ("TASK_RETRY_BACKOFF", "0.3"),
+];
 
 pub struct Stage {
     pub fleet: Fleet,
     pub export: Value,
     pub export_path: PathBuf,
+    /// Options of the import.
+    pub scene: Scene,
     /// Keys of it that should arrive.
     pub keys_expected: usize,
     /// Controller the keys go to.
@@ -47,7 +58,10 @@ impl Stage {
             }
         };
         let expected = testkit::verify::expected(&export, Timestamp::now()).map_err(|fault| anyhow::anyhow!(fault))?;
+        let scene = Scene::of(&export, args.policies, args.activate).map_err(|fault| anyhow::anyhow!(fault))?;
         let controller = Controller::new(1, 0, args.rate);
+        let storm = args.storm.map(|percent| sim::storm(seed, percent));
+        let environment = STORM_ENVIRONMENT.iter().filter(|_| storm.is_some());
         let plan = Plan {
             folder: folder.path().to_owned(),
             simulators: vec![SimulatorPlan {
@@ -63,7 +77,9 @@ impl Stage {
                 appendonly: true,
                 ..Options::default()
             },
-            environment: Vec::new(),
+            environment: environment
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         let began = Instant::now();
         let fleet = Fleet::start(plan).await?;
@@ -75,9 +91,18 @@ impl Stage {
             fleet.workers.len(),
             began.elapsed().as_secs_f64()
         ));
+        if !scene.seed.is_empty() {
+            let mut seed = scene.seed.clone();
+            seed.insert("tenant".to_owned(), controller.remote_tenant.as_str().into());
+            fleet.simulators[0].seed(seed.into()).await?;
+        }
+        if let Some(plan) = storm {
+            fleet.simulators[0].faults(plan).await?;
+        }
         Ok(Stage {
             fleet,
             export,
+            scene,
             export_path,
             keys_expected: expected.keys.len(),
             controller,

@@ -9,7 +9,7 @@ use crate::executors::{Found, Sent, Settle, Task};
 use crate::gate::GateClosed;
 use crate::remote::{CallError, NotSent};
 
-/// A write whose answer was lost may still be at work: it is not read back before this, or it would be missed. Milliseconds.
+/// Before what was reported done, or refused for being there, is looked for again. Milliseconds.
 pub(super) const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
 /// Before the next try of a call that never left us and was given no time. Milliseconds.
 const NOT_SENT_WAIT_MS: u64 = 1_000;
@@ -170,7 +170,7 @@ impl Batch {
         let c = if e.is_transient() && self.policy.allows(tried.attempt) {
             let mut wait = self.policy.delay(tried.attempt, e.retry_after(), random).as_millis() as u64;
             if e.maybe_applied() {
-                wait = wait.max(AMBIGUOUS_SETTLE_MS);
+                wait = wait.max(self.lost_settles_ms);
             }
             self.wait(at, tried, now_ms + wait, error, look(tried.ours))
         } else if tried.ours {
@@ -179,7 +179,7 @@ impl Batch {
                 attempt: tried.attempt.max(self.policy.max_retries + 1),
                 ..tried
             };
-            self.wait(at, last, now_ms + AMBIGUOUS_SETTLE_MS, error, look(true))
+            self.wait(at, last, now_ms + self.lost_settles_ms, error, look(true))
         } else {
             let o = Outcome::failed(self.tasks[at].input.index, error);
             self.done(at, o, tries, None, now_ms)
@@ -402,7 +402,8 @@ impl Batch {
             attempt: tries.attempt + 1,
             ..tries
         };
-        let worth_it = e.is_transient() || matches!(e, CallError::NotSent(_));
+        // also a refusal: of a read it costs nothing to ask again, and what was written would be UNKNOWN for it
+        let worth_it = !matches!(e, CallError::Auth { .. } | CallError::Rejected { status: 0, .. });
         let c = if worth_it && tries.taken_ms > 0 && !self.is_given_up(&tries, now_ms) {
             let wait = self.policy.delay(1, e.retry_after(), random).as_millis() as u64;
             self.wait(at, tries, now_ms + wait, error, look)

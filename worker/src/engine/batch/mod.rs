@@ -95,6 +95,8 @@ pub struct Batch {
     pub states: Vec<State>,
     policy: RetryPolicy,
     give_up_ms: u64,
+    /// A write whose answer was lost may still be at work: it is not read back before this, or it would be missed.
+    pub lost_settles_ms: u64,
 }
 
 impl Batch {
@@ -121,6 +123,7 @@ impl Batch {
             tasks,
             policy,
             give_up_ms,
+            lost_settles_ms: advance::AMBIGUOUS_SETTLE_MS,
         }
     }
 
@@ -137,8 +140,24 @@ impl Batch {
         self.positions(|s| matches!(s, State::Todo(_)))
     }
 
+    #[cfg(test)]
     pub fn uncertain(&self) -> Vec<usize> {
         self.positions(|s| matches!(s, State::Uncertain { .. }))
+    }
+
+    /// What is to be read back now. What was only reported done can wait for the rest of its batch, where the phase does not go task by
+    /// task: one call then looks at all of them. (On the way there it is stored as accepted, and what became of it is asked for anew.)
+    pub fn to_read_back(&self, mode: Mode, in_order: bool) -> Vec<usize> {
+        let is_under_way = |s: &State| match s {
+            State::Pending { .. } | State::InFlight(_) => true,
+            State::Todo(_) => mode == Mode::Run,
+            _ => false,
+        };
+        let can_wait = !in_order && self.states.iter().any(is_under_way);
+        self.positions(|s| match s {
+            State::Uncertain { doubt, last, .. } => !(can_wait && *doubt == Doubt::Done && last.is_none()),
+            _ => false,
+        })
     }
 
     /// Whether what is found equal would be ours.

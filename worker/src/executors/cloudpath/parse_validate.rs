@@ -16,7 +16,7 @@ use super::staged::{Rows, import_plan, never_writes, options};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
-use crate::r1::R1;
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.parse_validate";
@@ -36,7 +36,7 @@ impl ParseValidate {
     async fn venue(&self, cx: &Context) -> Result<Result<String, TaskError>, PlanError> {
         let r1 = self.clients.get(cx.spec.controller)?;
         let venue = &cx.spec.venue_id;
-        match r1.venue(cx.gate.permit().await?, venue).await {
+        match asked(cx.gate.as_ref(), |permit| r1.venue(permit, venue)).await {
             Ok(found) => Ok(Ok(found.name)),
             // An id that has not even the form of one is refused, not looked for.
             Err(CallError::NotFound { .. } | CallError::Rejected { status: 400, .. }) => {

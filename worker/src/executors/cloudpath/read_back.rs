@@ -7,27 +7,34 @@ use shared::secret::SecretString;
 use super::compare::{self, Differences, PASSPHRASE, name_conflict, quoted};
 use super::decide::resource;
 use super::key_task::{KeyTask, Op};
-use super::snapshot::Key;
+use super::snapshot::{Key, Snapshot};
 use crate::executors::Found;
 
-/// `there`: the keys of that name in the pool. `ours`: a write of ours may have made them.
+/// `there`: keys of the pool, at least those of that name. `ours`: a write of ours may have made them.
 pub fn judge(
     index: u32,
     username: &str,
     value: &SecretString,
     task: &KeyTask,
-    there: &[Key],
+    there: &Snapshot,
     policy: NameConflict,
     ours: bool,
 ) -> Found {
     let name = task.name_there(username);
     let compared = there
+        .named(name)
         .iter()
         .filter(|key| !matches!(&task.op, Op::Update { id, .. } if **id != *key.id))
         .map(|key| (key, compare::key(&task.wanted, name, value, key)));
     // Of twins, the one that fits; else the first.
     let Some((key, differences)) = compared.min_by_key(|(_, differences)| !differences.is_empty()) else {
-        return Found::Absent;
+        // a change of a key that is there is looked for by its name alone
+        let elsewhere = there
+            .with_value(value)
+            .filter(|_| ours && !matches!(task.op, Op::Update { .. }));
+        return elsewhere.map_or(Found::Absent, |other| {
+            Found::Present(under_another_name(index, username, other))
+        });
     };
     let completed = |origin| Outcome::completed(index, Some(resource(&key.id, name, origin)));
     let outcome = match (differences.is_empty(), &task.op) {
@@ -59,6 +66,19 @@ pub fn judge(
     Found::Present(outcome)
 }
 
+/// No key had that value when this was planned: it is ours, and a cleanup takes it away.
+fn under_another_name(index: u32, username: &str, other: &Key) -> Outcome {
+    let message = format!(
+        "RUCKUS One stored the passphrase of user {} under the name {}; delete it there, then import again",
+        quoted(username),
+        quoted(&other.username),
+    );
+    Outcome {
+        resource: Some(resource(&other.id, &other.username, Origin::Created)),
+        ..Outcome::failed(index, TaskError::new("STORED_UNDER_ANOTHER_NAME", message))
+    }
+}
+
 /// We sent it, and it is not what we sent. The flag: it is ours all the same, and belongs into the ledger, so that a cleanup takes it
 /// away; where somebody else may have made it in the meantime, it does not.
 fn ours_but_different(username: &str, task: &KeyTask, differences: &Differences) -> (TaskError, bool) {
@@ -66,15 +86,17 @@ fn ours_but_different(username: &str, task: &KeyTask, differences: &Differences)
     let is_change = matches!(task.op, Op::Update { .. });
     if differences.has(PASSPHRASE) {
         let why = match (task.is_short, is_change, differences.only(PASSPHRASE)) {
-            (true, ..) => "it is shorter than the pool's minimum",
-            (false, true, _) => "or somebody else changed it in the same moment",
-            (false, false, true) => "or somebody else made that user's in the same moment",
+            (true, ..) => ", since it is shorter than the pool's minimum; lengthen it in the export",
+            (false, true, _) => ", or somebody else changed it in the same moment; delete it there",
+            (false, false, true) => ", or somebody else made that user's in the same moment; delete it there",
             (false, false, false) => {
                 let object = format!("the passphrase of user {user}");
                 return (name_conflict(&object, differences), false);
             }
         };
-        let message = format!("RUCKUS One stored another passphrase for user {user} than the one sent: {why}");
+        let message = format!(
+            "RUCKUS One has stored another passphrase for user {user} than the one sent{why}, then import again"
+        );
         return (
             TaskError::new("PASSPHRASE_REPLACED", message),
             task.is_short || is_change,
@@ -108,7 +130,8 @@ mod tests {
     }
 
     fn judged(task: &KeyTask, there: &[Key], policy: NameConflict, ours: bool) -> Option<Outcome> {
-        match judge(7, "anna", &"correct-horse".into(), task, there, policy, ours) {
+        let there = Snapshot::of(there.to_vec());
+        match judge(7, "anna", &"correct-horse".into(), task, &there, policy, ours) {
             Found::Absent | Found::Unfinished => None,
             Found::Present(outcome) => Some(outcome),
         }
@@ -202,6 +225,23 @@ mod tests {
         );
         let adopted = judged(&task(Op::Create, false), &there, NameConflict::Adopt, false);
         assert_eq!(origin(adopted), Some(Origin::Adopted));
+    }
+
+    #[test]
+    fn a_key_of_ours_under_another_name_is_told_and_is_ours() {
+        for other in ["anna_1", "DPSK_User_0A1B2C3D_1"] {
+            let there = [key("j", "ben", "another-one"), key("k", other, "correct-horse")];
+            let outcome = judged(&task(Op::Create, false), &there, NameConflict::Fail, true).unwrap();
+            let (error, made) = (outcome.error.unwrap(), outcome.resource.unwrap());
+            assert_eq!(error.code, "STORED_UNDER_ANOTHER_NAME");
+            assert_eq!((&*made.id, &*made.name, made.origin), ("k", other, Origin::Created));
+            // not sent yet: somebody else's, and no reason to believe that ours is there
+            assert_eq!(
+                judged(&task(Op::Create, false), &there, NameConflict::Fail, false),
+                None
+            );
+            assert_eq!(judged(&task(update(), false), &there, NameConflict::Update, true), None);
+        }
     }
 
     #[test]

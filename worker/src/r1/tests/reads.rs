@@ -182,7 +182,7 @@ async fn identities_come_as_page_or_as_bare_array() {
 async fn user_names_are_asked_for_in_chunks_and_compared_exactly() {
     let server = serve(|seen| {
         let names = seen.json()["filters"]["username"].as_array().unwrap().clone();
-        assert!(names.len() <= 50);
+        assert!(names.len() <= 100);
         // A filter that matches parts of names, as some do.
         let data: Vec<Value> = names
             .iter()
@@ -203,8 +203,44 @@ async fn user_names_are_asked_for_in_chunks_and_compared_exactly() {
         .find_passphrases(&Recorder::default(), "p", &names)
         .await
         .unwrap();
-    assert_eq!((found.len(), server.calls().len()), (120, 3));
+    assert_eq!((found.len(), server.calls().len()), (120, 2));
     assert!(found.iter().all(|p| p.id.starts_with("id-u")));
+}
+
+/// A pool of 1,200 keys whose query, asked for user names, answers `by_name` of those that are there.
+async fn looked_up(by_name: impl Fn(&[&str]) -> bool + Send + Sync + 'static) -> (usize, usize) {
+    let server = serve(move |seen| {
+        let body = seen.json();
+        let Some(names) = body["filters"]["username"].as_array() else {
+            let page = seen.page().saturating_sub(1);
+            return rows(page * 500, page * 500 + 500, 1200);
+        };
+        let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+        let there = names.iter().filter(|name| by_name(&names) && !name.starts_with("gone"));
+        let data: Vec<Value> = there
+            .map(|name| json!({"id": name.replace('u', "p"), "username": name}))
+            .collect();
+        Act::json(200, &json!({"totalCount": data.len(), "data": data}).to_string())
+    })
+    .await;
+    let found = client(&server)
+        .find_passphrases(&Recorder::default(), "p", &["u1100", "gone-1"])
+        .await
+        .unwrap();
+    let named = |name: &str| found.iter().filter(|row| row.username.as_deref() == Some(name)).count();
+    assert_eq!(named("gone-1"), 0);
+    (named("u1100"), server.calls().len())
+}
+
+#[tokio::test]
+async fn nothing_is_believed_of_a_filter_that_does_not_find_what_is_known_to_be_there() {
+    // one name is not there: the newest keys, and a query that names one of them
+    assert_eq!(looked_up(|_| true).await, (1, 3));
+    // an answer with nothing, once: the witness brings the others with it
+    assert_eq!(looked_up(|names| names.len() > 2).await, (1, 3));
+    // never anything: the whole pool
+    let (found, calls) = looked_up(|_| false).await;
+    assert!(found == 1 && calls >= 5, "{found} found with {calls} calls");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::super::staged::{import_plan, made_by, store_failed, unreadable_task};
 use super::task::{Step, steps};
 use super::there::{Place, SHOWN_WITHIN, There, place};
 use crate::executors::Context;
-use crate::r1::R1;
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 /// What there is to say of the networks of one pool.
@@ -95,7 +95,7 @@ async fn linked(r1: &R1, cx: &Context, link: Option<&Resource>) -> Result<Option
     let Some((network, pool)) = link.and_then(|link| link.id.split_once('/')) else {
         return Ok(None);
     };
-    match r1.pools_of_network(cx.gate.permit().await?, network).await {
+    match asked(cx.gate.as_ref(), |permit| r1.pools_of_network(permit, network)).await {
         Ok(pools) => Ok(Some(pools.iter().any(|p| p.id == pool))),
         Err(CallError::NotFound { .. }) => Ok(Some(false)),
         Err(e) => Err(e),

@@ -9,8 +9,8 @@ use shared::job::outcome::TaskError;
 
 use super::there::There;
 use crate::executors::Context;
-use crate::r1::R1;
 use crate::r1::network::WifiNetwork;
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 /// Everything that stands in the way, in one error: the plan's networks can't all be activated. Reads only, and nothing at all without
@@ -111,7 +111,8 @@ async fn linked_already(
     let mut linked = 0;
     let of_pool = wanted.iter().filter(|(spec, _)| spec.pool == index);
     for network in of_pool.filter_map(|(_, found)| *found) {
-        let pools = r1.pools_of_network(cx.gate.permit().await?, &network.id).await?;
+        let ask = |permit| r1.pools_of_network(permit, &network.id);
+        let pools = asked(cx.gate.as_ref(), ask).await?;
         linked += u32::from(pools.iter().any(|p| p.id == pool));
     }
     Ok(linked)

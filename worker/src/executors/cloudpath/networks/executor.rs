@@ -21,7 +21,7 @@ use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, 
 use crate::gate::Permit;
 use crate::r1::activation::Radio;
 use crate::r1::network::{NewDpskNetwork, Security, WifiNetwork};
-use crate::r1::{R1, Written};
+use crate::r1::{R1, Written, asked};
 use crate::remote::CallError;
 
 /// For clients whose key names no VLAN: the untagged one.
@@ -90,6 +90,7 @@ async fn write(
         Err(error) => return refused(error),
     };
     let permit = async || cx.gate.permit().await;
+    let linked = || asked(cx.gate.as_ref(), |permit| r1.pools_of_network(permit, &network));
     let there = |id| {
         let outcome = Outcome::completed(task.input.index, Some(data.resource(id, Origin::Adopted)));
         Ok(Err(outcome))
@@ -104,7 +105,7 @@ async fn write(
             ..
         } => {
             // linking again what is linked would send a configuration to every access point
-            let linked = r1.pools_of_network(permit().await?, &network).await?;
+            let linked = linked().await?;
             let id = link_id(&network, pool_id);
             match decide::link(ssid, &linked, (pool_id, pool), policy(&cx.spec)) {
                 Decision::Fits | Decision::Accept(_) => there(linked_id(&network, &linked, pool_id)),
@@ -122,7 +123,7 @@ async fn write(
             ..
         } => {
             if let Some(pool) = needs_pool_id {
-                let linked = r1.pools_of_network(permit().await?, &network).await?;
+                let linked = linked().await?;
                 if !linked.iter().any(|p| p.id == *pool) {
                     let detail = format!(
                         "SSID {} is not activated: its network has no link to the pool of its keys",
@@ -137,7 +138,8 @@ async fn write(
                 let written = r1.activate_network(permit().await?, venue, &network).await?;
                 return Ok(Ok((written, Some(id))));
             }
-            let mut settings = r1.venue_settings(permit().await?, venue, &network).await?;
+            let ask = |permit| r1.venue_settings(permit, venue, &network);
+            let mut settings = asked(cx.gate.as_ref(), ask).await?;
             if settings.is_all_ap_groups == Some(true) {
                 return there(id);
             }
@@ -168,7 +170,8 @@ async fn look(r1: &R1, cx: &Context, data: &Data, there: &There, ours: bool) -> 
     Ok(match data {
         Data::Create { ssid } => (decide::made(network, ssid, ours), network.id.clone()),
         Data::Link { pool_id, pool, .. } => {
-            let linked = r1.pools_of_network(cx.gate.permit().await?, &network.id).await?;
+            let ask = |permit| r1.pools_of_network(permit, &network.id);
+            let linked = asked(cx.gate.as_ref(), ask).await?;
             let decision = decide::link(&network.name, &linked, (pool_id, pool), policy);
             (
                 decide::seen(decision, data, ours),
@@ -253,6 +256,11 @@ impl Executor for ActivateNetworks {
             facts[LEFT_DIFFERENT] = left_different.into();
         }
         Ok(Some(facts))
+    }
+
+    /// Reads are behind for a while after a change of what is on the air.
+    fn shown_within(&self) -> Duration {
+        SHOWN_WITHIN + Duration::from_secs(2)
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

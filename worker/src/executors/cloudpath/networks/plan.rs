@@ -8,8 +8,8 @@ use super::decide::{self, Decision};
 use super::task::{Data, Planned, Step, activation_id, link_id};
 use super::there::place;
 use crate::executors::Context;
-use crate::r1::R1;
 use crate::r1::network::{LinkedPool, WifiNetwork};
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 /// How a task begins: with nothing left to be done, or with a write.
@@ -82,10 +82,8 @@ impl Chain<'_> {
             Ok(None) => return Ok((data(false), Begin::Write)),
             Ok(Some(network)) => network,
         };
-        let linked = self
-            .r1
-            .pools_of_network(self.cx.gate.permit().await?, &network.id)
-            .await?;
+        let ask = |permit| self.r1.pools_of_network(permit, &network.id);
+        let linked = asked(self.cx.gate.as_ref(), ask).await?;
         let kept = linked_id(&network.id, &linked, pool.0);
         Ok(match decide::link(&network.name, &linked, pool, self.policy) {
             Decision::Fits => (data(false), adopted(index, &data(false), kept)),

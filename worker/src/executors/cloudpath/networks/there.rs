@@ -8,9 +8,9 @@ use shared::job::outcome::TaskError;
 use super::super::compare::{ambiguous, quoted};
 use crate::executors::Context;
 use crate::gate::Gate;
-use crate::r1::R1;
 use crate::r1::activation::VenueSettings;
 use crate::r1::network::WifiNetwork;
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 /// What was changed may be shown so late; looked for again after this.
@@ -126,7 +126,8 @@ pub async fn place(r1: &R1, cx: &Context, network: &WifiNetwork) -> Result<Place
     if shown.is_some_and(|at| at.is_all_ap_groups == Some(true)) {
         return Ok(Place::AllGroups);
     }
-    match r1.venue_settings(cx.gate.permit().await?, venue, &network.id).await {
+    let ask = |permit| r1.venue_settings(permit, venue, &network.id);
+    match asked(cx.gate.as_ref(), ask).await {
         Ok(VenueSettings {
             is_all_ap_groups: Some(true),
             ..

@@ -8,8 +8,8 @@ use shared::job::outcome::{Origin, TaskError};
 use super::super::compare::quoted;
 use super::{Made, example};
 use crate::gate::Gate;
-use crate::r1::R1;
 use crate::r1::policy_set::PrioritizedPolicy;
+use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
 /// Policies named in an error.
@@ -51,7 +51,7 @@ pub async fn dry_check(
     policy: &str,
 ) -> Result<Option<String>, CallError> {
     let user = example(wanted);
-    match r1.evaluate_policy_set(gate.permit().await?, set, &user, None).await {
+    match asked(gate, |permit| r1.evaluate_policy_set(permit, set, &user, None)).await {
         Ok(report) if report.was_matched && report.policy_id.as_deref() == Some(policy) => Ok(None),
         Ok(report) if report.was_matched => {
             let other = quoted(&report.policy_name.unwrap_or_default());

@@ -1,0 +1,82 @@
+//! Reads that fail on the way (a proxy's page, a cut connection, a 5xx) are asked again: they change nothing, and a plan of 200 pages
+//! would else have to be begun anew for one of them, and never get through where some always fail. Each time with a permit of its own,
+//! so that limits hold; whoever asks for a pause gets it, since then there is no permit.
+
+use std::time::Duration;
+
+use crate::gate::{Gate, Permit};
+use crate::remote::CallError;
+
+/// How often the same read is asked, at most.
+const ASKED_MAX: u32 = 5;
+/// Before it is asked a third time; at once before that, twice as long each time after. Two seconds in all: longer waits are the engine's,
+/// which lets go of its slot meanwhile.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Whether a read that failed may well succeed when it is asked again at once.
+fn is_worth_it(e: &CallError) -> bool {
+    match e {
+        CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. } => true,
+        CallError::RateLimited { retry_after } => retry_after.is_none(),
+        _ => false,
+    }
+}
+
+/// The answer to a read.
+pub async fn asked<T, F>(gate: &dyn Gate, ask: impl Fn(Permit) -> F + Send + Sync) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>> + Send,
+{
+    let mut times = 0;
+    loop {
+        times += 1;
+        match ask(gate.permit().await?).await {
+            Err(e) if times < ASKED_MAX && is_worth_it(&e) => {
+                if times > 1 {
+                    tokio::time::sleep(PAUSE * 2_u32.pow(times - 2)).await;
+                }
+            }
+            answer => return answer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::gate::OpenGate;
+
+    async fn calls(error: impl Fn() -> CallError + Send + Sync, until: u32) -> (u32, bool) {
+        let calls = AtomicU32::new(0);
+        let ask = |_permit| {
+            let answer = match calls.fetch_add(1, Ordering::Relaxed) {
+                n if n < until => Err(error()),
+                _ => Ok(()),
+            };
+            async { answer }
+        };
+        let answer = asked(&OpenGate, ask).await;
+        (calls.load(Ordering::Relaxed), answer.is_ok())
+    }
+
+    #[tokio::test]
+    async fn what_fails_on_the_way_is_asked_again_and_a_refusal_stands() {
+        let html = || CallError::Malformed {
+            status: 200,
+            write: false,
+            detail: String::new(),
+        };
+        assert_eq!(calls(html, 3).await, (4, true));
+        assert_eq!(calls(html, 9).await, (5, false));
+        let limited = || CallError::RateLimited { retry_after: None };
+        assert_eq!(calls(limited, 1).await, (2, true));
+        let refused = || CallError::Rejected {
+            status: 422,
+            code: None,
+            detail: String::new(),
+        };
+        assert_eq!(calls(refused, 1).await, (1, false));
+    }
+}
