@@ -316,7 +316,7 @@ mod tests {
     async fn an_answer_that_is_late_is_503_and_says_when_to_come_back() {
         let app = app!(limits(SHORT), |_: Bytes| async {
             sleep(LONG).await;
-            HttpResponse::Ok()
+            HttpResponse::Ok().finish()
         });
         for request in [TestRequest::get(), TestRequest::post().set_payload("{}")] {
             let answer = call_service(&app, request.uri("/").to_request()).await;
@@ -331,7 +331,7 @@ mod tests {
     async fn the_clock_of_the_answer_starts_when_the_body_is_there() {
         let app = app!(limits(SHORT * 5), |body: Bytes| async move {
             assert_eq!(body.len(), 6);
-            HttpResponse::Ok()
+            HttpResponse::Ok().finish()
         });
         let slow = stream::unfold(0, |n| async move {
             sleep(SHORT * 2).await;

@@ -38,7 +38,7 @@ fn the_committed_document_is_the_one_that_is_served() {
         committed == served,
         "api/openapi.json is stale, from line {} on. Look whether the change is meant, say so in CHANGELOG.md, and renew it:\n    \
          cargo run -p phaseline-api -- openapi > api/openapi.json      (or this test with RENEW_OPENAPI=1)",
-        differs.map_or_else(|| served.lines().count().min(committed.lines().count()), |n| n) + 1
+        differs.unwrap_or_else(|| served.lines().count().min(committed.lines().count())) + 1
     );
 }
 
