@@ -77,10 +77,10 @@ impl Store {
         let mut behind = cursor.cloned();
         let (mut items, mut looked) = (Vec::new(), 0);
         loop {
-            let want = if filter.is_any() {
-                limit - items.len()
-            } else {
-                SCAN_CHUNK
+            let want = match filter.is_any() {
+                // one more than is shown: whether the page is the last one is to be known
+                true => limit - items.len() + 1,
+                false => SCAN_CHUNK,
             };
             let found = self.index_page(scope, filter, behind.as_ref(), want).await?;
             let is_end = found.len() < want;

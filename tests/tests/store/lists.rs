@@ -155,11 +155,11 @@ async fn filters_take_what_they_say_at_any_page_size() {
         ..JobFilter::default()
     };
     let north_and_ended = JobFilter {
-        status: vec![JobStatus::Cancelled, JobStatus::Failed],
+        status: vec![JobStatus::Cancelling, JobStatus::Cancelled],
         ..north.clone()
     };
     let either = JobFilter {
-        status: vec![JobStatus::Pending, JobStatus::Cancelled],
+        status: vec![JobStatus::Pending, JobStatus::Cancelling, JobStatus::Cancelled],
         workflow: Some("toy".into()),
         controller: Some(1),
         ..north.clone()

@@ -50,7 +50,7 @@ impl World {
     /// Batches of ten tasks; every seventh is called Anna.
     async fn put(&self, batches: std::ops::Range<u32>) {
         let name = |i: u32| {
-            if i % 7 == 0 {
+            if i.is_multiple_of(7) {
                 format!("Änna {i}")
             } else {
                 format!("user {i}")
