@@ -206,7 +206,7 @@ async fn a_key_that_came_to_something_else_in_an_update_is_told() {
         (
             "replace_passphrase",
             "PASSPHRASE_REPLACED",
-            "RUCKUS One stored another passphrase for user \"anna\" than the one sent",
+            "RUCKUS One has stored another passphrase for user \"anna\" than the one sent",
         ),
         (
             "clamp_devices",

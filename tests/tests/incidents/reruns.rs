@@ -129,7 +129,7 @@ async fn two_rows_one_policy_name() {
 
 /// 161 residents became 254 identities: keys were made for an identity's id, which the service ignores, inventing a name for each. Here
 /// a person who is there is given the key (by Cloudpath guid, then by name), nobody is doubled, a name the service invented is nobody's,
-/// and one that was invented all the same is told by the audit.
+/// and one that was invented all the same is told by its row.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicated_residents_and_invented_names() {
     let world = World::start();
@@ -172,11 +172,13 @@ async fn duplicated_residents_and_invented_names() {
     let world = World::start();
     let rule = json!({"operation": "create_passphrase", "usernames": ["anna"], "kind": "invent_name"});
     world.sim.post("faults", &json!({ "rules": [rule] }));
-    let (_, audit) = world.job(rows(), json!({})).run_all().await;
-    let message = audit.outcomes[0].error.clone().unwrap().message;
+    let (keys, _) = world.job(rows(), json!({})).run_all().await;
+    let error = keys.of("anna").error.clone().unwrap();
+    assert_eq!(error.code, "STORED_UNDER_ANOTHER_NAME");
     assert!(
-        message.contains("different: \"anna\" (username is DPSK_User_"),
-        "{message}"
+        error.message.contains("under the name \"DPSK_User_"),
+        "{}",
+        error.message
     );
     let (keys, _) = world.job(rows(), json!({"name_conflict": "adopt"})).run_all().await;
     assert_eq!(keys.code("anna"), "PASSPHRASE_TAKEN", "never adopted");

@@ -64,21 +64,18 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, output: Output) -> Result<u8, Failure> {
-    if let Command::Completion { shell } = args.command {
-        // it needs no API, not even the address of one
-        return Ok(completion::run(shell, output));
-    }
-    let api = api::Api::new(&args.url, args.token)?;
+    let api = || api::Api::new(&args.url, args.token);
     match args.command {
-        Command::Import(import) => import::run(&api, import, output).await,
-        Command::Status(status) => status::run(&api, status, output).await,
-        Command::Jobs(jobs) => jobs::jobs(&api, jobs, output).await,
-        Command::Tasks(tasks) => jobs::tasks(&api, tasks, output).await,
-        Command::Report(report) => report::run(&api, report, output).await,
-        Command::Pause { job, reason } => steer::pause(&api, job, reason, output).await,
-        Command::Resume { job } => steer::resume(&api, job, output).await,
-        Command::Cancel { job } => steer::cancel(&api, job, output).await,
-        Command::Admin(admin) => admin::run(&api, admin, output).await,
+        Command::Import(import) => import::run(&api()?, import, output).await,
+        Command::Status(status) => status::run(&api()?, status, output).await,
+        Command::Jobs(jobs) => jobs::jobs(&api()?, jobs, output).await,
+        Command::Tasks(tasks) => jobs::tasks(&api()?, tasks, output).await,
+        Command::Report(report) => report::run(&api()?, report, output).await,
+        Command::Pause { job, reason } => steer::pause(&api()?, job, reason, output).await,
+        Command::Resume { job } => steer::resume(&api()?, job, output).await,
+        Command::Cancel { job } => steer::cancel(&api()?, job, output).await,
+        Command::Admin(admin) => admin::run(&api()?, admin, output).await,
+        // it needs no API, not even the address of one
         Command::Completion { shell } => Ok(completion::run(shell, output)),
     }
 }

@@ -87,7 +87,7 @@ fn ours_but_different(username: &str, task: &KeyTask, differences: &Differences)
     if differences.has(PASSPHRASE) {
         let why = match (task.is_short, is_change, differences.only(PASSPHRASE)) {
             (true, ..) => ", since it is shorter than the pool's minimum; lengthen it in the export",
-            (false, true, _) => ", or somebody else changed it in the same moment; delete it there",
+            (false, true, _) => ", or somebody else changed it in the same moment; see what it is there",
             (false, false, true) => ", or somebody else made that user's in the same moment; delete it there",
             (false, false, false) => {
                 let object = format!("the passphrase of user {user}");
