@@ -13,6 +13,7 @@ use crate::id::{JobId, PhaseId, TaskId, TenantId};
 use crate::job::outcome::{Checkpoint, Origin, Outcome};
 use crate::job::task::TaskInput;
 use crate::job::{PhaseStatus, TaskStatus};
+use crate::workflow::Definition;
 
 /// Batches read for one page: a filter that matches nothing answers an empty page with a cursor instead of reading all.
 const BATCHES_MAX: usize = 60;
@@ -72,9 +73,10 @@ impl Store {
         let mut at = cursor.and_then(At::parse).unwrap_or_default();
         let (mut items, mut read) = (Vec::new(), 0);
         let together = if filter.is_any() { PAGE_CHUNK } else { SCAN_CHUNK };
+        let barren = self.without(p, job, &definition, filter).await?;
         while let Some(phase) = definition.phases.get(at.phase) {
             let is_wanted = filter.phase.as_ref().is_none_or(|f| *f == phase.id);
-            let found = match is_wanted {
+            let found = match is_wanted && !barren.contains(&phase.id) {
                 true => self.batches(p, job, &phase.id, at.batch, together).await?.tasks,
                 false => Vec::new(),
             };
@@ -107,6 +109,34 @@ impl Store {
             }
         }
         Ok(Some(Page { items, next: None }))
+    }
+
+    /// Phases whose sums say that none of their tasks is in a wanted state: nothing of them has to be read. A task that has just ended is
+    /// in the sums, and here, once its batch is committed.
+    async fn without(
+        &self,
+        p: Partition,
+        job: JobId,
+        definition: &Definition,
+        filter: &TaskFilter,
+    ) -> Result<Vec<PhaseId>, StoreError> {
+        let fields: Option<Vec<&str>> = filter.status.iter().map(|s| summed_as(*s)).collect();
+        let Some(fields) = fields.filter(|fields| !fields.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let mut pipe = redis::pipe();
+        for phase in &definition.phases {
+            pipe.hmget(p.job_part(job, &format!("ph:{}", phase.id)), &fields);
+        }
+        let replies = self.replies(pipe).await?;
+        let mut barren = Vec::new();
+        for (phase, sums) in definition.phases.iter().zip(&replies) {
+            let sums: Vec<Option<u64>> = reply(sums)?;
+            if sums.into_iter().flatten().all(|n| n == 0) {
+                barren.push(phase.id.clone());
+            }
+        }
+        Ok(barren)
     }
 
     /// At most `count` batches of a phase, from `first` on. A phase whose plan is still being written has none: what is there of it may be
@@ -150,10 +180,10 @@ impl Store {
         let inputs: Vec<Option<Vec<u8>>> = reply(inputs)?;
         let outcomes: Vec<Option<Vec<u8>>> = reply(outcomes)?;
         let records: Vec<Option<String>> = reply(records)?;
-        let mut tasks = Vec::with_capacity(inputs.len());
+        let mut stored = Vec::with_capacity(inputs.len());
         for (((input, out), record), checkpoints) in inputs.into_iter().zip(outcomes).zip(records).zip(checkpoints) {
             let Some(input) = input else { break };
-            let stored = Stored {
+            stored.push(Stored {
                 input,
                 out,
                 checkpoints: reply(checkpoints)?,
@@ -163,10 +193,26 @@ impl Store {
                     (false, Some(r)) if r.starts_with('R') => TaskStatus::InProgress,
                     _ => TaskStatus::Pending,
                 },
-            };
-            tasks.push(stored.tasks(job, phase)?);
+            });
         }
-        Ok(Batches { tasks, total })
+        // milliseconds of work: not on a thread that others are served on
+        let phase = phase.clone();
+        let read = move || stored.into_iter().map(|s| s.tasks(job, &phase)).collect();
+        let tasks: Result<_, StoreError> = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        Ok(Batches { tasks: tasks?, total })
+    }
+}
+
+/// The field of a phase that counts tasks of a state; none: they are not counted, or also stand for batches that were never released.
+fn summed_as(status: TaskStatus) -> Option<&'static str> {
+    match status {
+        TaskStatus::Completed => Some("done"),
+        TaskStatus::Failed => Some("failed"),
+        TaskStatus::Skipped => Some("skipped"),
+        TaskStatus::Unknown => Some("unknown"),
+        _ => None,
     }
 }
 

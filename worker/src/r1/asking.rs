@@ -13,13 +13,15 @@ const ASKED_MAX: u32 = 5;
 /// which lets go of its slot meanwhile.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// After a 429 that names no time: the first pause RUCKUS One advises.
+const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
+
 /// Whether a read that failed may well succeed when it is asked again at once.
 fn is_worth_it(e: &CallError) -> bool {
-    match e {
-        CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. } => true,
-        CallError::RateLimited { retry_after } => retry_after.is_none(),
-        _ => false,
-    }
+    matches!(
+        e,
+        CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. }
+    )
 }
 
 /// The answer to a read.
@@ -31,6 +33,9 @@ where
     loop {
         times += 1;
         match ask(gate.permit().await?).await {
+            Err(CallError::RateLimited { retry_after: None }) if times < ASKED_MAX => {
+                tokio::time::sleep(THROTTLED_PAUSE).await;
+            }
             Err(e) if times < ASKED_MAX && is_worth_it(&e) => {
                 if times > 1 {
                     tokio::time::sleep(PAUSE * 2_u32.pow(times - 2)).await;

@@ -217,13 +217,15 @@ impl R1 {
             return Ok(found.rows);
         }
         if let Some(witness) = &witness {
-            let mut again = Rows::default();
+            // each query is believed for itself only
+            let mut is_understood = true;
             for names in missing.chunks(NAMES_PER_QUERY - 1) {
                 let names: Vec<&str> = names.iter().copied().chain([witness.as_str()]).collect();
+                let mut again = Rows::default();
                 self.filtered(gate, pool, &names, &mut again).await?;
+                is_understood &= again.has(witness);
+                again.rows.into_iter().for_each(|row| found.add(row));
             }
-            let is_understood = again.has(witness);
-            again.rows.into_iter().for_each(|row| found.add(row));
             if is_understood {
                 return Ok(found.rows);
             }

@@ -7,7 +7,7 @@ use shared::secret::SecretString;
 use super::compare::{self, Differences, PASSPHRASE, name_conflict, quoted};
 use super::decide::resource;
 use super::key_task::{KeyTask, Op};
-use super::snapshot::{Key, Snapshot};
+use super::snapshot::{Key, Snapshot, is_invented};
 use crate::executors::Found;
 
 /// `there`: keys of the pool, at least those of that name. `ours`: a write of ours may have made them.
@@ -66,12 +66,23 @@ pub fn judge(
     Found::Present(outcome)
 }
 
-/// No key had that value when this was planned: it is ours, and a cleanup takes it away.
+/// No key had that value when this was planned. It is ours, and a cleanup takes it away, where RUCKUS One has made its name of ours or
+/// invented it; a name that somebody has chosen may be somebody else's key, made in the same moment.
 fn under_another_name(index: u32, username: &str, other: &Key) -> Outcome {
+    let is_numbered = other
+        .username
+        .strip_prefix(username)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    let (user, name) = (quoted(username), quoted(&other.username));
+    if !is_numbered && !is_invented(&other.username) {
+        let message = format!(
+            "user {name} has the passphrase of user {user}, stored there by RUCKUS One or somebody else in the same moment; see whose it is"
+        );
+        return Outcome::failed(index, TaskError::new("PASSPHRASE_TAKEN", message));
+    }
     let message = format!(
-        "RUCKUS One stored the passphrase of user {} under the name {}; delete it there, then import again",
-        quoted(username),
-        quoted(&other.username),
+        "RUCKUS One stored the passphrase of user {user} under the name {name}; delete it there, then import again"
     );
     Outcome {
         resource: Some(resource(&other.id, &other.username, Origin::Created)),
@@ -241,6 +252,13 @@ mod tests {
                 None
             );
             assert_eq!(judged(&task(update(), false), &there, NameConflict::Update, true), None);
+        }
+        // chosen by somebody: perhaps theirs
+        for other in ["ben", "anna_b", "anna_", "annabel_1"] {
+            let there = [key("k", other, "correct-horse")];
+            let outcome = judged(&task(Op::Create, false), &there, NameConflict::Fail, true).unwrap();
+            assert_eq!(outcome.error.unwrap().code, "PASSPHRASE_TAKEN", "{other}");
+            assert_eq!(outcome.resource, None, "{other}");
         }
     }
 

@@ -41,11 +41,15 @@ impl Key {
         self.value.as_ref().map_or("", SecretString::expose)
     }
 
-    /// Tells one state of the key from another and gives nothing away: 32 bits of a hash, made with the value it is to have, which is
-    /// stored sealed.
+    /// Tells one state of the key from another: 32 bits of a hash. Of the passphrases it says whether they are alike; where they are not,
+    /// both are in it, so that neither can be guessed without the other. `sealed`: the value it is to have.
     pub fn mark(&self, sealed: &SecretString) -> String {
         let mut hash = Sha256::new();
-        for text in [sealed.expose(), &*self.username, self.value()] {
+        let values = match sealed.expose() == self.value() {
+            true => ["", ""],
+            false => [sealed.expose(), self.value()],
+        };
+        for text in [values[0], &*self.username, values[1]] {
             hash.update(text);
             hash.update([0]);
         }
