@@ -48,6 +48,14 @@ impl State {
                 ..self.well(request, 0)
             },
             Some(Kind::Short(rows)) => self.well(request, rows),
+            Some(Kind::Deleted) => {
+                let is_asked = |pool: &&mut Value| pool["guid"].as_str().is_some_and(|g| request.seen.path.contains(g));
+                let pool = self.settings.pools.iter_mut().find(is_asked);
+                if let Some(dpsks) = pool.and_then(|pool| pool["dpsks"].as_array_mut()) {
+                    dpsks.remove(0);
+                }
+                self.well(request, 0)
+            }
             None => self.well(request, 0),
         }
     }

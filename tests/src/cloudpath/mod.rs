@@ -30,6 +30,8 @@ pub enum Kind {
     CutShort,
     /// So many rows of a page are left out.
     Short(usize),
+    /// Somebody deletes the pool's first key just before.
+    Deleted,
     /// A page in HTML instead of JSON, with 200.
     Html,
 }
