@@ -213,6 +213,10 @@ impl R1 {
             witness = others.filter(|name| !missing.contains(name)).map(str::to_owned).next();
             rows.into_iter().for_each(|row| found.add(row));
         }
+        if newest.fits_a_page() && !newest.is_whole() {
+            // the page was cut: what is not seen may be a missing one under another name
+            newest.visit(gate, |row| found.add(row)).await?;
+        }
         if newest.is_whole() {
             return Ok(found.rows);
         }

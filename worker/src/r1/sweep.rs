@@ -148,6 +148,11 @@ impl<T: Row> Sweep<T> {
         self.cursor.seen.len()
     }
 
+    /// Whether all rows announced would be on one page.
+    pub fn fits_a_page(&self) -> bool {
+        self.cursor.total.is_some_and(|total| total <= u64::from(PAGE_SIZE))
+    }
+
     /// Whether the list was read to its end, and all rows announced were seen.
     pub fn is_whole(&self) -> bool {
         self.cursor.ended && self.missing() == 0
