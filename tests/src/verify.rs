@@ -1,7 +1,7 @@
 //! Compares what is in RUCKUS One (the simulator's ledger) with a Cloudpath export, field by field.
 //!
 //! The expectations are derived here from the export and the options alone, by the published rules of an import, and share no code
-//! with the product: what the product's mapping gets wrong shows. Passphrases are compared, never repeated. [`rows`] asks another
+//! with the product: what the product's mapping gets wrong shows. Passphrases are compared, never repeated. [`mod@rows`] asks another
 //! question: whether what a job says of each of its tasks is what is there.
 
 mod attached;
