@@ -77,27 +77,15 @@ fn code(code: Code) -> String {
 
 /// Checks what only the API knows: whether the tenant has such a controller.
 pub fn controller(state: &State, tenant: &TenantId, request: &ImportRequest) -> Result<Arc<Controller>, Problem> {
-    let mut faults = Vec::new();
     let id = request.controller_id;
     let found = state.controllers.current().for_tenant(id, tenant).cloned();
-    if found.is_none() {
-        faults.push(Fault::at(
+    found.ok_or_else(|| {
+        Problem::invalid(vec![Fault::at(
             "/controller_id",
             "UNKNOWN_CONTROLLER",
             format!("there is no controller {id} for this tenant"),
-        ));
-    }
-    if request.options.require_confirmation {
-        let detail = "not available in this version: a job starts at once; leave it false";
-        faults.push(Fault::at(
-            "/options/require_confirmation",
-            &code(Code::NotAvailable),
-            detail,
-        ));
-    }
-    found
-        .filter(|_| faults.is_empty())
-        .ok_or_else(|| Problem::invalid(faults))
+        )])
+    })
 }
 
 /// A chunk as it is stored: packed rows, and the box of their passphrases.
@@ -168,6 +156,7 @@ fn prepare(
         .unwrap_or_else(|| at_least.max(estimate.seconds.saturating_mul(3)));
     let id = JobId::generate();
     let options = serde_json::to_value(&request.options).map_err(|_| Problem::internal())?;
+    let require_confirmation = request.options.require_confirmation;
     let failure_budget_percent = request.options.failure_budget_percent;
     let input_meta = meta(&plan)?;
     let chunks = chunks(&state.sealer, id, request.export, &mapper)?;
@@ -186,7 +175,7 @@ fn prepare(
         failure_budget_percent,
         submitted_by: by.caller.subject,
         idempotency,
-        require_confirmation: false,
+        require_confirmation,
         ttl_seconds: state.engine.job_ttl.as_secs(),
     };
     Ok(Prepared { new, chunks })
@@ -245,7 +234,7 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
             Ok(Accepted {
                 job: new.id,
                 estimated_seconds: new.predicted_seconds,
-                status: JobStatus::Pending,
+                status: new.first_status(),
                 replayed: false,
             })
         }

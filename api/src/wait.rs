@@ -83,7 +83,7 @@ impl Waited {
     }
 }
 
-/// Waits until a job has ended, the preferred time is over, or the process is to end. `status`: of the job when it was accepted.
+/// Waits until a job has ended, does not go on by itself, the preferred time is over, or the process is to end. `status`: of the job when it was accepted.
 pub async fn for_end(
     state: &State,
     tenant: &TenantId,
@@ -111,7 +111,7 @@ pub async fn for_end(
     }
 }
 
-/// Until the job has ended or it is time. `last` is its state, as known.
+/// Until the job has ended, goes on only when somebody says so, or it is time. `last` is its state, as known.
 async fn watch(store: &Store, tenant: &TenantId, job: JobId, until: Instant, last: &mut JobStatus) {
     let began = Instant::now();
     loop {
@@ -124,7 +124,7 @@ async fn watch(store: &Store, tenant: &TenantId, job: JobId, until: Instant, las
             Err(_) => return,
         }
         let pause = (began.elapsed() / 10).clamp(PAUSE_MIN, PAUSE_MAX);
-        if last.is_terminal() || Instant::now() >= until {
+        if last.is_terminal() || last.is_held() || Instant::now() >= until {
             return;
         }
         sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;

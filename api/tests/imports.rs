@@ -195,14 +195,6 @@ async fn what_is_refused_leaves_nothing_behind_and_tells_every_fault() {
         let said = problem.to_string().replace(&controller.to_string(), "N");
         assert!(said.contains("there is no controller N"), "{said}");
     }
-    let confirm =
-        json!({"controller_id": 1, "venue_id": "v", "dpsk_data": export(1), "options": {"require_confirmation": true}});
-    let (status, _, problem) = send!(app, post("acme", serde_json::to_vec(&confirm).unwrap()));
-    assert_eq!(
-        (status, &problem["errors"][0]["pointer"]),
-        (400, &json!("/options/require_confirmation"))
-    );
-
     let whole = body(1, 2);
     let (status, _, problem) = send!(app, post("acme", whole[..whole.len() - 5].to_vec()));
     assert_eq!((status, &problem["errors"][0]["code"]), (400, &json!("MALFORMED_JSON")));

@@ -36,6 +36,7 @@ use crate::routes;
         routes::jobs::one,
         routes::jobs::tasks,
         routes::report::report,
+        routes::steer::confirm,
         routes::steer::pause,
         routes::steer::resume,
         routes::steer::cancel,

@@ -115,7 +115,7 @@ pub struct Idempotency {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct Wait {
-    /// `wait=N` waits up to N seconds, 60 at most, for the end of the job (RFC 7240); anything else is passed over.
+    /// `wait=N` waits up to N seconds, 60 at most, for the end of the job (RFC 7240), or until it is held; anything else is passed over.
     #[param(rename = "Prefer", example = "wait=2")]
     prefer: Option<String>,
 }

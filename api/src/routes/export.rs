@@ -60,7 +60,7 @@ struct ImportOptions {
     /// For the whole job; null: from its size.
     #[schema(minimum = 1, maximum = 2592000, example = 7200)]
     timeout_seconds: Option<u64>,
-    /// Not available in this version: `true` is refused.
+    /// Holds the job in `AWAITING_CONFIRMATION`: nothing is asked of the controller until it is confirmed.
     #[schema(default = false)]
     require_confirmation: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! Pausing, resuming and cancelling jobs.
+//! Confirming, pausing, resuming and cancelling jobs.
 
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, http::header};
@@ -22,6 +22,7 @@ const REASON_MAX: usize = 500;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
+        Endpoint::post("/api/v1/jobs/{id}/confirm", Access::Steer, confirm),
         Endpoint::post("/api/v1/jobs/{id}/pause", Access::Steer, pause),
         Endpoint::post("/api/v1/jobs/{id}/resume", Access::Steer, resume),
         Endpoint::post("/api/v1/jobs/{id}/cancel", Access::Steer, cancel),
@@ -42,6 +43,7 @@ pub struct SteerBody {
 /// What is asked of a job.
 #[derive(Clone, Copy)]
 enum Call {
+    Confirm,
     Pause,
     Resume,
     Cancel,
@@ -50,6 +52,7 @@ enum Call {
 impl Call {
     fn past(self) -> &'static str {
         match self {
+            Call::Confirm => "confirmed",
             Call::Pause => "paused",
             Call::Resume => "resumed",
             Call::Cancel => "cancelled",
@@ -67,6 +70,23 @@ pub struct SteeredView {
     status: JobStatus,
     /// False: it was so already.
     changed: bool,
+}
+
+/// Begin a job that was held for confirmation.
+///
+/// From `AWAITING_CONFIRMATION`, where an import with `require_confirmation` is accepted to. Its time begins with its first call.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/confirm", tag = "jobs", params(JobPath),
+    request_body(content = SteerBody, description = "May be left out; a reason is not kept"),
+    responses((status = 200, description = "The job after the call", body = SteeredView), (status = 404, description = "No such job of this tenant"),
+        (status = 409, description = "Not from the job's state, which `state` names")))]
+async fn confirm(
+    caller: Steerer,
+    id: web::Path<String>,
+    req: HttpRequest,
+    body: Bytes,
+    state: web::Data<State>,
+) -> Answer {
+    steer(Call::Confirm, &caller.0, &id, &req, &body, &state).await
 }
 
 /// Pause a job.
@@ -120,16 +140,17 @@ async fn cancel(
     steer(Call::Cancel, &caller.0, &id, &req, &body, &state).await
 }
 
-/// The one way of all three: authorise, read the reason, one call, view.
+/// The one way of all of them: authorise, read the reason, one call, view.
 async fn steer(call: Call, caller: &Caller, id: &str, req: &HttpRequest, body: &[u8], state: &State) -> Answer {
     let job = job_id(id)?;
     Params::of(req).finish()?;
     let reason = reason(req, body, caller)?;
     let tenant = state.owner_for(caller, job).await?;
     let store = state.store()?;
+    // why it was paused is what is kept with a job; nothing is kept of why it goes on
     let answer = match call {
+        Call::Confirm => store.confirm(&tenant, job).await,
         Call::Pause => store.pause(&tenant, job, &reason).await,
-        // why it was paused is what is kept with a job; nothing is kept of why it goes on
         Call::Resume => store.resume(&tenant, job).await,
         Call::Cancel => store.cancel(&tenant, job, &reason).await,
     };

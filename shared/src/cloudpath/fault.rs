@@ -25,8 +25,6 @@ pub enum Code {
     TooLarge,
     /// A choice that is none of the known ones.
     UnknownValue,
-    /// Known and valid, but this version cannot do it yet.
-    NotAvailable,
     UnknownShape,
     EmptyExport,
     TooManyRows,

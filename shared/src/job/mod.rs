@@ -66,6 +66,11 @@ impl JobStatus {
         matches!(self, Self::Cancelled | Self::Completed | Self::Partial | Self::Failed)
     }
 
+    /// Goes on only when somebody says so.
+    pub fn is_held(self) -> bool {
+        matches!(self, Self::AwaitingConfirmation | Self::Paused)
+    }
+
     /// The one table of what may be asked of a job in this state.
     pub fn allows(self, call: Steer) -> bool {
         use JobStatus::*;

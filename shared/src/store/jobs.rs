@@ -89,11 +89,7 @@ impl Store {
             .with(hash)
             .with(serde_json::json!({ "phases": phases }).to_string())
             .with(new.input_chunks)
-            .with(if new.require_confirmation {
-                "AWAITING_CONFIRMATION"
-            } else {
-                "PENDING"
-            });
+            .with(new.first_status().as_str());
         let fields = [
             ("ctl", new.controller.to_string()),
             ("venue", new.venue_id.clone()),

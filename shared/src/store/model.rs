@@ -39,6 +39,16 @@ pub struct NewJob {
     pub ttl_seconds: u64,
 }
 
+impl NewJob {
+    /// What it is when it has been accepted.
+    pub fn first_status(&self) -> JobStatus {
+        match self.require_confirmation {
+            true => JobStatus::AwaitingConfirmation,
+            false => JobStatus::Pending,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
     Accepted,

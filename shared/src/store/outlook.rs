@@ -15,7 +15,7 @@ pub(super) fn eta(
     predicted: u64,
     started: Option<u64>,
 ) -> Option<u64> {
-    if status.is_terminal() || status == JobStatus::Paused || status == JobStatus::AwaitingConfirmation {
+    if status.is_terminal() || status.is_held() {
         return None;
     }
     let now = now_ms();
@@ -38,7 +38,7 @@ pub(super) fn eta(
 /// What limits a job now, as a worker has said lately, or as its state tells.
 pub(super) fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: bool) -> &'static str {
     match status {
-        JobStatus::Paused | JobStatus::AwaitingConfirmation => return "paused",
+        s if s.is_held() => return "paused",
         s if s.is_terminal() => return "nothing",
         _ => {}
     }

@@ -88,7 +88,7 @@ impl Api {
             .collect())
     }
 
-    /// `pause`, `resume` or `cancel`.
+    /// `confirm`, `pause`, `resume` or `cancel`.
     pub async fn steer(&self, id: &str, call: &str) -> anyhow::Result<(u16, Value)> {
         self.post(&format!("/api/v1/jobs/{id}/{call}"), None).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::harness::wait_until;
 
 use crate::world::{TIMEOUT, World, resources};
@@ -47,6 +47,39 @@ async fn a_paused_job_writes_nothing_until_it_is_resumed() {
     let job = world.ended(&job).await;
     world.assert_done(&job).await;
     assert_eq!(resources(&job, "passphrases"), (300, 0));
+}
+
+#[tokio::test]
+async fn an_import_that_is_to_be_confirmed_asks_the_controller_nothing_before() {
+    let world = World::new(20, 60_000, 1).await;
+    let api = &world.fleet.api;
+    let options = json!({"require_confirmation": true});
+    let held = api.import(1, &world.export, options.clone()).await.unwrap();
+    // the same again, and an import that is not held: the worker does work, and nothing of the held ones
+    let unwanted = api.import(1, &world.export, options).await.unwrap();
+    let mut other = testkit::export::full(5, 12, world.submitted);
+    for pool in other["dpskPools"].as_array_mut().unwrap() {
+        pool["displayName"] = format!("Other {}", pool["displayName"].as_str().unwrap()).into();
+    }
+    let beside = api.import(1, &other, json!({})).await.unwrap();
+    assert_eq!(world.ended(&beside).await["status"], "COMPLETED");
+    let writes = world.counts().await["writes"].clone();
+    for id in [&held, &unwanted] {
+        let job = api.job(id).await.unwrap();
+        assert_eq!(
+            (&job["status"], &job["started_at"]),
+            (&json!("AWAITING_CONFIRMATION"), &Value::Null)
+        );
+    }
+    assert_eq!(api.steer(&unwanted, "cancel").await.unwrap().0, 200);
+    assert_eq!(world.ended(&unwanted).await["status"], "CANCELLED");
+    assert_eq!(world.counts().await["writes"], writes, "nothing was written of either");
+
+    let (status, told) = api.steer(&held, "confirm").await.unwrap();
+    assert_eq!((status, &told["status"]), (200, &json!("PENDING")));
+    let job = world.ended(&held).await;
+    assert_eq!(job["status"], "COMPLETED");
+    assert_eq!(resources(&job, "passphrases").0, 20);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ pub const FAILED: u8 = 3;
 pub const CANCELLED: u8 = 4;
 pub const REJECTED: u8 = 5;
 pub const UNREACHABLE: u8 = 6;
-pub const PAUSED: u8 = 7;
+pub const HELD: u8 = 7;
 /// As a shell reports a command that ended by Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -29,8 +29,9 @@ Exit codes:
        it is at; nothing was changed
   6    the API can't be reached, broke off its answer,
        or does not accept the token
-  7    the job that was watched or waited for is PAUSED: the reason is printed;
-       `phaseline resume` continues it
+  7    the job that was watched or waited for is held: PAUSED (the reason is
+       printed; `phaseline resume` continues it), or AWAITING_CONFIRMATION
+       (`phaseline confirm` begins it)
   130  stopped by Ctrl-C; the job goes on";
 
 /// Exit code of a job that has ended; None while it has not.
@@ -41,6 +42,14 @@ pub fn of_ended(status: &str) -> Option<u8> {
         "FAILED" => Some(FAILED),
         "CANCELLED" => Some(CANCELLED),
         _ => None,
+    }
+}
+
+/// Exit code of a job that has ended, or goes on only when somebody says so.
+pub fn of_standing(status: &str) -> Option<u8> {
+    match status {
+        "PAUSED" | "AWAITING_CONFIRMATION" => Some(HELD),
+        status => of_ended(status),
     }
 }
 

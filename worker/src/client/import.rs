@@ -54,9 +54,18 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         return watch::watch(api, &accepted.job_id, patience(&import), output).await;
     }
     if !output.json {
-        output.line(&format!("watch it with: phaseline status {} --watch", accepted.job_id));
+        output.line(&next(&accepted));
     }
     Ok(exit::OK)
+}
+
+/// What to do next.
+fn next(accepted: &Accepted) -> String {
+    let job = &accepted.job_id;
+    match accepted.status.as_str() {
+        "AWAITING_CONFIRMATION" => format!("nothing is done until it is confirmed: phaseline confirm {job}"),
+        _ => format!("watch it with: phaseline status {job} --watch"),
+    }
 }
 
 /// How long to go on when the API is away.
@@ -74,17 +83,14 @@ async fn waited(api: &Api, accepted: &Accepted, raw: &Value, output: Output) -> 
         for line in status::summary(&job) {
             output.line(&line);
         }
-        if exit::of_ended(&accepted.status).is_none() {
+        if exit::of_standing(&accepted.status).is_none() {
             output.line(&format!(
                 "it goes on; watch it with: phaseline status {} --watch",
                 accepted.job_id
             ));
         }
     }
-    Ok(match accepted.status.as_str() {
-        "PAUSED" => exit::PAUSED,
-        status => exit::of_ended(status).unwrap_or(exit::OK),
-    })
+    Ok(exit::of_standing(&accepted.status).unwrap_or(exit::OK))
 }
 
 async fn send(

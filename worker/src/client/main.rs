@@ -71,6 +71,7 @@ async fn run(args: Args, output: Output) -> Result<u8, Failure> {
         Command::Jobs(jobs) => jobs::jobs(&api()?, jobs, output).await,
         Command::Tasks(tasks) => jobs::tasks(&api()?, tasks, output).await,
         Command::Report(report) => report::run(&api()?, report, output).await,
+        Command::Confirm { job } => steer::confirm(&api()?, job, output).await,
         Command::Pause { job, reason } => steer::pause(&api()?, job, reason, output).await,
         Command::Resume { job } => steer::resume(&api()?, job, output).await,
         Command::Cancel { job } => steer::cancel(&api()?, job, output).await,

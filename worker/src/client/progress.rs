@@ -121,11 +121,12 @@ impl Progress {
         }
     }
 
-    pub fn paused(&self, job: &Job) {
+    /// Of a job that goes on only when somebody says so.
+    pub fn held(&self, job: &Job) {
         self.finish();
-        let reason = job.pause_reason.as_deref().unwrap_or("no reason given");
-        self.note(&format!("paused: {reason}"));
-        self.note(&format!("continue it with: phaseline resume {}", job.id));
+        for line in super::status::held(job) {
+            self.note(&line);
+        }
     }
 
     fn finish(&self) {

@@ -76,9 +76,7 @@ pub fn summary(job: &Job) -> Vec<String> {
             n.adopted
         ));
     }
-    if let Some(reason) = job.pause_reason.as_deref().filter(|_| job.status == "PAUSED") {
-        lines.push(format!("  paused: {reason}"));
-    }
+    lines.extend(held(job).iter().map(|line| format!("  {line}")));
     lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
     lines.extend(job.notices.iter().map(|n| format!("  notice: {n}")));
     for error in job.errors.iter().take(ERRORS_SHOWN) {
@@ -92,6 +90,18 @@ pub fn summary(job: &Job) -> Vec<String> {
         lines.push(format!("  … and {more} more: phaseline tasks {} --failed", job.id));
     }
     lines
+}
+
+/// Why it stands, and how to go on; nothing of one that does not.
+pub fn held(job: &Job) -> Vec<String> {
+    match job.status.as_str() {
+        "PAUSED" => vec![
+            format!("paused: {}", job.pause_reason.as_deref().unwrap_or("no reason given")),
+            format!("continue it with: phaseline resume {}", job.id),
+        ],
+        "AWAITING_CONFIRMATION" => vec![format!("waits for confirmation: phaseline confirm {}", job.id)],
+        _ => Vec::new(),
+    }
 }
 
 fn took_seconds(job: &Job) -> Option<u64> {

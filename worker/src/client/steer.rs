@@ -1,4 +1,4 @@
-//! `pause`, `resume`, `cancel`.
+//! `confirm`, `pause`, `resume`, `cancel`.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,6 +11,10 @@ use crate::wire::Job;
 pub async fn pause(api: &Api, job: Uuid, reason: Option<String>, output: Output) -> Result<u8, Failure> {
     let body = reason.map(|r| json!({ "reason": r }));
     call(api, job, "pause", body.as_ref(), output).await
+}
+
+pub async fn confirm(api: &Api, job: Uuid, output: Output) -> Result<u8, Failure> {
+    call(api, job, "confirm", None, output).await
 }
 
 pub async fn resume(api: &Api, job: Uuid, output: Output) -> Result<u8, Failure> {

@@ -101,9 +101,9 @@ async fn follow(api: &Api, job: &str, patience: Duration, output: Output) -> Res
                     progress.ended(&state);
                     return Ok(code);
                 }
-                if state.status == "PAUSED" {
-                    progress.paused(&state);
-                    return Ok(exit::PAUSED);
+                if let Some(code) = exit::of_standing(&state.status) {
+                    progress.held(&state);
+                    return Ok(code);
                 }
             }
             Err(failure) if failure.is_transient() && backoff.may_go_on() => {

@@ -18,6 +18,7 @@ fn each_end_of_a_job_has_its_exit_code() {
         ("FAILED", 3, 3),
         ("CANCELLED", 4, 4),
         ("PAUSED", 7, 0),
+        ("AWAITING_CONFIRMATION", 7, 0),
     ] {
         let api = Api::with(vec![job("RUNNING", 4), job(status, 10)]);
         let output = api.run(&["status", JOB, "--watch"]);
@@ -31,10 +32,10 @@ fn each_end_of_a_job_has_its_exit_code() {
             text.contains("Create passphrases: RUNNING") && text.contains(&format!("job {status}")),
             "{text}"
         );
-        assert!(text.contains(if status == "PAUSED" {
-            "paused: too many"
-        } else {
-            "passphrases: 7 created, 3 adopted"
+        assert!(text.contains(match status {
+            "PAUSED" => "paused: too many",
+            "AWAITING_CONFIRMATION" => "waits for confirmation: phaseline confirm ",
+            _ => "passphrases: 7 created, 3 adopted",
         }));
         let api = Api::with(vec![job(status, 10)]);
         assert_eq!(code(&api.run(&["status", JOB])), asked, "{status}");

@@ -39,6 +39,8 @@ Options (NAME=VALUE; the first value is the default):
       pause the job when more than N % have failed
   timeout_seconds=N
       end the job FAILED when it takes longer
+  require_confirmation=false|true
+      true: nothing is done until `phaseline confirm`
 
 Examples:
   phaseline import export.json --controller 1 --venue 7f3c… --watch

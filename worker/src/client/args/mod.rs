@@ -50,6 +50,12 @@ pub enum Command {
     Tasks(Tasks),
     /// Fetch the report of a job: one row for every task, as CSV or JSON
     Report(Report),
+    /// Begin a job that waits for confirmation (import option require_confirmation)
+    Confirm {
+        /// The job's id
+        #[arg(value_parser = job_id, value_hint = ValueHint::Other)]
+        job: Uuid,
+    },
     /// Stop sending anything new; what is under way is still brought to its end
     Pause {
         /// The job's id
@@ -125,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_no_job_id_is_told_what_one_looks_like() {
-        for command in ["status", "tasks", "report", "pause", "resume", "cancel"] {
+        for command in ["status", "tasks", "report", "confirm", "pause", "resume", "cancel"] {
             let said = Args::try_parse_from(["phaseline", command, "42"])
                 .unwrap_err()
                 .to_string();

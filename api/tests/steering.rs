@@ -1,0 +1,149 @@
+//! The table of what may be asked of a job, over HTTP: every call from every state works, or answers 409 naming the state.
+
+mod common;
+#[path = "common/fleet.rs"]
+mod fleet;
+#[path = "common/redis.rs"]
+mod redis;
+
+use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+use api::auth::Verifier;
+use api::body::BodyLimits;
+use api::server::app;
+use common::{SECRET, settings, token};
+use fleet::{Hands, failed, made, new_job, task};
+use redis::Redis;
+use serde_json::{Value, json};
+use shared::id::JobId;
+use shared::job::{JOB_STATUSES, JobStatus};
+use shared::store::Store;
+use shared::store::model::{ErrorView, PlanCommitted};
+use shared::workflow::{Definition, parse};
+
+const TENANT: &str = "acme";
+
+/// Call, and what a job is after it, from the states it works from; and from those where it changes nothing any more.
+type Row = (&'static str, &'static [(JobStatus, JobStatus)], &'static [JobStatus]);
+
+const TABLE: [Row; 4] = {
+    use JobStatus::*;
+    [
+        ("confirm", &[(AwaitingConfirmation, Pending)], &[]),
+        ("pause", &[(Pending, Paused), (Running, Paused)], &[Paused]),
+        ("resume", &[(Paused, Running)], &[]),
+        (
+            "cancel",
+            &[
+                (AwaitingConfirmation, Cancelling),
+                (Pending, Cancelling),
+                (Running, Cancelling),
+                (Paused, Cancelling),
+            ],
+            &[Cancelling, Cancelled],
+        ),
+    ]
+};
+
+/// One phase of one task, whose failure may end the job.
+fn workflow(is_critical: bool) -> &'static Definition {
+    let text = format!(
+        "name: toy\nversion: 1\nphases:\n  - {{id: only, name: Only, executor: toy, batch_size: 1, critical: {is_critical}}}\n"
+    );
+    Box::leak(Box::new(parse::parse(&text).unwrap()))
+}
+
+/// A job that stands at `status`, brought there as a caller and a worker would.
+async fn job_at(store: &Store, status: JobStatus) -> JobId {
+    let mut hands = Hands::of(store).await;
+    let mut new = new_job(TENANT, workflow(status == JobStatus::Failed));
+    new.require_confirmation = status == JobStatus::AwaitingConfirmation;
+    let id = hands.submit(&new).await;
+    let one = [vec![task(0, "anna", json!({}))]];
+    match status {
+        JobStatus::AwaitingConfirmation | JobStatus::Pending => {}
+        JobStatus::Running => drop(hands.claim().await),
+        JobStatus::Paused => {
+            hands.claim().await;
+            store.pause(&new.tenant, id, "enough").await.unwrap();
+        }
+        // its batch is in a worker's hands
+        JobStatus::Cancelling => {
+            hands.plan(&one, true).await;
+            hands.claim().await;
+            store.cancel(&new.tenant, id, "enough").await.unwrap();
+        }
+        JobStatus::Cancelled => {
+            store.cancel(&new.tenant, id, "enough").await.unwrap();
+            assert!(hands.take().await.is_err(), "nothing is left to be done");
+        }
+        JobStatus::Completed => {
+            hands.plan(&one, true).await;
+            hands.complete(|t| made(t, "passphrases")).await;
+        }
+        JobStatus::Failed => {
+            let claim = hands.claim().await;
+            let error = ErrorView {
+                code: "REFUSED".into(),
+                message: "it can't be done".into(),
+                phase: Some("only".into()),
+                task: None,
+                request_id: None,
+            };
+            let failed = store.plan_fail(fleet::P, &claim.unit, &claim.token, &error, None).await;
+            assert_eq!(failed.unwrap(), PlanCommitted::Ok);
+        }
+        JobStatus::Partial => {
+            hands.plan(&one, true).await;
+            hands.complete(failed).await;
+        }
+    }
+    let now = store.job_status(&new.tenant, id).await.unwrap();
+    assert_eq!(now, Some(status), "brought there");
+    id
+}
+
+#[actix_web::test]
+async fn every_call_from_every_state_works_or_names_the_state() {
+    let redis = Redis::start(&[]);
+    let settings = settings(redis.port);
+    let store = Store::open(&settings.redis, &settings.engine).unwrap();
+    store.prepare(&settings.redis).await.unwrap();
+    let verifier = Verifier::tokens(Some(SECRET), None).unwrap();
+    let parts = common::parts(&settings, store.clone(), verifier, BodyLimits::default());
+    parts.state.set_prepared();
+    let app = init_service(app(parts)).await;
+
+    for (call, works, changes_nothing) in TABLE {
+        for from in JOB_STATUSES {
+            let id = job_at(&store, from).await;
+            let request = TestRequest::post()
+                .uri(&format!("/api/v1/jobs/{id}/{call}"))
+                .insert_header(("authorization", format!("Bearer {}", token(Some(TENANT), &["user"]))));
+            let answer = call_service(&app, request.to_request()).await;
+            let status = answer.status().as_u16();
+            let told: Value = read_body_json(answer).await;
+            let after = store.job_status(&TENANT.parse().unwrap(), id).await.unwrap().unwrap();
+            let case = format!(
+                "{call} from {}: {status} {told}, then {}",
+                from.as_str(),
+                after.as_str()
+            );
+            if let Some((_, to)) = works.iter().find(|(state, _)| *state == from) {
+                assert_eq!((status, &told["changed"]), (200, &json!(true)), "{case}");
+                // a job of which nothing is in anybody's hands is cancelled at once
+                let is_there = after == *to || (*to == JobStatus::Cancelling && after == JobStatus::Cancelled);
+                assert!(is_there && told["status"] == after.as_str(), "{case}");
+            } else if changes_nothing.contains(&from) {
+                assert_eq!((status, &told["changed"]), (200, &json!(false)), "{case}");
+                assert!(after == from && told["status"] == from.as_str(), "{case}");
+            } else {
+                assert_eq!((status, &told["state"]), (409, &json!(from.as_str())), "{case}");
+                assert!(told["detail"].as_str().unwrap().contains(from.as_str()), "{case}");
+                assert_eq!(after, from, "{case}");
+            }
+            // what is left of it would be read by the hands of the next
+            redis.cli(&["FLUSHALL"]);
+            store.prepare(&settings.redis).await.unwrap();
+        }
+    }
+}
