@@ -5,42 +5,24 @@ mod common;
 mod fleet;
 #[path = "common/redis.rs"]
 mod redis;
+#[path = "common/world.rs"]
+mod world;
 
 use std::pin::Pin;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Version;
 use actix_web::test::{TestRequest, call_service, init_service, read_body, read_body_json};
-use api::auth::Verifier;
-use api::body::BodyLimits;
-use api::server::{Parts, app};
+use api::server::app;
 use bytes::Bytes;
-use common::{SECRET, settings, token};
+use common::token;
 use fleet::{Hands, definition, failed, made, new_job, task};
-use redis::Redis;
 use serde_json::{Value, json};
 use shared::id::JobId;
 use shared::job::task::TaskInput;
-use shared::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-struct World {
-    redis: Redis,
-    store: Store,
-    parts: Parts,
-}
-
-async fn world() -> World {
-    let redis = Redis::start(&[]);
-    let settings = settings(redis.port);
-    let store = Store::open(&settings.redis, &settings.engine).unwrap();
-    store.prepare(&settings.redis).await.unwrap();
-    let verifier = Verifier::tokens(Some(SECRET), None).unwrap();
-    let parts = common::parts(&settings, store.clone(), verifier, BodyLimits::default());
-    parts.state.set_prepared();
-    World { redis, store, parts }
-}
+use world::{World, world};
 
 fn get(tenant: &str, path: &str) -> TestRequest {
     TestRequest::get()
