@@ -77,7 +77,7 @@ impl State {
     /// for reading: the store shows a tenant its own jobs only.
     pub async fn tenant_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
         let found = if caller.sees_all() {
-            self.store()?.tenant_of(job).await?
+            self.store()?.reader_of(job).await?
         } else {
             caller.tenant.clone()
         };
