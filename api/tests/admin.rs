@@ -305,6 +305,16 @@ async fn workers_are_shown_page_by_page_in_each_partition() {
     // somebody has deleted a stream: still no error
     redis.cli(&["DEL", "workflow:{p1}:work"]);
     assert_eq!(pages(&parts, "/api/v1/admin/workers", 50).await.len(), 10);
+    redis.cli(&["XADD", "workflow:{p1}:work", "*", "a", "stream without a group"]);
+    assert_eq!(pages(&parts, "/api/v1/admin/workers", 50).await.len(), 10);
+    // anything else that the server says is not "nobody"
+    redis.cli(&["SET", "workflow:{p1}:work", "no stream"]);
+    let app = init_service(app(parts.clone())).await;
+    let bearer = format!("Bearer {}", token(None, &["operator"]));
+    let request = TestRequest::get()
+        .uri("/api/v1/admin/workers")
+        .insert_header(("authorization", bearer));
+    assert_eq!(call_service(&app, request.to_request()).await.status(), 500);
 }
 
 #[actix_web::test]
