@@ -97,8 +97,9 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
     assert_eq!(header("content-type"), "text/csv; charset=utf-8; header=present");
     assert_eq!(
         header("content-disposition"),
-        format!("attachment; filename=\"phaseline-{id}.csv\"")
+        format!("attachment; filename=\"phaseline-{id}-running.csv\"")
     );
+    assert_eq!(header("phaseline-job-status"), "RUNNING");
     let text = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
     assert!(
         text.starts_with(
@@ -118,6 +119,31 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
     let none = format!("{path}?status=CANCELLED");
     let report: Value = read_body_json(call_service(&app, get("acme", &none).to_request()).await).await;
     assert_eq!((&report["rows_total"], &report["rows"]), (&json!(0), &json!([])));
+}
+
+/// Of a running job, a paused one and one that has ended: a CSV looks the same.
+#[actix_web::test]
+async fn a_report_tells_whether_its_job_has_ended() {
+    let w = world().await;
+    let id = job(&w, 2, 1).await;
+    let app = init_service(app(w.parts.clone())).await;
+    let told = async |format: &str| {
+        let path = format!("/api/v1/jobs/{id}/report?format={format}");
+        let answer = call_service(&app, get("acme", &path).to_request()).await;
+        let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        let name = header("content-disposition");
+        let name = name.strip_prefix("attachment; filename=\"phaseline-").unwrap();
+        (header("phaseline-job-status"), name.replace(&id.to_string(), "ID"))
+    };
+    let said = |status: &str, name: &str| (status.to_owned(), format!("{name}\""));
+    assert_eq!(told("csv").await, said("RUNNING", "ID-running.csv"));
+    assert_eq!(told("json").await, said("RUNNING", "ID-running.json"));
+    w.store.pause(&"acme".parse().unwrap(), id, "lunch").await.unwrap();
+    assert_eq!(told("csv").await, said("PAUSED", "ID-paused.csv"));
+    w.store.resume(&"acme".parse().unwrap(), id).await.unwrap();
+    let mut hands = Hands::of(&w.store).await;
+    hands.complete(|t| made(t, "passphrase")).await;
+    assert_eq!(told("csv").await, said("PARTIAL", "ID.csv"));
 }
 
 #[actix_web::test]
