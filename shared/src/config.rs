@@ -13,6 +13,7 @@ use std::time::Duration;
 use config::{Config, Environment, File, FileFormat};
 use zeroize::Zeroizing;
 
+use crate::job::retry::RetryPolicy;
 use crate::seal::Sealer;
 
 pub use variables::VARIABLES;
@@ -85,6 +86,13 @@ impl EngineSettings {
     /// Whole time of one call: lease + timeout stay below the take-over time, so that no call of a dead lease is still under way.
     pub fn http_timeout(&self) -> Duration {
         (self.lock_ttl / 4).min(Duration::from_secs(10))
+    }
+    /// Of a task, unless its phase says otherwise.
+    pub fn retries(&self) -> RetryPolicy {
+        RetryPolicy {
+            max_retries: self.retry_max,
+            backoff_seconds: self.retry_backoff.as_secs_f64(),
+        }
     }
     /// How long a 202 is waited for before its task is read back.
     pub fn poll_give_up(&self) -> Duration {

@@ -1,9 +1,6 @@
 //! Looking at jobs and their tasks.
 
-use std::collections::{BTreeSet, HashMap};
-
 use actix_web::{HttpRequest, web};
-use shared::cloudpath::shown::named_by;
 use shared::id::{JobId, PhaseId};
 use shared::job::{JobStatus, TaskStatus};
 use shared::store::model::{JobCursor, JobFilter, Scope, TaskFilter};
@@ -172,33 +169,10 @@ async fn tasks(
     check(&definition, &filter, cursor.as_deref())?;
     let page = store.tasks(&tenant, id, &filter, cursor.as_deref(), limit).await?;
     let page = page.ok_or_else(gone)?;
-    let executors = executors(&definition);
-    let phases: BTreeSet<&str> = page.items.iter().map(|t| t.phase.as_str()).collect();
-    let context = TaskContext {
-        max_polls: state.engine.poll_attempts_max,
-        max_retries: state.engine.retry_max,
-        names: store
-            .names_of(&tenant, id, &named_by_tasks_of(phases, &executors))
-            .await?,
-        executors,
-    };
+    let named = TaskContext::named_by(&definition, page.items.iter().map(|t| &t.phase));
+    let names = store.names_of(&tenant, id, &named).await?;
+    let context = TaskContext::of(definition, &state.engine, names);
     Ok(web::Json(PageView::of(page, |task| TaskBody::of(task, &context))))
-}
-
-/// Phase → its executor.
-pub fn executors(definition: &Definition) -> HashMap<String, String> {
-    let phases = definition.phases.iter();
-    phases.map(|p| (p.id.to_string(), p.executor.clone())).collect()
-}
-
-/// Phases whose resources the tasks of some phases name.
-pub fn named_by_tasks_of<'a>(
-    phases: impl IntoIterator<Item = &'a str>,
-    executors: &HashMap<String, String>,
-) -> BTreeSet<PhaseId> {
-    let executors = phases.into_iter().filter_map(|p| executors.get(p));
-    let named = executors.flat_map(|e| named_by(e).iter().copied());
-    named.filter_map(|p| p.parse().ok()).collect()
 }
 
 #[cfg(test)]

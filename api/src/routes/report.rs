@@ -9,7 +9,7 @@ use futures_util::stream;
 use shared::job::JobStatus;
 use utoipa::ToSchema;
 
-use super::jobs::{check, executors, job_id, named_by_tasks_of, task_filter};
+use super::jobs::{check, job_id, task_filter};
 use super::{Access, Endpoint};
 use crate::auth::Reader;
 use crate::error::{Kind, Problem};
@@ -99,17 +99,10 @@ async fn report(
     let definition = store.definition(&tenant, id).await?.ok_or_else(gone)?;
     check(&definition, &filter, None)?;
     let job = store.job(&tenant, id).await?.ok_or_else(gone)?;
-    let executors = executors(&definition);
-    let phases = definition.phases.iter().map(|p| p.id.as_str());
-    let context = TaskContext {
-        max_polls: state.engine.poll_attempts_max,
-        max_retries: state.engine.retry_max,
-        names: store
-            .names_of(&tenant, id, &named_by_tasks_of(phases, &executors))
-            .await?,
-        executors,
-    };
+    let named = TaskContext::named_by(&definition, definition.phases.iter().map(|p| &p.id));
+    let names = store.names_of(&tenant, id, &named).await?;
     let walk = store.walk_tasks(&tenant, id, &definition, filter);
+    let context = TaskContext::of(definition, &state.engine, names);
     let now = jiff::Timestamp::now();
     let mut pieces = report::begin(walk, context, &job, format!("{now:.3}"), format, permit).map_err(broken)?;
     // what goes wrong before the first piece can still be told

@@ -102,7 +102,7 @@ impl RowView {
     }
 
     pub fn of(task: TaskView, context: &Context) -> Self {
-        let executor = context.executors.get(task.phase.as_str()).map_or("", String::as_str);
+        let executor = context.executor(&task.phase);
         let made = |field: &str| task.output_data.get(field).and_then(Value::as_str).map(str::to_owned);
         RowView {
             row: task.index,

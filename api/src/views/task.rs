@@ -1,12 +1,16 @@
 //! What a task looks like to a caller.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::cloudpath::shown::shown;
+use shared::cloudpath::shown::{named_by, shown};
+use shared::config::EngineSettings;
+use shared::id::PhaseId;
 use shared::job::TaskStatus;
+use shared::job::retry::RetryPolicy;
 use shared::store::model;
+use shared::workflow::Definition;
 use utoipa::ToSchema;
 
 use crate::openapi::words::{TaskStatusWord, Time};
@@ -52,17 +56,40 @@ pub struct TaskBody {
 
 /// What the tasks of a page have in common.
 pub struct Context {
-    pub max_polls: u32,
-    pub max_retries: u32,
-    /// Phase → its executor.
-    pub executors: HashMap<String, String>,
+    definition: Definition,
+    max_polls: u32,
+    /// Of a phase that does not say otherwise.
+    retries: RetryPolicy,
     /// Id → name of resources that tasks name by id.
     pub names: HashMap<String, String>,
 }
 
+impl Context {
+    pub fn of(definition: Definition, engine: &EngineSettings, names: HashMap<String, String>) -> Self {
+        Context {
+            definition,
+            max_polls: engine.poll_attempts_max,
+            retries: engine.retries(),
+            names,
+        }
+    }
+
+    pub fn executor(&self, phase: &PhaseId) -> &str {
+        self.definition.phase(phase).map_or("", |p| p.executor.as_str())
+    }
+
+    /// Phases whose resources the tasks of `phases` name.
+    pub fn named_by<'a>(definition: &Definition, phases: impl IntoIterator<Item = &'a PhaseId>) -> BTreeSet<PhaseId> {
+        let phases = phases.into_iter().filter_map(|p| definition.phase(p));
+        let named = phases.flat_map(|p| named_by(&p.executor));
+        named.filter_map(|p| p.parse().ok()).collect()
+    }
+}
+
 impl TaskBody {
     pub fn of(task: model::TaskView, context: &Context) -> Self {
-        let executor = context.executors.get(task.phase.as_str()).map_or("", String::as_str);
+        let executor = context.executor(&task.phase);
+        let phase = context.definition.phase(&task.phase);
         TaskBody {
             id: task.id,
             phase: task.phase.to_string(),
@@ -74,7 +101,9 @@ impl TaskBody {
             poll_count: task.poll_count,
             max_polls: context.max_polls,
             retry_count: task.retry_count,
-            max_retries: context.max_retries,
+            max_retries: phase
+                .map_or(context.retries, |p| p.retries(context.retries))
+                .max_retries,
             output_data: task.output_data,
             error_code: task.error_code,
             error_message: task.error_message,

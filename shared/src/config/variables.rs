@@ -48,7 +48,12 @@ pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
         "1 to 1000",
         "concurrent single polls per controller without a merged query (RUCKUS One has one)",
     ),
-    ("TASK_MAX_RETRIES", "3", "0 to 20", "retries after transient errors"),
+    (
+        "TASK_MAX_RETRIES",
+        "3",
+        "0 to 20",
+        "retries after transient errors; critical phases of the import add three",
+    ),
     (
         "TASK_RETRY_BACKOFF",
         "2",

@@ -50,6 +50,9 @@ pub struct Phase {
     /// Overrides `TASK_MAX_RETRIES` and `TASK_RETRY_BACKOFF`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
+    /// Retries on top of those, 0–20: for a phase whose first failed task ends the job.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra_retries: u32,
     /// Failures (`FAILED` and `UNKNOWN`) that do not yet fail the phase.
     #[serde(default, skip_serializing_if = "Tolerance::is_none")]
     pub tolerated: Tolerance,
@@ -93,12 +96,47 @@ pub enum Cleanup {
 fn yes() -> bool {
     true
 }
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
 fn default_batch_size() -> u32 {
     100
+}
+
+impl Phase {
+    /// How its tasks are tried again. `default`: by `TASK_MAX_RETRIES` and `TASK_RETRY_BACKOFF`.
+    pub fn retries(&self, default: RetryPolicy) -> RetryPolicy {
+        let policy = self.retry.unwrap_or(default);
+        RetryPolicy {
+            max_retries: policy.max_retries + self.extra_retries,
+            ..policy
+        }
+    }
 }
 
 impl Definition {
     pub fn phase(&self, id: &PhaseId) -> Option<&Phase> {
         self.phases.iter().find(|p| p.id == *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_adds_to_the_retries_it_is_given_or_has() {
+        let phase = |text: &str| -> Phase {
+            serde_json::from_str(&format!(r#"{{"id":"a","name":"A","executor":"x"{text}}}"#)).unwrap()
+        };
+        let given = RetryPolicy {
+            max_retries: 5,
+            backoff_seconds: 2.0,
+        };
+        assert_eq!(phase("").retries(given), given);
+        let more = phase(r#","extra_retries":3"#).retries(given);
+        assert_eq!((more.max_retries, more.backoff_seconds), (8, 2.0));
+        let own = phase(r#","retry":{"max_retries":1,"backoff_seconds":9},"extra_retries":3"#).retries(given);
+        assert_eq!((own.max_retries, own.backoff_seconds), (4, 9.0));
     }
 }

@@ -16,10 +16,12 @@ pub struct DefinitionFaults(pub Vec<String>);
 pub const PHASES_MAX: usize = 64;
 /// Tasks of one batch, at most: a batch's blob and its checkpoints stay small enough for one script call.
 pub const BATCH_SIZE_MAX: u32 = 500;
+/// Retries of one task, at most, and as many on top.
+pub const RETRIES_MAX: u32 = 20;
 
 /// Fields that may be declared. A stored definition may have more: it may come from a later version.
 const DEFINITION: [&str; 4] = ["name", "version", "title", "phases"];
-const PHASE: [&str; 11] = [
+const PHASE: [&str; 12] = [
     "id",
     "name",
     "dependencies",
@@ -29,6 +31,7 @@ const PHASE: [&str; 11] = [
     "executor",
     "batch_size",
     "retry",
+    "extra_retries",
     "tolerated",
     "cleanup",
 ];
@@ -126,12 +129,15 @@ pub fn check(d: &Definition) -> Result<(), DefinitionFaults> {
             faults.push(format!("phase `{}`: cleanup takes nothing or delete_created", p.id));
         }
         if let Some(r) = &p.retry
-            && (r.max_retries > 20 || !(0.0..=300.0).contains(&r.backoff_seconds))
+            && (r.max_retries > RETRIES_MAX || !(0.0..=300.0).contains(&r.backoff_seconds))
         {
             faults.push(format!(
-                "phase `{}`: retry takes max_retries 0 to 20 and backoff_seconds 0 to 300",
+                "phase `{}`: retry takes max_retries 0 to {RETRIES_MAX} and backoff_seconds 0 to 300",
                 p.id
             ));
+        }
+        if p.extra_retries > RETRIES_MAX {
+            faults.push(format!("phase `{}`: extra_retries takes 0 to {RETRIES_MAX}", p.id));
         }
         if let Some(text) = &p.skip_condition
             && let Err(e) = expression::compile(text)
@@ -253,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_known_fields_are_those_of_the_model() {
-        let text = "name: t\nversion: 1\ntitle: T\nphases:\n  - {id: a, name: A, executor: x, skip_condition: 'true', retry: {max_retries: 1, backoff_seconds: 1}, tolerated: {count: 1, percent: 2}}\n";
+        let text = "name: t\nversion: 1\ntitle: T\nphases:\n  - {id: a, name: A, executor: x, skip_condition: 'true', retry: {max_retries: 1, backoff_seconds: 1}, extra_retries: 2, tolerated: {count: 1, percent: 2}}\n";
         let stored = serde_json::to_value(parse(text).unwrap()).unwrap();
         let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let same = |v: &Value, known: &[&str]| {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use shared::blob;
 use shared::job::outcome::Checkpoint;
-use shared::job::retry::RetryPolicy;
 use shared::job::task::TaskInput;
 use shared::store::model::{Claim, Fenced, Flag};
 use shared::store::{JobSpec, Life, Partition, StoreError};
@@ -19,9 +18,6 @@ use super::core::{CRASHES_MAX, Core, now_ms, persist};
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
 use crate::executors::{Context, Executor, Task};
-
-/// More retries than others have for tasks of a critical phase: one that fails ends the whole job.
-const CRITICAL_RETRIES: u32 = 3;
 
 /// Why a run ended before its batch did.
 #[derive(Debug, thiserror::Error)]
@@ -96,13 +92,7 @@ impl Run {
             .zip(secrets)
             .map(|(input, secret)| Task { input, secret })
             .collect();
-        let mut policy = phase.retry.unwrap_or(RetryPolicy {
-            max_retries: core.settings.retry_max,
-            backoff_seconds: core.settings.retry_backoff.as_secs_f64(),
-        });
-        if phase.critical {
-            policy.max_retries += CRITICAL_RETRIES;
-        }
+        let policy = phase.retries(core.settings.retries());
         let limits = core.remotes.limits(spec.controller).ok_or_else(|| {
             bad(format!(
                 "controller {} is not in this worker's controllers file",

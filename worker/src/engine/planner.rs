@@ -309,10 +309,7 @@ impl Planner {
         transient: bool,
         retry_after: Option<std::time::Duration>,
     ) -> Result<(), Aborted> {
-        let policy = self.phase.retry.unwrap_or(shared::job::retry::RetryPolicy {
-            max_retries: self.core.settings.retry_max,
-            backoff_seconds: self.core.settings.retry_backoff.as_secs_f64(),
-        });
+        let policy = self.phase.retries(self.core.settings.retries());
         let attempt = attempts(claim) + 1;
         if transient && attempt <= policy.max_retries + EXTRA_PLANS {
             let wait = policy.delay(attempt, retry_after, rand::random());
