@@ -1,9 +1,10 @@
 //! The fleet in numbers, for `/metrics`: read from the store when somebody scrapes, kept for a moment, and left out when the store
 //! is away (`phaseline_redis_up 0`). Every API process answers the same numbers: take `max`, not `sum`, over instances.
 
+use std::convert::Infallible;
 use std::fmt::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
@@ -12,45 +13,46 @@ use prometheus_client::registry::{Registry, Unit};
 use shared::job::JobStatus;
 use shared::store::{DURATION_BOUNDS, Figures, Store, StoreError};
 use shared::workflow::catalog;
-use tokio::sync::Mutex;
 
+use crate::kept::Kept;
 use crate::remotes::{self, Remote};
 use crate::state::State;
 
-/// Scrapes within this time are answered from the last reading: many scrapers cost the store no more than one.
-const KEEP: Duration = Duration::from_secs(2);
 /// A scrape is given up after ten seconds by default; a store that hangs must not take that long.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The last reading. One for the process.
+/// The last reading: many scrapers cost the store no more than one. One for the process.
 #[derive(Default)]
-pub struct Fleet(Mutex<Option<(Instant, Arc<Reading>)>>);
+pub struct Fleet(Kept<Reading>);
 
 /// A look at the store. None: it was away.
 #[derive(Debug)]
 pub struct Reading(Option<(Figures, Vec<Remote>)>);
 
 impl Fleet {
-    /// The last reading, or a new one. Who comes while it is being read waits for it.
+    /// The last reading, or a new one. That the store was away is kept as well.
     pub async fn read(&self, state: &State) -> Arc<Reading> {
-        let mut last = self.0.lock().await;
-        if let Some((_, reading)) = last.as_ref().filter(|(at, _)| at.elapsed() < KEEP) {
-            return reading.clone();
-        }
-        let reading = match state.store() {
-            Ok(store) => match tokio::time::timeout(READ_TIMEOUT, look(store, state)).await {
-                Ok(Ok(found)) => Some(found),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "the fleet's numbers can't be read");
-                    None
-                }
-                Err(_) => None,
-            },
-            Err(_) => None,
-        };
-        let reading = Arc::new(Reading(reading));
-        *last = Some((Instant::now(), reading.clone()));
+        let Ok(reading) = self
+            .0
+            .read(async { Ok::<_, Infallible>(Reading::of(state).await) })
+            .await;
         reading
+    }
+}
+
+impl Reading {
+    async fn of(state: &State) -> Self {
+        let Ok(store) = state.store() else {
+            return Reading(None);
+        };
+        match tokio::time::timeout(READ_TIMEOUT, look(store, state)).await {
+            Ok(Ok(found)) => Reading(Some(found)),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the fleet's numbers can't be read");
+                Reading(None)
+            }
+            Err(_) => Reading(None),
+        }
     }
 }
 

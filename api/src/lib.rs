@@ -5,6 +5,7 @@ pub mod body;
 pub mod error;
 mod fleet;
 mod import;
+mod kept;
 pub mod limits;
 pub mod metrics;
 pub mod observe;

@@ -3,13 +3,14 @@
 //! What a caller has got is whole or visibly broken: when the store goes away in the middle, or the job ends its time, the connection is
 //! broken off. A CSV then lacks the end of its last chunk, a JSON document its closing members too.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use serde::Serialize;
-use serde_json::Value;
 use shared::job::JobStatus;
-use shared::store::model::JobView;
+use shared::store::model::{JobView, TaskView};
 use shared::store::{StoreError, TaskWalk};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
@@ -85,32 +86,51 @@ pub fn begin(
 }
 
 async fn run(mut walk: TaskWalk, context: TaskContext, mut writer: Writer, sender: mpsc::Sender<Piece>) {
+    let context = Arc::new(context);
     loop {
-        let step = match walk.next().await {
-            Ok(Some(tasks)) => tasks
-                .into_iter()
-                .try_for_each(|task| writer.row(&RowView::of(task, &context)))
-                .map(|()| false),
-            Ok(None) => {
-                writer.end();
-                Ok(true)
+        let (piece, left) = match next(&mut walk, writer, &context).await {
+            Ok((piece, left)) => (Ok(piece), left),
+            Err(error) => {
+                tracing::warn!(%error, "a report is broken off");
+                (Err(error), None)
             }
-            Err(error) => Err(error.into()),
         };
-        let is_last = !matches!(step, Ok(false));
-        let piece = step.and_then(|_| writer.take());
-        if let Err(error) = &piece {
-            tracing::warn!(%error, "a report is broken off");
-        }
         // an empty piece would be sent for nothing
-        if piece.as_ref().is_ok_and(Bytes::is_empty) && !is_last {
-            continue;
-        }
-        let is_taken = matches!(timeout(IDLE_MAX, sender.send(piece)).await, Ok(Ok(())));
-        if is_last || !is_taken {
+        let is_worth_it = left.is_none() || !piece.as_ref().is_ok_and(Bytes::is_empty);
+        if is_worth_it && !matches!(timeout(IDLE_MAX, sender.send(piece)).await, Ok(Ok(()))) {
             return;
         }
+        match left {
+            Some(left) => writer = left,
+            None => return,
+        }
     }
+}
+
+/// The next piece, and the writer for those behind it; none behind the last.
+async fn next(
+    walk: &mut TaskWalk,
+    mut writer: Writer,
+    context: &Arc<TaskContext>,
+) -> Result<(Bytes, Option<Writer>), Broken> {
+    match walk.next().await? {
+        Some(tasks) => {
+            let (piece, left) = write(tasks, writer, context.clone()).await?;
+            Ok((piece, Some(left)))
+        }
+        None => Ok((writer.end()?, None)),
+    }
+}
+
+/// The rows of some tasks, and the writer for the next ones. Milliseconds of work: not on a thread that others are served on.
+async fn write(tasks: Vec<TaskView>, mut writer: Writer, context: Arc<TaskContext>) -> Result<(Bytes, Writer), Broken> {
+    let rows = move || {
+        for task in tasks {
+            writer.row(&RowView::of(task, &context))?;
+        }
+        Ok((writer.take()?, writer))
+    };
+    tokio::task::spawn_blocking(rows).await.map_err(broken)?
 }
 
 /// Rows as text, until they are taken.
@@ -148,7 +168,10 @@ impl Writer {
 
     fn row(&mut self, row: &RowView) -> Result<(), Broken> {
         match self {
-            Writer::Csv(out) => out.write_record(cells(row)?).map_err(broken),
+            Writer::Csv(out) => {
+                let cells = row.cells().map(harmless);
+                out.write_record(cells.iter().map(|c| c.as_bytes())).map_err(broken)
+            }
             Writer::Json { out, rows } => {
                 out.extend_from_slice(if *rows == 0 { b"\n" } else { b",\n" });
                 *rows += 1;
@@ -157,11 +180,12 @@ impl Writer {
         }
     }
 
-    /// The number of rows comes last: whoever has read it has read all.
-    fn end(&mut self) {
+    /// The last piece. The number of rows comes last: whoever has read it has read all.
+    fn end(&mut self) -> Piece {
         if let Writer::Json { out, rows } = self {
             out.extend(format!("\n],\"rows_total\":{rows}}}\n").into_bytes());
         }
+        self.take()
     }
 
     fn take(&mut self) -> Piece {
@@ -181,16 +205,12 @@ fn lines() -> csv::Writer<Vec<u8>> {
     builder.from_writer(Vec::new())
 }
 
-/// A row's cells, in the order of the columns.
-fn cells(row: &RowView) -> Result<Vec<String>, Broken> {
-    let row = serde_json::to_value(row).map_err(broken)?;
-    let cell = |name: &&str| match &row[*name] {
-        Value::Null => String::new(),
-        Value::String(text) if text.starts_with(FORMULA) => format!("'{text}"),
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
-    Ok(RowView::COLUMNS.iter().map(cell).collect())
+/// A cell that begins no formula.
+fn harmless(cell: Cow<'_, str>) -> Cow<'_, str> {
+    match cell.starts_with(FORMULA) {
+        true => format!("'{cell}").into(),
+        false => cell,
+    }
 }
 
 fn broken(e: impl std::fmt::Display) -> Broken {
@@ -200,6 +220,7 @@ fn broken(e: impl std::fmt::Display) -> Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
     use shared::job::TaskStatus;
 
     fn row(name: &str) -> RowView {
@@ -230,6 +251,33 @@ mod tests {
         let mut columns = RowView::COLUMNS.to_vec();
         columns.sort_unstable();
         assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), columns);
+    }
+
+    #[test]
+    fn both_formats_have_the_same_under_each_column() {
+        let mut row = row("anna");
+        let texts = [
+            &mut row.pool,
+            &mut row.outcome,
+            &mut row.resource_type,
+            &mut row.resource_id,
+            &mut row.resource_name,
+            &mut row.request_id,
+            &mut row.started_at,
+        ];
+        for (i, text) in texts.into_iter().enumerate() {
+            *text = Some(format!("text {i}"));
+        }
+        (row.polls, row.row) = (3, 7);
+        let value = serde_json::to_value(&row).unwrap();
+        for (column, cell) in RowView::COLUMNS.iter().zip(row.cells()) {
+            let wanted = match &value[*column] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                number => number.to_string(),
+            };
+            assert_eq!(cell, wanted, "{column}");
+        }
     }
 
     #[test]
@@ -269,8 +317,7 @@ mod tests {
             }
             let mut text = writer.take().unwrap().to_vec();
             assert!(serde_json::from_slice::<Value>(&text).is_err());
-            writer.end();
-            text.extend(writer.take().unwrap());
+            text.extend(writer.end().unwrap());
             let document: Value = serde_json::from_slice(&text).unwrap();
             assert_eq!(
                 (&document["rows_total"], &document["status"]),

@@ -7,13 +7,14 @@ use shared::config::EngineSettings;
 use shared::controllers::ControllersFile;
 use shared::id::{JobId, TenantId};
 use shared::seal::Sealer;
-use shared::store::{ScriptTimes, Store, StoreError};
+use shared::store::{Partition, PartitionFigures, ScriptTimes, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::body::BodyLimits;
 use crate::error::{Kind, Problem};
+use crate::kept::Kept;
 
 /// Imports whose bodies are read at the same time. Each may hold about twice its body in memory while it is judged.
 const IMPORTS_MAX: usize = 8;
@@ -30,6 +31,8 @@ pub struct State {
     pub imports: Arc<Semaphore>,
     pub reports: Arc<Semaphore>,
     pub waits: Arc<Semaphore>,
+    /// What operators look at, by partition.
+    streams: Vec<Kept<PartitionFigures>>,
     /// Cancelled when the process is to end: nobody is kept waiting.
     pub stopping: CancellationToken,
     pub body_limits: BodyLimits,
@@ -40,6 +43,7 @@ impl State {
     pub const WAITS_MAX: usize = 64;
 
     pub fn new(store: Store, sealer: Sealer, engine: EngineSettings, controllers: Arc<ControllersFile>) -> Self {
+        let streams = (0..engine.partitions).map(|_| Kept::default()).collect();
         State {
             store,
             prepared: AtomicBool::new(false),
@@ -49,6 +53,7 @@ impl State {
             imports: Arc::new(Semaphore::new(IMPORTS_MAX)),
             reports: Arc::new(Semaphore::new(REPORTS_MAX)),
             waits: Arc::new(Semaphore::new(Self::WAITS_MAX)),
+            streams,
             stopping: CancellationToken::new(),
             body_limits: BodyLimits::default(),
         }
@@ -68,6 +73,13 @@ impl State {
         }
     }
 
+    /// A partition's stream and lanes, as they were a moment ago at most.
+    pub async fn stream(&self, p: Partition) -> Result<Arc<PartitionFigures>, Problem> {
+        let store = self.store()?;
+        let kept = self.streams.get(usize::from(p.0)).ok_or_else(Problem::internal)?;
+        Ok(kept.read(store.partition(p)).await?)
+    }
+
     /// How long the store's scripts took, also while it was not there.
     pub fn script_times(&self) -> ScriptTimes {
         self.store.script_times()
@@ -77,7 +89,7 @@ impl State {
     /// for reading: the store shows a tenant its own jobs only.
     pub async fn tenant_for(&self, caller: &Caller, job: JobId) -> Result<TenantId, Problem> {
         let found = if caller.sees_all() {
-            self.store()?.tenant_of(job).await?
+            self.store()?.reader_of(job).await?
         } else {
             caller.tenant.clone()
         };

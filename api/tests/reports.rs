@@ -5,42 +5,24 @@ mod common;
 mod fleet;
 #[path = "common/redis.rs"]
 mod redis;
+#[path = "common/world.rs"]
+mod world;
 
 use std::pin::Pin;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Version;
 use actix_web::test::{TestRequest, call_service, init_service, read_body, read_body_json};
-use api::auth::Verifier;
-use api::body::BodyLimits;
-use api::server::{Parts, app};
+use api::server::app;
 use bytes::Bytes;
-use common::{SECRET, settings, token};
+use common::token;
 use fleet::{Hands, definition, failed, made, new_job, task};
-use redis::Redis;
 use serde_json::{Value, json};
 use shared::id::JobId;
 use shared::job::task::TaskInput;
-use shared::store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-struct World {
-    redis: Redis,
-    store: Store,
-    parts: Parts,
-}
-
-async fn world() -> World {
-    let redis = Redis::start(&[]);
-    let settings = settings(redis.port);
-    let store = Store::open(&settings.redis, &settings.engine).unwrap();
-    store.prepare(&settings.redis).await.unwrap();
-    let verifier = Verifier::tokens(Some(SECRET), None).unwrap();
-    let parts = common::parts(&settings, store.clone(), verifier, BodyLimits::default());
-    parts.state.set_prepared();
-    World { redis, store, parts }
-}
+use world::{World, world};
 
 fn get(tenant: &str, path: &str) -> TestRequest {
     TestRequest::get()
@@ -115,8 +97,9 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
     assert_eq!(header("content-type"), "text/csv; charset=utf-8; header=present");
     assert_eq!(
         header("content-disposition"),
-        format!("attachment; filename=\"phaseline-{id}.csv\"")
+        format!("attachment; filename=\"phaseline-{id}-running.csv\"")
     );
+    assert_eq!(header("phaseline-job-status"), "RUNNING");
     let text = String::from_utf8(read_body(answer).await.to_vec()).unwrap();
     assert!(
         text.starts_with(
@@ -136,6 +119,31 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
     let none = format!("{path}?status=CANCELLED");
     let report: Value = read_body_json(call_service(&app, get("acme", &none).to_request()).await).await;
     assert_eq!((&report["rows_total"], &report["rows"]), (&json!(0), &json!([])));
+}
+
+/// Of a running job, a paused one and one that has ended: a CSV looks the same.
+#[actix_web::test]
+async fn a_report_tells_whether_its_job_has_ended() {
+    let w = world().await;
+    let id = job(&w, 2, 1).await;
+    let app = init_service(app(w.parts.clone())).await;
+    let told = async |format: &str| {
+        let path = format!("/api/v1/jobs/{id}/report?format={format}");
+        let answer = call_service(&app, get("acme", &path).to_request()).await;
+        let header = |name: &str| answer.headers().get(name).unwrap().to_str().unwrap().to_owned();
+        let name = header("content-disposition");
+        let name = name.strip_prefix("attachment; filename=\"phaseline-").unwrap();
+        (header("phaseline-job-status"), name.replace(&id.to_string(), "ID"))
+    };
+    let said = |status: &str, name: &str| (status.to_owned(), format!("{name}\""));
+    assert_eq!(told("csv").await, said("RUNNING", "ID-running.csv"));
+    assert_eq!(told("json").await, said("RUNNING", "ID-running.json"));
+    w.store.pause(&"acme".parse().unwrap(), id, "lunch").await.unwrap();
+    assert_eq!(told("csv").await, said("PAUSED", "ID-paused.csv"));
+    w.store.resume(&"acme".parse().unwrap(), id).await.unwrap();
+    let mut hands = Hands::of(&w.store).await;
+    hands.complete(|t| made(t, "passphrase")).await;
+    assert_eq!(told("csv").await, said("PARTIAL", "ID.csv"));
 }
 
 #[actix_web::test]

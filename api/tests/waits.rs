@@ -5,38 +5,21 @@ mod common;
 mod fleet;
 #[path = "common/redis.rs"]
 mod redis;
+#[path = "common/world.rs"]
+mod world;
 
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceResponse;
 use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-use api::auth::Verifier;
-use api::body::BodyLimits;
-use api::server::{Parts, app};
+use api::server::app;
 use api::state::State;
-use common::{SECRET, settings, token};
+use common::token;
 use fleet::Hands;
-use redis::Redis;
 use serde_json::{Value, json};
 use shared::store::Store;
 use shared::store::model::{JobFilter, Scope};
-
-struct World {
-    redis: Redis,
-    store: Store,
-    parts: Parts,
-}
-
-async fn world() -> World {
-    let redis = Redis::start(&[]);
-    let settings = settings(redis.port);
-    let store = Store::open(&settings.redis, &settings.engine).unwrap();
-    store.prepare(&settings.redis).await.unwrap();
-    let verifier = Verifier::tokens(Some(SECRET), None).unwrap();
-    let parts = common::parts(&settings, store.clone(), verifier, BodyLimits::default());
-    parts.state.set_prepared();
-    World { redis, store, parts }
-}
+use world::world;
 
 fn post(prefer: &str) -> TestRequest {
     let keys = json!([{"guid": "g-1", "name": "anna", "passphrase": "long-enough-1", "status": "ACTIVE"}]);

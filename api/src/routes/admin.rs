@@ -26,7 +26,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 
 /// Work streams.
 ///
-/// The work stream of each partition, what waits in front of it, and who waits.
+/// The work stream of each partition, what waits in front of it, and who waits; as it was two seconds ago at most.
 #[utoipa::path(get, path = "/api/v1/admin/streams", tag = "admin", params(Page),
     responses((status = 200, description = "A page of partitions", body = PageView<StreamView>)))]
 async fn streams(
@@ -43,7 +43,7 @@ async fn streams(
     let mut left = store.partitions().filter(is_left).peekable();
     let mut items = Vec::new();
     while let Some(p) = left.next_if(|_| items.len() < limit) {
-        items.push(StreamView::of(store.partition(p).await?));
+        items.push(StreamView::of(&*state.stream(p).await?));
     }
     let last = items.last().map(|s| s.partition.to_string());
     Ok(web::Json(PageView {

@@ -20,6 +20,8 @@ use crate::report::{self, Broken, Format};
 use crate::state::State;
 use crate::views::{RowView, TaskContext};
 
+/// State of the job when its report was begun: a CSV has no other place for it.
+const JOB_STATUS: &str = "phaseline-job-status";
 /// 100,000 rows in this time are 17 kB a second.
 const WHOLE_MAX: Duration = Duration::from_secs(30 * 60);
 
@@ -38,6 +40,7 @@ pub struct ReportView {
     job_id: String,
     #[schema(example = "cloudpath_dpsk_import")]
     workflow_name: String,
+    /// Of the job, when the report was begun.
     #[schema(value_type = JobStatusWord)]
     status: JobStatus,
     #[schema(value_type = Time)]
@@ -50,7 +53,8 @@ pub struct ReportView {
 /// Report of a job.
 ///
 /// One row for each task of a job, in the order of phases and rows; those planned so far, each as it is when its row is written. Secrets
-/// are in none of them. A download that does not end properly (CSV: without the end of its last chunk; JSON: without `rows_total`) is
+/// are in none of them. Of a job that has not ended it is a report all the same: `Phaseline-Job-Status` and the name of the file say so,
+/// in JSON also `status`. A download that does not end properly (CSV: without the end of its last chunk; JSON: without `rows_total`) is
 /// not whole: Redis went away, or the caller took nothing for a minute.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/report", tag = "jobs", params(docs::JobPath, docs::ReportFormat, docs::TaskFilter),
     responses(
@@ -58,7 +62,10 @@ pub struct ReportView {
             take for a formula has a `'` before it",
             content((ReportView = "application/json"), (String = "text/csv", example = "phase,row,task_id,name,pool,status,outcome,resource_type,\
 resource_id,resource_name,error_code,error_message,request_id,attempts,polls,started_at,completed_at\r\n")),
-            headers(("Content-Disposition" = String, description = "A name for the file"))),
+            headers(("Content-Disposition" = String, description = "A name for the file; of a job that has not ended it tells the state, \
+                such as `phaseline-<id>-running.csv`"),
+                ("Phaseline-Job-Status" = JobStatusWord, description = "State of the job when the report was begun; tasks of one that had not ended \
+                may have changed since"))),
         (status = 400, description = "A parameter that is not known or takes something else, a phase the job does not have: each is listed in errors"),
         (status = 404, description = "No such job of this tenant"),
         (status = 503, description = "Redis is away, or this server sends as many reports as it can; Retry-After says when to come back"),
@@ -102,11 +109,17 @@ async fn report(
     let first = pieces.recv().await.ok_or_else(Problem::internal)?.map_err(broken)?;
     let rest = stream::poll_fn(move |c| pieces.poll_recv(c));
     let extension = if format == Format::Csv { "csv" } else { "json" };
+    let standing = match job.status.is_terminal() {
+        true => String::new(),
+        // a file that says so itself is not taken for the end
+        false => format!("-{}", job.status.as_str().to_ascii_lowercase().replace('_', "-")),
+    };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, format.media_type()))
+        .insert_header((JOB_STATUS, job.status.as_str()))
         .insert_header((
             header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"phaseline-{id}.{extension}\""),
+            format!("attachment; filename=\"phaseline-{id}{standing}.{extension}\""),
         ))
         .streaming(stream::iter([Ok(first)]).chain(rest)))
 }

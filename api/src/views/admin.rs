@@ -46,8 +46,9 @@ pub struct StreamView {
     pub jobs_unfinished: u64,
     /// Tasks of unfinished jobs, without paused ones, that have not ended.
     pub backlog_tasks: u64,
-    /// Those with most to do first, at most 50.
+    /// Those with most to do first, at most 50. One that has nothing, not even a paused job or a pause, is not listed.
     pub lanes: Vec<LaneView>,
+    /// Also of those that are not shown.
     pub lanes_total: u64,
 }
 
@@ -63,6 +64,8 @@ pub struct LaneView {
     pub in_stream: u64,
     /// Its batches that are put aside until an activity ends or a retry is due.
     pub parked: u64,
+    /// Its paused jobs, of the 1,000 newest jobs of the partition.
+    pub jobs_paused: u64,
     /// Its controller is left alone for so long.
     pub cool_down_seconds: f64,
     /// Its controller does not answer; null in fair weather.
@@ -80,11 +83,11 @@ pub struct OutageView {
 }
 
 impl StreamView {
-    pub fn of(p: PartitionFigures) -> Self {
-        let f = p.figures;
+    pub fn of(p: &PartitionFigures) -> Self {
+        let f = &p.figures;
         StreamView {
             partition: p.partition.0,
-            stream: p.stream,
+            stream: p.stream.clone(),
             group: p.group,
             entries: f.stream_entries,
             lag_entries: f.waiting_entries,
@@ -95,14 +98,14 @@ impl StreamView {
             dead_letters: f.dead_letters,
             jobs_unfinished: p.jobs_unfinished,
             backlog_tasks: f.backlog_tasks,
-            lanes: p.lanes.into_iter().map(LaneView::of).collect(),
+            lanes: p.lanes.iter().map(LaneView::of).collect(),
             lanes_total: p.lanes_total,
         }
     }
 }
 
 impl LaneView {
-    fn of(lane: LaneFigures) -> Self {
+    fn of(lane: &LaneFigures) -> Self {
         LaneView {
             tenant: lane.tenant.to_string(),
             controller_id: lane.controller,
@@ -110,9 +113,10 @@ impl LaneView {
             in_stream: lane.in_stream,
             parked: lane.parked,
             cool_down_seconds: seconds(lane.cool_ms),
-            outage: lane.outage.map(|o| OutageView {
+            jobs_paused: lane.jobs_paused,
+            outage: lane.outage.as_ref().map(|o| OutageView {
                 since: time(o.since_ms),
-                reason: o.reason,
+                reason: o.reason.clone(),
                 tried_every_seconds: o.every_s,
             }),
         }

@@ -1,5 +1,7 @@
 //! A row of a job's report: what became of one task.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 use shared::cloudpath::shown::pool_of;
@@ -72,6 +74,32 @@ impl RowView {
         "started_at",
         "completed_at",
     ];
+
+    /// Its cells, in the order of the columns.
+    pub fn cells(&self) -> [Cow<'_, str>; 17] {
+        fn some(text: &Option<String>) -> Cow<'_, str> {
+            text.as_deref().unwrap_or_default().into()
+        }
+        [
+            (&*self.phase).into(),
+            self.row.to_string().into(),
+            (&*self.task_id).into(),
+            (&*self.name).into(),
+            some(&self.pool),
+            self.status.as_str().into(),
+            some(&self.outcome),
+            some(&self.resource_type),
+            some(&self.resource_id),
+            some(&self.resource_name),
+            some(&self.error_code),
+            some(&self.error_message),
+            some(&self.request_id),
+            self.attempts.to_string().into(),
+            self.polls.to_string().into(),
+            some(&self.started_at),
+            some(&self.completed_at),
+        ]
+    }
 
     pub fn of(task: TaskView, context: &Context) -> Self {
         let executor = context.executor(&task.phase);

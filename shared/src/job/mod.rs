@@ -157,6 +157,19 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Polling => "POLLING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Skipped => "SKIPPED",
+            Self::Unknown => "UNKNOWN",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
     pub fn parse(s: &str) -> Option<Self> {
         Some(match s {
             "PENDING" => Self::Pending,
@@ -199,6 +212,26 @@ mod tests {
         for (call, from) in table {
             let allowed: Vec<_> = JOB_STATUSES.into_iter().filter(|s| s.allows(call)).collect();
             assert_eq!(allowed, from, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_of_a_task_is_called_as_it_is_stored() {
+        for name in [
+            "PENDING",
+            "IN_PROGRESS",
+            "POLLING",
+            "COMPLETED",
+            "FAILED",
+            "SKIPPED",
+            "UNKNOWN",
+            "CANCELLED",
+        ] {
+            let status = TaskStatus::parse(name).unwrap();
+            assert_eq!(
+                (status.as_str(), serde_json::to_value(status).unwrap()),
+                (name, name.into())
+            );
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::inspect::reply;
+use super::inspect::{reply, time_ms};
 use super::keys::Partition;
 use super::scripts::{self, Args};
 use super::{Store, StoreError, keys};
@@ -175,8 +175,7 @@ impl Store {
             .run(|mut c| async move { pipe.query_async(&mut c).await })
             .await?;
         let (time, replies) = replies.split_first().ok_or_else(|| corrupt("no answer"))?;
-        let (seconds, micros): (u64, u64) = redis::from_redis_value_ref(time).map_err(corrupt)?;
-        let now = seconds * 1_000 + micros / 1_000;
+        let now = time_ms(time)?;
         replies.chunks_exact(4).map(|r| limiter_figures(r, now)).collect()
     }
 }

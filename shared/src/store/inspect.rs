@@ -1,5 +1,5 @@
-//! Reading jobs: cold and read-only. Sums are kept by the scripts, so nothing here parses a blob for a status, and a
-//! job's size costs nothing: its hash in one round trip, everything else in a second.
+//! Reading jobs: cold and read-only. Sums are kept by the scripts, so a job's size costs nothing. A single job is read in one round
+//! trip once it has been looked at (see [`super::pinned`]); a page of them in two, their hashes first.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -73,10 +73,8 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 31] = [
+const FIELDS: [&str; 29] = [
     "t",
-    "lane",
-    "def",
     "status",
     "ctl",
     "venue",
@@ -107,10 +105,14 @@ const FIELDS: [&str; 31] = [
     "retried_by",
 ];
 
+/// Replies that a job's hash is made of.
+const OF_HASH: usize = 2;
+
 /// A job whose hash has been read, and where it lies.
 pub(super) struct ReadJob {
     pub partition: Partition,
     pub id: JobId,
+    /// Also `lane` and `def`.
     pub fields: Fields,
 }
 
@@ -154,7 +156,7 @@ impl Store {
         Ok(self.job_with_resources(tenant, job, 0).await?.map(|(view, _)| view))
     }
 
-    /// The same with at most `cap` resources of each kind that it created or adopted. Two round trips, whatever its size.
+    /// The same with at most `cap` resources of each kind that it created or adopted.
     pub async fn job_with_resources(
         &self,
         tenant: &TenantId,
@@ -162,96 +164,117 @@ impl Store {
         cap: usize,
     ) -> Result<Option<(JobView, Vec<ResourceView>)>, StoreError> {
         let p = self.partition_of(tenant);
-        let fields = self.job_fields(&[(p, job)]).await?.pop().unwrap_or_default();
+        let Some(pinned) = self.pinned(p, job).await?.filter(|pinned| pinned.tenant == *tenant) else {
+            return Ok(None);
+        };
+        let mut pipe = redis::pipe();
+        ask_hash(&mut pipe, p, job, &[]);
+        ask_view(&mut pipe, p, job, &pinned.lane, &pinned.definition, cap);
+        let replies = self.replies(pipe).await?;
+        let (hash, rest) = replies.split_at(replies.len().min(OF_HASH));
+        let fields = hash_of(hash, &[])?;
         if fields.get("t").map(String::as_str) != Some(tenant.as_str()) {
             return Ok(None);
         }
-        let read = ReadJob {
-            partition: p,
-            id: job,
-            fields,
-        };
-        Ok(self.views(vec![read], cap).await?.pop())
+        view_of(job, fields, &pinned.definition, rest, cap).map(Some)
     }
 
     /// The hashes of jobs, in order; an empty one for a job that is gone.
     pub(super) async fn job_fields(&self, jobs: &[(Partition, JobId)]) -> Result<Vec<Fields>, StoreError> {
+        const PINNED: [&str; 2] = ["lane", "def"];
         let mut pipe = redis::pipe();
         for (p, job) in jobs {
-            pipe.hmget(p.job(*job), &FIELDS);
-            // all of it in one go: a job's hash has far fewer buckets
-            pipe.cmd("HSCAN").arg(p.job(*job)).arg(0);
-            pipe.arg("MATCH").arg("rc|*").arg("COUNT").arg(1_000);
+            ask_hash(&mut pipe, *p, *job, &PINNED);
         }
         let replies = self.replies(pipe).await?;
-        let read = |pair: &[Value]| {
-            let values: Vec<Option<String>> = reply(&pair[0])?;
-            let (_, resources): (String, Fields) = reply(&pair[1])?;
-            let named = FIELDS.iter().zip(values);
-            let named = named.filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
-            Ok(named.chain(resources).collect())
-        };
-        replies.chunks_exact(2).map(read).collect()
+        replies
+            .chunks_exact(OF_HASH)
+            .map(|hash| hash_of(hash, &PINNED))
+            .collect()
     }
 
-    /// Jobs as they are now, in one round trip, each with at most `cap` resources of a kind.
-    pub(super) async fn views(
-        &self,
-        jobs: Vec<ReadJob>,
-        cap: usize,
-    ) -> Result<Vec<(JobView, Vec<ResourceView>)>, StoreError> {
+    /// Jobs as they are now, in one round trip.
+    pub(super) async fn views(&self, jobs: Vec<ReadJob>) -> Result<Vec<JobView>, StoreError> {
         let mut pipe = redis::pipe();
         let mut definitions = Vec::with_capacity(jobs.len());
         for ReadJob { partition, id, fields } in &jobs {
             let definition: Definition = serde_json::from_str(fields.get("def").map_or("", String::as_str))?;
             let lane = fields.get("lane").map_or("", String::as_str);
-            for ph in &definition.phases {
-                pipe.hgetall(partition.job_part(*id, &format!("ph:{}", ph.id)));
-            }
-            pipe.scard(partition.job_part(*id, "pk"));
-            pipe.hexists(partition.key("cool"), lane);
-            pipe.hget(partition.key("down"), lane);
-            pipe.zcount(partition.key("workers"), now_ms(), "+inf");
-            pipe.lrange(partition.job_part(*id, "err"), 0, ERRORS_SHOWN as isize - 1);
-            if cap > 0 {
-                resources::ask(&mut pipe, *partition, *id, &definition);
-            }
+            ask_view(&mut pipe, *partition, *id, lane, &definition, 0);
             definitions.push(definition);
         }
-        let mut replies = self.replies(pipe).await?.into_iter();
+        let replies = self.replies(pipe).await?;
+        let mut left = replies.as_slice();
         let mut out = Vec::with_capacity(jobs.len());
         for (job, definition) in jobs.into_iter().zip(definitions) {
-            let of_job: Vec<Value> = replies.by_ref().take(definition.phases.len() + BESIDE_PHASES).collect();
-            let made = if cap > 0 {
-                let blobs: Vec<Value> = replies.by_ref().take(definition.phases.len()).collect();
-                resources::sample(&blobs, cap)?
-            } else {
-                Vec::new()
-            };
-            out.push((view(job.id, job.fields, definition, &of_job)?, made));
+            let (of_job, later) = left.split_at(left.len().min(definition.phases.len() + BESIDE_PHASES));
+            left = later;
+            out.push(view_of(job.id, job.fields, &definition, of_job, 0)?.0);
         }
         Ok(out)
     }
 
     /// The definition a job was started with. None: no such job of this tenant.
     pub async fn definition(&self, tenant: &TenantId, job: JobId) -> Result<Option<Definition>, StoreError> {
-        let key = self.partition_of(tenant).job(job);
-        let (owner, def): (Option<String>, Option<String>) = self
-            .redis
-            .run(|mut c| async move {
-                redis::cmd("HMGET")
-                    .arg(key)
-                    .arg("t")
-                    .arg("def")
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
-        let def = def.filter(|_| owner.as_deref() == Some(tenant.as_str()));
-        def.map(|d| serde_json::from_str(&d))
-            .transpose()
-            .map_err(StoreError::from)
+        let p = self.partition_of(tenant);
+        let is_known = self.pinned.of(job).is_some();
+        let Some(pinned) = self.pinned(p, job).await?.filter(|pinned| pinned.tenant == *tenant) else {
+            return Ok(None);
+        };
+        // what is kept does not say that the job is still there
+        let is_there = !is_known || self.job_status(tenant, job).await?.is_some();
+        Ok(is_there.then(|| pinned.definition.clone()))
     }
+}
+
+/// Adds the questions for a job's hash: its fields, and `more` of them.
+fn ask_hash(pipe: &mut redis::Pipeline, p: Partition, job: JobId, more: &[&str]) {
+    let names: Vec<&str> = FIELDS.iter().chain(more).copied().collect();
+    pipe.hmget(p.job(job), &names);
+    // all of it in one go: a job's hash has far fewer buckets
+    pipe.cmd("HSCAN").arg(p.job(job)).arg(0);
+    pipe.arg("MATCH").arg("rc|*").arg("COUNT").arg(1_000);
+}
+
+/// A job's hash, from the answers to [`ask_hash`]; empty for a job that is gone.
+fn hash_of(replies: &[Value], more: &[&str]) -> Result<Fields, StoreError> {
+    let [fields, resources] = replies else {
+        return Err(StoreError::Corrupt("a job: no answer".into()));
+    };
+    let values: Vec<Option<String>> = reply(fields)?;
+    let (_, resources): (String, Fields) = reply(resources)?;
+    let named = FIELDS.iter().chain(more).zip(values);
+    let named = named.filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
+    Ok(named.chain(resources).collect())
+}
+
+/// Adds the questions for everything else that a job's view is made of.
+fn ask_view(pipe: &mut redis::Pipeline, p: Partition, job: JobId, lane: &str, definition: &Definition, cap: usize) {
+    for ph in &definition.phases {
+        pipe.hgetall(p.job_part(job, &format!("ph:{}", ph.id)));
+    }
+    pipe.scard(p.job_part(job, "pk"));
+    pipe.hexists(p.key("cool"), lane);
+    pipe.hget(p.key("down"), lane);
+    pipe.zcount(p.key("workers"), now_ms(), "+inf");
+    pipe.lrange(p.job_part(job, "err"), 0, ERRORS_SHOWN as isize - 1);
+    if cap > 0 {
+        resources::ask(pipe, p, job, definition);
+    }
+}
+
+/// A job and at most `cap` resources of a kind, from its hash and the answers to [`ask_view`].
+fn view_of(
+    job: JobId,
+    fields: Fields,
+    definition: &Definition,
+    replies: &[Value],
+    cap: usize,
+) -> Result<(JobView, Vec<ResourceView>), StoreError> {
+    let (of_job, blobs) = replies.split_at(replies.len().min(definition.phases.len() + BESIDE_PHASES));
+    let view = view(job, fields, definition, of_job)?;
+    let made = resources::sample(blobs, &view.resources, cap)?;
+    Ok((view, made))
 }
 
 /// A reply of a pipeline as what it has to be.
@@ -259,8 +282,14 @@ pub(super) fn reply<T: FromRedisValue>(value: &Value) -> Result<T, StoreError> {
     redis::from_redis_value_ref(value).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
-/// A job out of its hash and, from [`Store::views`], what was read of its phases and beside them.
-fn view(job: JobId, f: Fields, definition: Definition, replies: &[Value]) -> Result<JobView, StoreError> {
+/// Redis' own clock, milliseconds, from the reply to `TIME`.
+pub(super) fn time_ms(value: &Value) -> Result<u64, StoreError> {
+    let (seconds, micros): (u64, u64) = reply(value)?;
+    Ok(seconds * 1_000 + micros / 1_000)
+}
+
+/// A job out of its hash and what was read of its phases and beside them.
+fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Result<JobView, StoreError> {
     let mut phases = Vec::new();
     for (def, reply) in definition.phases.iter().zip(replies) {
         let ph: Fields = self::reply(reply)?;

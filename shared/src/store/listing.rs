@@ -157,7 +157,7 @@ impl Store {
         if read.is_empty() {
             return Ok(is_there.into_iter().map(|_| None).collect());
         }
-        let mut views = self.views(read, 0).await?.into_iter().map(|(view, _)| view);
+        let mut views = self.views(read).await?.into_iter();
         Ok(is_there
             .into_iter()
             .map(|there| if there { views.next() } else { None })

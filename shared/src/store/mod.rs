@@ -17,6 +17,7 @@ mod listing;
 pub mod model;
 mod names;
 mod outlook;
+mod pinned;
 mod polls;
 mod reader;
 mod resources;
@@ -53,6 +54,7 @@ use crate::id::TenantId;
 pub struct Store {
     redis: connection::Redis,
     partitions: u16,
+    pinned: pinned::PinnedJobs,
 }
 
 impl Store {
@@ -61,6 +63,7 @@ impl Store {
         Ok(Store {
             redis: connection::Redis::open(redis)?,
             partitions: engine.partitions,
+            pinned: pinned::PinnedJobs::default(),
         })
     }
 

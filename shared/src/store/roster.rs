@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use redis::Value;
+use redis::{RedisError, Value};
 
-use super::inspect::reply;
+use super::inspect::{reply, time_ms};
 use super::keys::{GROUP, Partition};
 use super::{Store, StoreError};
 
@@ -70,8 +70,7 @@ impl Store {
         let [time, heard] = replies.as_slice() else {
             return Err(StoreError::Corrupt("workers: no answer".into()));
         };
-        let (seconds, micros): (u64, u64) = reply(time)?;
-        let now = seconds * 1_000 + micros / 1_000;
+        let now = time_ms(time)?;
         let mut found: BTreeMap<String, WorkerFigures> = BTreeMap::new();
         for (id, until) in reply::<Vec<(String, f64)>>(heard)? {
             if until > now as f64 {
@@ -103,15 +102,18 @@ impl Store {
 
     /// Consumers of the work stream's group: name, entries they own, since when they have not asked.
     async fn consumers(&self, p: Partition) -> Result<Vec<(String, u64, Option<u64>)>, StoreError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("XINFO").arg("CONSUMERS").arg(p.key("work")).arg(GROUP);
-        let replies = match self.replies(pipe).await {
-            Ok(replies) => replies,
-            // no stream or no group: somebody has deleted it, and a worker will make it anew
-            Err(StoreError::Server(_)) => return Ok(Vec::new()),
-            Err(e) => return Err(e),
-        };
-        let consumers: Vec<HashMap<String, Value>> = replies.first().map_or(Ok(Vec::new()), reply)?;
+        let key = p.key("work");
+        let consumers: Vec<HashMap<String, Value>> = self
+            .redis
+            .run(|mut c| async move {
+                let mut ask = redis::cmd("XINFO");
+                match ask.arg("CONSUMERS").arg(key).arg(GROUP).query_async(&mut c).await {
+                    // somebody has deleted it, and a worker will make it anew
+                    Err(e) if is_absent(&e) => Ok(Vec::new()),
+                    answer => answer,
+                }
+            })
+            .await?;
         let number = |c: &HashMap<String, Value>, name: &str| c.get(name).and_then(|v| reply::<u64>(v).ok());
         let rows = consumers.iter().filter_map(|c| {
             let name = c.get("name").and_then(|v| reply::<String>(v).ok())?;
@@ -119,4 +121,9 @@ impl Store {
         });
         Ok(rows.collect())
     }
+}
+
+/// No stream, or no group: the server has no code of its own for the first.
+fn is_absent(e: &RedisError) -> bool {
+    e.code() == Some("NOGROUP") || e.detail().is_some_and(|d| d.contains("no such key"))
 }

@@ -24,6 +24,27 @@ async fn document(world: &World, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test]
+async fn a_report_of_a_job_that_goes_on_says_so() {
+    let world = World::new(300, 6000, 1).await;
+    let job = world.import().await;
+    world.written(20).await;
+    assert_eq!(world.fleet.api.steer(&job, "pause").await.unwrap().0, 200);
+    let file = world.fleet.folder.join("report.csv");
+    let to_file = ["report", &job, "--output", file.to_str().unwrap()];
+    for arguments in [&to_file[..], &["report", &job], &["report", &job, "--json"]] {
+        let output = run(&world, arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("has not ended (PAUSED)"), "{arguments:?}: {said}");
+    }
+    assert_eq!(world.fleet.api.steer(&job, "resume").await.unwrap().0, 200);
+    let ended = world.ended(&job).await;
+    assert_eq!(ended["status"], "COMPLETED");
+    let output = run(&world, &["report", &job]).await;
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[tokio::test]
 async fn waiting_lists_reports_and_the_fleet_work_against_the_api_itself() {
     let world = World::new(230, 60_000, 1).await;
     let file = world.fleet.folder.join("export.json");

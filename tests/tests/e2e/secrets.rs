@@ -76,10 +76,24 @@ async fn no_secret_is_found_in_logs_answers_or_redis() {
         ended["errors"]
     );
 
-    for job in [&job, &conflicting] {
+    // and where it is left as it is, what was left says so without either value
+    let lenient = json!({"name_conflict": "adopt"});
+    let adopting = api.import(1, &world.export, lenient).await.unwrap();
+    let ended = api.ended(&adopting, TIMEOUT).await.unwrap();
+    assert_eq!(ended["status"], "COMPLETED", "{ended}");
+    let tasks = api.tasks(&adopting).await.unwrap();
+    let left: Vec<&str> = tasks
+        .iter()
+        .filter_map(|t| t["input_data"]["left_as_is"].as_str())
+        .collect();
+    assert!(left.len() == 1 && left[0].contains("passphrase"), "{left:?}");
+
+    for job in [&job, &conflicting, &adopting] {
         for path in [
             format!("/api/v1/jobs/{job}?resources=100"),
             format!("/api/v1/jobs/{job}/tasks?limit=200"),
+            format!("/api/v1/jobs/{job}/report?format=csv"),
+            format!("/api/v1/jobs/{job}/report?format=json"),
             format!("/api/cloudpath-dpsk/jobs/{job}/status"),
             "/api/v1/jobs".to_owned(),
             "/metrics".to_owned(),
@@ -169,6 +183,8 @@ async fn an_activity_that_quotes_passphrases_leaks_none() {
     for path in [
         format!("/api/v1/jobs/{job}"),
         format!("/api/v1/jobs/{job}/tasks?limit=200"),
+        format!("/api/v1/jobs/{job}/report?format=csv"),
+        format!("/api/v1/jobs/{job}/report?format=json"),
         format!("/api/cloudpath-dpsk/jobs/{job}/status"),
     ] {
         let (status, text) = api.get_text(&path).await.unwrap();

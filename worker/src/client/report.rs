@@ -36,6 +36,7 @@ async fn fetch(api: &Api, args: &Report, output: Output) -> Result<u8, Failure> 
     let request = api.request(Method::GET, &path)?.query(&args.query(format));
     let answer = api.stream(request).await?;
     is_report(api, &answer, format)?;
+    let unended = unended(&answer);
     let mut whole = Whole::new(format);
     match target {
         Some(target) => {
@@ -43,6 +44,7 @@ async fn fetch(api: &Api, args: &Report, output: Output) -> Result<u8, Failure> 
             let copied = copy(api, answer, &mut whole, |bytes| file.write_all(bytes)).await;
             let rows = copied.map_err(|e| e.about(&whole, &format!("nothing was written to {}", target.shown())))?;
             target.finish(file)?;
+            warn(output, unended.as_deref());
             if output.json {
                 output.document(
                     &json!({"file": target.path, "format": format.name(), "rows": rows, "bytes": whole.bytes()}),
@@ -67,9 +69,26 @@ async fn fetch(api: &Api, args: &Report, output: Output) -> Result<u8, Failure> 
                 Output { json: false, ..output }.failure(&failure);
                 return Ok(failure.code());
             }
+            warn(output, unended.as_deref());
         }
     }
     Ok(exit::OK)
+}
+
+/// The state of a job that had not ended when its report was begun; none of one that had.
+fn unended(answer: &Response) -> Option<String> {
+    let status = answer.headers().get("phaseline-job-status")?.to_str().ok()?;
+    Some(status.to_owned()).filter(|status| exit::of_ended(status).is_none())
+}
+
+/// To standard error, also with `--json`: standard output has the report.
+fn warn(output: Output, unended: Option<&str>) {
+    if let Some(status) = unended {
+        output.complain(&format!(
+            "phaseline: the job has not ended ({status}): these are its tasks as they were, and there may be more; fetch the report again \
+             when it has"
+        ));
+    }
 }
 
 /// A page of somebody else would be saved as if it were a report.
