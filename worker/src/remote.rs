@@ -85,9 +85,37 @@ pub enum CallError {
     },
 }
 
+/// Whether a read that failed is asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AskAgain {
+    AtOnce,
+    /// After the caller's backoff.
+    Later,
+    Never,
+}
+
 impl CallError {
-    /// Whether the same call may succeed later without anybody changing anything. Says nothing of whether it is safe to send
-    /// a write again: that is [`Self::maybe_applied`].
+    /// Of reads. They change nothing, so asking again costs a call, while giving up costs a plan, or leaves `UNKNOWN` what was written.
+    /// So more is asked again than is sent again ([`Self::is_transient`]): live systems also refuse reads, and do not know objects, that
+    /// are right a moment later. What fails on the way is over by the next call; a refusal needs its moment. What our own checks or
+    /// refused credentials stopped is the same next time.
+    pub fn ask_again(&self) -> AskAgain {
+        match self {
+            CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. } => {
+                AskAgain::AtOnce
+            }
+            CallError::Auth { .. } | CallError::Rejected { status: 0, .. } => AskAgain::Never,
+            CallError::NotSent(_)
+            | CallError::RateLimited { .. }
+            | CallError::Transient { .. }
+            | CallError::Conflict { .. }
+            | CallError::NotFound { .. }
+            | CallError::Rejected { .. } => AskAgain::Later,
+        }
+    }
+
+    /// Of writes: whether the same call may succeed later without anybody changing anything. Says nothing of whether it is safe to send
+    /// it again: that is [`Self::maybe_applied`].
     pub fn is_transient(&self) -> bool {
         match self {
             CallError::NotSent(NotSent::Closed(GateClosed::CoolDown(_))) => true,
@@ -364,6 +392,24 @@ mod tests {
         let cool = CallError::from(GateClosed::CoolDown(Duration::from_secs(7)));
         assert!(cool.is_transient() && !CallError::from(GateClosed::LeaseLost).is_transient());
         assert_eq!(cool.retry_after(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_read_is_asked_again_more_often_than_a_write_is_sent_again() {
+        let refused = |status| CallError::Rejected {
+            status,
+            code: None,
+            detail: String::new(),
+        };
+        let (code, detail) = (None, String::new());
+        let unknown = CallError::NotFound { code, detail };
+        for (e, again) in [
+            (refused(422), AskAgain::Later),
+            (unknown, AskAgain::Later),
+            (refused(0), AskAgain::Never),
+        ] {
+            assert_eq!((e.ask_again(), e.is_transient()), (again, false), "{e:?}");
+        }
     }
 
     #[test]

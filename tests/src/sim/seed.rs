@@ -208,7 +208,10 @@ impl Seeder<'_> {
             }
             None => None,
         };
-        let (value, origin) = (name(row, "passphrase")?, self.tenant.origin(None, self.now));
+        let (value, mut origin) = (name(row, "passphrase")?, self.tenant.origin(None, self.now));
+        if let Some(created) = row.get("createdDate").and_then(Value::as_str) {
+            origin.created_at = parse_iso(created).ok_or("/createdDate: not a date")?;
+        }
         let key = Passphrase {
             id: id.clone(),
             pool_id,

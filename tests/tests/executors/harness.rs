@@ -26,6 +26,17 @@ use worker::r1::activity::ActivityState;
 use worker::remote::CallError;
 
 pub const TENANT: &str = "t1";
+/// Of a whole import, in the order in which they are run here.
+pub const PHASES: [&str; 8] = [
+    "parse_validate",
+    "create_identity_groups",
+    "create_dpsk_pools",
+    "create_policy_sets",
+    "attach_policies",
+    "create_passphrases",
+    "activate_networks",
+    "audit_results",
+];
 /// Rows in a chunk of the staged input: few, so that every job has several chunks.
 const CHUNK_ROWS: usize = 7;
 /// Sends of one task, at most.
@@ -329,6 +340,12 @@ impl<'w> Job<'w> {
             facts,
             task_facts,
         }
+    }
+
+    /// Reads back once. `ours`: the task may have been sent.
+    pub async fn look_back(&self, phase: &str, task: &Task, ours: bool) -> Found {
+        let (cx, executor) = self.context(phase);
+        executor.read_back(&cx, &[(task, ours)]).await.unwrap().remove(0)
     }
 
     /// The phases before the passphrases, with policies; those that make and attach them.

@@ -6,16 +6,6 @@ use worker::gate::{OpenGate, Permit};
 
 use super::harness::*;
 
-const PHASES: [&str; 8] = [
-    "parse_validate",
-    "create_identity_groups",
-    "create_dpsk_pools",
-    "create_policy_sets",
-    "attach_policies",
-    "create_passphrases",
-    "activate_networks",
-    "audit_results",
-];
 /// The engine ends the job when one of them fails.
 const CRITICAL: usize = 3;
 const POLICIES: [&str; 3] = ["fail", "adopt", "update"];

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::job::outcome::Origin;
 use testkit::sim::{Refusal, Settings};
+use worker::executors::Found;
 
 use super::harness::*;
 
@@ -173,5 +174,41 @@ async fn a_key_stored_under_another_name_is_told_at_once_and_never_adopted() {
             "{kind}"
         );
         assert_eq!(audit.task_facts[0]["not_imported"], 1);
+    }
+}
+
+/// The reply was lost, RUCKUS One made another name of the user's, and so many keys have come since that it is none of the newest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_under_another_name_is_found_among_many_before_its_row_is_sent_again() {
+    let (recent, old) = (json!(null), json!("2026-01-01T00:00:00Z"));
+    for (stored, created) in [
+        ("anna_1", &recent),
+        ("DPSK_User_0A1B2C3D_1", &recent),
+        ("anna_1", &old),
+        ("anna_3", &old),
+    ] {
+        let world = World::start();
+        let job = planned(&world).await;
+        let (tasks, _) = job.plan("create_passphrases").await.unwrap();
+        let task = |name: &str| tasks.iter().find(|task| task.input.name == name).unwrap();
+        let key = |name: &str, value: &str, created: &Value| json!({"pool": "Lobby-DPSK", "username": name, "passphrase": value, "createdDate": created});
+        let mut keys = vec![key(stored, "secret-of-anna", created)];
+        if stored == "anna_3" {
+            // numbers that are somebody's, with keys of their own
+            keys.extend(["anna_1", "anna_2"].map(|name| key(name, &format!("key-of-{name}"), created)));
+        }
+        keys.extend((0..600).map(|n| key(&format!("other-{n}"), &format!("key-of-other-{n}"), &recent)));
+        world.seed(json!({ "passphrases": keys }));
+        let found = job.look_back("create_passphrases", task("anna"), true).await;
+        let Found::Present(outcome) = found else {
+            panic!("{stored}: it would be sent again: {found:?}");
+        };
+        assert_eq!(outcome.error.unwrap().code, "STORED_UNDER_ANOTHER_NAME", "{stored}");
+        assert_eq!(&*outcome.resource.unwrap().name, stored);
+        // what was never sent is absent by its name alone: that query, the newest keys, and a query with one of them
+        let before = world.calls();
+        let found = job.look_back("create_passphrases", task("ben"), false).await;
+        assert!(matches!(found, Found::Absent), "{found:?}");
+        assert_eq!(world.calls() - before, 3);
     }
 }

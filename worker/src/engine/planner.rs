@@ -21,7 +21,7 @@ use super::names;
 use super::waits::{self, Waited};
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
 use crate::gate::GateClosed;
-use crate::remote::{CallError, NotSent};
+use crate::remote::{AskAgain, CallError, NotSent};
 
 /// Bytes of blobs sent with one `plan_put`: one call stays well under a millisecond of the server's time.
 const PUT_BYTES_MAX: usize = 512 << 10;
@@ -292,9 +292,9 @@ impl Planner {
                 self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;
                 self.park(None, attempts(claim)).await
             }
-            // also of refusals: a plan only reads, and of a phase that can't be planned nothing is done at all
+            // a plan only reads
             _ => {
-                let is_worth_it = e.is_transient() || matches!(&e, CallError::Rejected { status: 400.., .. });
+                let is_worth_it = e.ask_again() != AskAgain::Never;
                 self.again_or_fail(claim, &code, &message, is_worth_it, e.retry_after())
                     .await
             }

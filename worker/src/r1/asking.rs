@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::gate::{Gate, Permit};
-use crate::remote::CallError;
+use crate::remote::{AskAgain, CallError};
 
 /// How often the same read is asked, at most.
 const ASKED_MAX: u32 = 5;
@@ -15,14 +15,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// After a 429 that names no time: the first pause RUCKUS One advises.
 const THROTTLED_PAUSE: Duration = Duration::from_secs(1);
-
-/// Whether a read that failed may well succeed when it is asked again at once.
-fn is_worth_it(e: &CallError) -> bool {
-    matches!(
-        e,
-        CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. }
-    )
-}
 
 /// The answer to a read.
 pub async fn asked<T, F>(gate: &dyn Gate, ask: impl Fn(Permit) -> F + Send + Sync) -> Result<T, CallError>
@@ -36,7 +28,7 @@ where
             Err(CallError::RateLimited { retry_after: None }) if times < ASKED_MAX => {
                 tokio::time::sleep(THROTTLED_PAUSE).await;
             }
-            Err(e) if times < ASKED_MAX && is_worth_it(&e) => {
+            Err(e) if times < ASKED_MAX && e.ask_again() == AskAgain::AtOnce => {
                 if times > 1 {
                     tokio::time::sleep(PAUSE * 2_u32.pow(times - 2)).await;
                 }

@@ -11,6 +11,7 @@ pub mod ap_group;
 mod asking;
 mod error;
 pub mod evaluation;
+pub mod find;
 mod http;
 pub mod identity;
 pub mod network;

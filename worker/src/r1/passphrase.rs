@@ -1,20 +1,15 @@
 //! The keys themselves.
 
-use std::collections::HashSet;
-
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::Map;
 use shared::secret::SecretString;
 
 use super::sweep::{List, Row};
 use super::wire::{Media, Request};
 use super::{R1, Sweep, Written, plain, plain_option};
-use crate::gate::{Gate, Permit};
+use crate::gate::Permit;
 use crate::remote::CallError;
-
-/// User names asked for in one query.
-const NAMES_PER_QUERY: usize = 100;
 
 /// A passphrase as it is on the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -137,31 +132,10 @@ impl PassphraseUpdate {
     }
 }
 
-/// Keys, each once.
-#[derive(Default)]
-struct Rows {
-    rows: Vec<Passphrase>,
-    ids: HashSet<String>,
-    names: HashSet<String>,
-}
-
-impl Rows {
-    fn add(&mut self, row: Passphrase) {
-        if self.ids.insert(row.id.clone()) {
-            self.names.extend(row.username.clone());
-            self.rows.push(row);
-        }
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-}
-
 impl R1 {
     /// The passphrases of a pool; `body`: `filters` (`username`, `status`, …: lists of values), and how they are sorted. By query: the
     /// plain GET has been seen to return none where there were many.
-    fn passphrases(&self, pool: &str, body: Map<String, serde_json::Value>) -> Sweep<Passphrase> {
+    pub(super) fn passphrases(&self, pool: &str, body: Map<String, serde_json::Value>) -> Sweep<Passphrase> {
         let path = ["dpskServices", pool, "passphrases", "query"]
             .map(String::from)
             .to_vec();
@@ -178,78 +152,6 @@ impl R1 {
     /// All passphrases of a pool, 500 a call.
     pub fn sweep_passphrases(&self, pool: &str) -> Sweep<Passphrase> {
         self.passphrases(pool, Map::new())
-    }
-
-    /// The passphrases of exactly these user names, in any order; names without one are absent. One call for every 100 names when all
-    /// are there.
-    ///
-    /// That some are absent is only believed of a query that is understood: a controller that does not know a filter answers with
-    /// nothing. So where names are missing the newest keys of the pool are read as well, and one of them is asked for among the
-    /// missing; where even that does not come back, the whole pool is gone through. What was read on the way is in the answer too.
-    pub async fn find_passphrases(
-        &self,
-        gate: &dyn Gate,
-        pool: &str,
-        usernames: &[&str],
-    ) -> Result<Vec<Passphrase>, CallError> {
-        let mut found = Rows::default();
-        for names in usernames.chunks(NAMES_PER_QUERY) {
-            self.filtered(gate, pool, names, &mut found).await?;
-        }
-        let missing: Vec<&str> = usernames.iter().copied().filter(|name| !found.has(name)).collect();
-        if missing.is_empty() {
-            return Ok(found.rows);
-        }
-        let mut newest = self.passphrases(
-            pool,
-            Map::from_iter([
-                ("sortField".to_owned(), json!("createdDate")),
-                ("sortOrder".to_owned(), json!("DESC")),
-            ]),
-        );
-        let mut witness = None;
-        if let Some(rows) = newest.next(gate).await? {
-            let others = rows.iter().filter_map(|row| row.username.as_deref());
-            witness = others.filter(|name| !missing.contains(name)).map(str::to_owned).next();
-            rows.into_iter().for_each(|row| found.add(row));
-        }
-        if newest.fits_a_page() && !newest.is_whole() {
-            // the page was cut: what is not seen may be a missing one under another name
-            newest.visit(gate, |row| found.add(row)).await?;
-        }
-        if newest.is_whole() {
-            return Ok(found.rows);
-        }
-        if let Some(witness) = &witness {
-            // each query is believed for itself only
-            let mut is_understood = true;
-            for names in missing.chunks(NAMES_PER_QUERY - 1) {
-                let names: Vec<&str> = names.iter().copied().chain([witness.as_str()]).collect();
-                let mut again = Rows::default();
-                self.filtered(gate, pool, &names, &mut again).await?;
-                is_understood &= again.has(witness);
-                again.rows.into_iter().for_each(|row| found.add(row));
-            }
-            if is_understood {
-                return Ok(found.rows);
-            }
-        }
-        newest.visit(gate, |row| found.add(row)).await?;
-        Ok(found.rows)
-    }
-
-    /// Adds those of these names, and nothing else: a filter may also be ignored.
-    async fn filtered(&self, gate: &dyn Gate, pool: &str, names: &[&str], found: &mut Rows) -> Result<(), CallError> {
-        let filters = json!({ "username": names });
-        let mut sweep = self.passphrases(pool, Map::from_iter([("filters".to_owned(), filters)]));
-        let is_wanted = |row: &Passphrase| row.username.as_deref().is_some_and(|name| names.contains(&name));
-        sweep
-            .visit(gate, |row| {
-                if is_wanted(&row) {
-                    found.add(row);
-                }
-            })
-            .await
     }
 
     /// `GET /dpskServices/{pool}/passphrases/{id}`.
@@ -297,6 +199,8 @@ impl R1 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Batch, Effect, Mode, State, Tries};
 use crate::engine::remotes::Ended;
 use crate::executors::{Found, Sent, Settle, Task};
 use crate::gate::GateClosed;
-use crate::remote::{CallError, NotSent};
+use crate::remote::{AskAgain, CallError, NotSent};
 
 /// Before what was reported done, or refused for being there, is looked for again. Milliseconds.
 pub(super) const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
@@ -402,8 +402,7 @@ impl Batch {
             attempt: tries.attempt + 1,
             ..tries
         };
-        // also a refusal: of a read it costs nothing to ask again, and what was written would be UNKNOWN for it
-        let worth_it = !matches!(e, CallError::Auth { .. } | CallError::Rejected { status: 0, .. });
+        let worth_it = e.ask_again() != AskAgain::Never;
         let c = if worth_it && tries.taken_ms > 0 && !self.is_given_up(&tries, now_ms) {
             let wait = self.policy.delay(1, e.retry_after(), random).as_millis() as u64;
             self.wait(at, tries, now_ms + wait, error, look)

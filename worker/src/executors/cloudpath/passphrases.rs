@@ -25,6 +25,7 @@ use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::R1;
+use crate::r1::find::Sought;
 use crate::r1::identity::IdentityPatch;
 use crate::r1::passphrase::{Devices, Expiration, NewPassphrase, PassphraseUpdate};
 use crate::r1::pool::Pool;
@@ -342,12 +343,13 @@ impl Executor for CreatePassphrases {
             .iter()
             .map(|(task, _)| KeyTask::read(&task.input.data))
             .collect::<Result<_, _>>()?;
-        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for ((task, _), key) in tasks.iter().zip(&keys) {
-            names
-                .entry(&key.pool)
-                .or_default()
-                .push(key.name_there(&task.input.name));
+        let mut names: BTreeMap<&str, Vec<Sought>> = BTreeMap::new();
+        for ((task, ours), key) in tasks.iter().zip(&keys) {
+            names.entry(&key.pool).or_default().push(Sought {
+                name: key.name_there(&task.input.name),
+                // a change is looked for by its key's name alone
+                written: *ours && !matches!(key.op, Op::Update { .. }),
+            });
         }
         let mut there: HashMap<&str, Snapshot> = HashMap::new();
         for (pool, names) in names {

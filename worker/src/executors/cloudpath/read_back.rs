@@ -33,7 +33,7 @@ pub fn judge(
             .with_value(value)
             .filter(|_| ours && !matches!(task.op, Op::Update { .. }));
         return elsewhere.map_or(Found::Absent, |other| {
-            Found::Present(under_another_name(index, username, other))
+            Found::Present(under_another_name(index, username, name, other))
         });
     };
     let completed = |origin| Outcome::completed(index, Some(resource(&key.id, name, origin)));
@@ -42,7 +42,7 @@ pub fn judge(
         (true, Op::Update { .. }) => completed(Origin::Updated),
         (true, Op::Create | Op::Identity { .. }) => completed(Origin::Created),
         // The change has not been made (yet).
-        (false, Op::Update { was, .. }) if !ours || was.as_ref().is_none_or(|was| *was == key.mark(value)) => {
+        (false, Op::Update { was, .. }) if !ours || key.is_still(was.as_deref(), value) => {
             return Found::Absent;
         }
         (false, _) if ours => {
@@ -67,22 +67,22 @@ pub fn judge(
 }
 
 /// No key had that value when this was planned. It is ours, and a cleanup takes it away, where RUCKUS One has made its name of ours or
-/// invented it; a name that somebody has chosen may be somebody else's key, made in the same moment.
-fn under_another_name(index: u32, username: &str, other: &Key) -> Outcome {
+/// invented it; a name that somebody has chosen may be somebody else's key, made in the same moment. `name`: what it should have there.
+fn under_another_name(index: u32, username: &str, name: &str, other: &Key) -> Outcome {
     let is_numbered = other
         .username
-        .strip_prefix(username)
+        .strip_prefix(name)
         .and_then(|rest| rest.strip_prefix('_'))
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-    let (user, name) = (quoted(username), quoted(&other.username));
+    let (user, stored) = (quoted(username), quoted(&other.username));
     if !is_numbered && !is_invented(&other.username) {
         let message = format!(
-            "user {name} has the passphrase of user {user}, stored there by RUCKUS One or somebody else in the same moment; see whose it is"
+            "user {stored} has the passphrase of user {user}, stored there by RUCKUS One or somebody else in the same moment; see whose it is"
         );
         return Outcome::failed(index, TaskError::new("PASSPHRASE_TAKEN", message));
     }
     let message = format!(
-        "RUCKUS One stored the passphrase of user {user} under the name {name}; delete it there, then import again"
+        "RUCKUS One stored the passphrase of user {user} under the name {stored}; delete it there, then import again"
     );
     Outcome {
         resource: Some(resource(&other.id, &other.username, Origin::Created)),
@@ -252,6 +252,20 @@ mod tests {
                 None
             );
             assert_eq!(judged(&task(update(), false), &there, NameConflict::Update, true), None);
+        }
+        // an identity of another name than the row's: the number is behind its own
+        let op = || Op::Identity {
+            group: "g".into(),
+            id: "i".into(),
+            name: "Anna A.".into(),
+        };
+        for (other, code) in [
+            ("Anna A._1", "STORED_UNDER_ANOTHER_NAME"),
+            ("anna_1", "PASSPHRASE_TAKEN"),
+        ] {
+            let there = [key("k", other, "correct-horse")];
+            let outcome = judged(&task(op(), false), &there, NameConflict::Fail, true).unwrap();
+            assert_eq!(outcome.error.unwrap().code, code, "{other}");
         }
         // chosen by somebody: perhaps theirs
         for other in ["ben", "anna_b", "anna_", "annabel_1"] {

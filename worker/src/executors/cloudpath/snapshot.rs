@@ -1,5 +1,6 @@
 //! The keys of one pool as they were when it was swept. Kept small (about 150 bytes and the texts for each): a pool may hold 100,000.
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use shared::secret::SecretString;
 
@@ -41,29 +42,54 @@ impl Key {
         self.value.as_ref().map_or("", SecretString::expose)
     }
 
-    /// Tells one state of the key from another: 32 bits of a hash. Of the passphrases it says whether they are alike; where they are not,
-    /// both are in it, so that neither can be guessed without the other. `sealed`: the value it is to have.
+    /// Tells one state of the key from another: the version of what is hashed, and 32 bits of a hash. Of the passphrases it says whether
+    /// they are alike; where they are not, both are in it, so that neither can be guessed without the other. `sealed`: the value it is to
+    /// have. Marks are stored: whatever is changed here gets another version.
     pub fn mark(&self, sealed: &SecretString) -> String {
         let mut hash = Sha256::new();
         let values = match sealed.expose() == self.value() {
             true => ["", ""],
             false => [sealed.expose(), self.value()],
         };
-        for text in [values[0], &*self.username, values[1]] {
+        let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
+        // the same second is the same time, however it is written
+        let expires = self.expires.as_deref().map(|at| match at.parse::<Timestamp>() {
+            Ok(at) => at.as_second().to_string(),
+            Err(_) => at.to_owned(),
+        });
+        let revoked = if self.revoked { "r" } else { "" };
+        let (vlan, devices, expires) = (number(self.vlan), number(self.devices), expires.unwrap_or_default());
+        for text in [
+            values[0],
+            &*self.username,
+            values[1],
+            &vlan,
+            &devices,
+            &expires,
+            revoked,
+        ] {
             hash.update(text);
             hash.update([0]);
         }
-        hash.update(format!(
-            "{:?}{:?}{:?}{}",
-            self.vlan, self.devices, self.expires, self.revoked
-        ));
-        hash.finalize()
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let bits = hash.finalize();
+        let bits: String = bits.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("{MARK_VERSION}{bits}")
+    }
+
+    /// Whether a mark was made of this very state. A mark of another version can't tell: that is as good as a change that has not been
+    /// made, which is looked for again and never booked.
+    pub fn is_still(&self, mark: Option<&str>, sealed: &SecretString) -> bool {
+        match mark {
+            Some(mark) if mark.len() == MARK_LENGTH && mark.starts_with(MARK_VERSION) => mark == self.mark(sealed),
+            _ => true,
+        }
     }
 }
+
+/// Version 1 had no digit before its 32 bits.
+const MARK_VERSION: char = '2';
+/// The version and eight hexadecimal digits.
+const MARK_LENGTH: usize = 9;
 
 /// All keys of a pool, to be looked up by user name, value or id.
 #[derive(Debug, Default)]
@@ -184,7 +210,7 @@ pub mod tests {
                     id: "2".into(),
                     ..anna()
                 }),
-                8
+                MARK_LENGTH
             )
         );
         let others = [
@@ -209,6 +235,35 @@ pub mod tests {
         ];
         assert!(others.into_iter().all(|other| mark(other) != mark(anna())));
         assert_ne!(anna().mark(&"another".into()), mark(anna()));
+        let until = |text: &str| Key {
+            expires: Some(text.into()),
+            ..anna()
+        };
+        assert_eq!(
+            mark(until("2027-01-01T00:00:00Z")),
+            mark(until("2027-01-01T01:00:00.000+01:00"))
+        );
+    }
+
+    #[test]
+    fn marks_are_stored_so_a_version_never_changes_and_another_one_tells_nothing() {
+        let whole = Key {
+            vlan: Some(44),
+            devices: Some(5),
+            expires: Some("2027-01-01T00:00:00Z".into()),
+            revoked: true,
+            ..key("1", "anna", "old-value")
+        };
+        let sealed = &"new-value".into();
+        assert_eq!(
+            (&*whole.mark(sealed), &*key("1", "anna", "new-value").mark(sealed)),
+            ("2476a9208", "2918e1efc")
+        );
+        assert!(whole.is_still(Some(&whole.mark(sealed)), sealed));
+        assert!(!key("1", "anna", "other").is_still(Some(&whole.mark(sealed)), sealed));
+        for unknown in [None, Some("0a1b2c3d"), Some("2a1b2c3d"), Some("30a1b2c3d"), Some("")] {
+            assert!(whole.is_still(unknown, sealed), "{unknown:?}");
+        }
     }
 
     #[test]

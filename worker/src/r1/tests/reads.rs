@@ -5,7 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::r1::find::Sought;
 use crate::remote::CallError;
+
+fn sought(name: &str) -> Sought<'_> {
+    Sought { name, written: false }
+}
 
 /// Passphrases `from..to` of a list of `total`.
 fn rows(from: u64, to: u64, total: u64) -> Act {
@@ -198,7 +203,7 @@ async fn user_names_are_asked_for_in_chunks_and_compared_exactly() {
     })
     .await;
     let names: Vec<String> = (0..120).map(|i| format!("u{i}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<Sought> = names.iter().map(|name| sought(name)).collect();
     let found = client(&server)
         .find_passphrases(&Recorder::default(), "p", &names)
         .await
@@ -227,8 +232,9 @@ async fn looked_up_of(wanted: &[&str], by_name: impl Fn(&[&str]) -> bool + Send 
         Act::json(200, &json!({"totalCount": data.len(), "data": data}).to_string())
     })
     .await;
+    let wanted: Vec<Sought> = wanted.iter().map(|name| sought(name)).collect();
     let found = client(&server)
-        .find_passphrases(&Recorder::default(), "p", wanted)
+        .find_passphrases(&Recorder::default(), "p", &wanted)
         .await
         .unwrap();
     let named = |name: &str| found.iter().filter(|row| row.username.as_deref() == Some(name)).count();

@@ -23,6 +23,8 @@ use crate::r1::policy_set::PolicySet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
     There,
+    /// There with another pattern, which is accepted, or changed before a policy gets its place.
+    Other,
     Planned,
     Refused,
 }
@@ -110,12 +112,14 @@ impl Planner<'_> {
         })
     }
 
-    /// Whether a policy that is not ours answers the users of one of ours in a set: its name. Asked only where there are others.
+    /// Whether a policy that is not ours, or none at all, answers the users of one of ours in a set: its name. Asked only where there are
+    /// others. `answers`: ours is in it and has its condition.
     async fn shadow(
         &self,
         set: &str,
         there: &HashMap<String, u32>,
         policy: &PolicySpec,
+        answers: bool,
     ) -> Result<Option<String>, PlanError> {
         let is_ours = |id: &str| {
             self.plan
@@ -126,8 +130,11 @@ impl Planner<'_> {
         if there.keys().all(|id| is_ours(id)) {
             return Ok(None);
         }
-        let answering = whole::answering(self.r1, self.cx.gate.as_ref(), set, policy).await?;
-        Ok(answering.filter(|(id, _)| !is_ours(id)).map(|(_, name)| name))
+        let answer = whole::answering(self.r1, self.cx.gate.as_ref(), set, policy).await?;
+        Ok(match answer {
+            whole::Answer::Nobody if !answers => None,
+            answer => answer.other_than(is_ours),
+        })
     }
 
     fn push(&mut self, index: u32, name: String, link: Link, preset: Option<Outcome>) -> Result<(), PlanError> {
@@ -196,7 +203,7 @@ impl Planner<'_> {
                     self.push(index, name, link, Some(outcome))?;
                     // its policy's task has told it, unless somebody changed it since
                     self.leave(&differences.to_string(), false);
-                    Condition::There
+                    Condition::Other
                 }
                 Next::Create => {
                     self.push(index, name, link, None)?;
@@ -207,7 +214,7 @@ impl Planner<'_> {
                         *update = Some(id);
                     }
                     self.push(index, name, link, None)?;
-                    Condition::There
+                    Condition::Other
                 }
                 Next::Refused(error) => {
                     self.refuse(index, name, error);
@@ -245,7 +252,10 @@ impl Planner<'_> {
             let is_there = there.contains_key(&member.id);
             // one that is put behind them now is looked at when its set is to be assigned
             let shadow = match is_there || self.policy == NameConflict::Update {
-                true => self.shadow(&made.id, there, policy).await?,
+                true => {
+                    let answers = is_there && condition == Some(Condition::There);
+                    self.shadow(&made.id, there, policy, answers).await?
+                }
                 false => None,
             };
             // behind those that are there; a place behind the end is the end
@@ -311,7 +321,7 @@ impl Planner<'_> {
 }
 
 fn answered_by(policy: &PolicySpec, other: &str) -> String {
-    let (user, other, wanted) = (quoted(&example(policy)), quoted(other), quoted(&policy.name));
+    let (user, wanted) = (quoted(&example(policy)), quoted(&policy.name));
     format!("user {user} is answered by {other}, wanted {wanted}")
 }
 

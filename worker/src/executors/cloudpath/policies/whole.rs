@@ -1,6 +1,7 @@
 //! Whether a policy set does what it should: its policies are in it, and the dry check names the right one for a user of each suffix.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use shared::cloudpath::{ImportPlan, NameConflict, PolicySetSpec, PolicySpec};
 use shared::job::outcome::{Origin, TaskError};
@@ -24,27 +25,59 @@ pub async fn members(r1: &R1, gate: &dyn Gate, set: &str) -> Result<HashMap<Stri
     Ok(places)
 }
 
-/// Answers of a controller that has no dry check, or another one: it is in no vendor document. Other refusals pass.
-const NO_DRY_CHECK: [u16; 4] = [400, 404, 405, 501];
+/// Who answers the users of a suffix.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answer {
+    By {
+        id: Option<String>,
+        name: String,
+    },
+    Nobody,
+    /// The check is in no vendor document: a controller that has none, or another one, is not blamed on the set.
+    NoDryCheck,
+}
 
-/// Id and name of the policy the set answers a user of this suffix with; none also where the controller has no dry check.
-pub async fn answering(
-    r1: &R1,
-    gate: &dyn Gate,
-    set: &str,
-    wanted: &PolicySpec,
-) -> Result<Option<(String, String)>, CallError> {
-    let user = example(wanted);
-    match asked(gate, |permit| r1.evaluate_policy_set(permit, set, &user, None)).await {
-        Ok(report) if report.was_matched => Ok(report.policy_id.zip(report.policy_name)),
-        Ok(_) | Err(CallError::NotFound { .. }) => Ok(None),
-        Err(CallError::Rejected { status, .. }) if NO_DRY_CHECK.contains(&status) => Ok(None),
-        Err(e) => Err(e),
+impl Answer {
+    /// The policy of another id, in quotes, or `none`; nothing where it is that one, or nobody can tell.
+    pub fn other_than(&self, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        match self {
+            Answer::By { id: Some(id), .. } if is_wanted(id) => None,
+            Answer::By { name, .. } => Some(quoted(name)),
+            Answer::Nobody => Some("none".to_owned()),
+            Answer::NoDryCheck => None,
+        }
     }
 }
 
-/// Which policy the set would answer a user of this suffix with, if it is not the one of id `policy`: in words. The check is in no
-/// vendor document: a controller that refuses it is not blamed on the set.
+/// A controller that refuses the check this often in a row has another one than we know: live systems also refuse what is right.
+const REFUSALS_MAX: u32 = 3;
+const REFUSAL_PAUSE: Duration = Duration::from_millis(250);
+
+/// Which policy the set answers a user of this suffix with.
+pub async fn answering(r1: &R1, gate: &dyn Gate, set: &str, wanted: &PolicySpec) -> Result<Answer, CallError> {
+    let (user, mut refusals) = (example(wanted), 0);
+    loop {
+        return match asked(gate, |permit| r1.evaluate_policy_set(permit, set, &user, None)).await {
+            Ok(report) if report.was_matched => Ok(Answer::By {
+                id: report.policy_id,
+                name: report.policy_name.unwrap_or_default(),
+            }),
+            Ok(_) => Ok(Answer::Nobody),
+            Err(CallError::NotFound { .. } | CallError::Rejected { status: 405 | 501, .. }) => Ok(Answer::NoDryCheck),
+            Err(CallError::Rejected { status: 1.., .. }) => {
+                refusals += 1;
+                if refusals < REFUSALS_MAX {
+                    tokio::time::sleep(REFUSAL_PAUSE).await;
+                    continue;
+                }
+                Ok(Answer::NoDryCheck)
+            }
+            Err(e) => Err(e),
+        };
+    }
+}
+
+/// Which policy the set would answer a user of this suffix with, if it is not the one of id `policy`: in words.
 pub async fn dry_check(
     r1: &R1,
     gate: &dyn Gate,
@@ -52,17 +85,10 @@ pub async fn dry_check(
     wanted: &PolicySpec,
     policy: &str,
 ) -> Result<Option<String>, CallError> {
-    let user = example(wanted);
-    match asked(gate, |permit| r1.evaluate_policy_set(permit, set, &user, None)).await {
-        Ok(report) if report.was_matched && report.policy_id.as_deref() == Some(policy) => Ok(None),
-        Ok(report) if report.was_matched => {
-            let other = quoted(&report.policy_name.unwrap_or_default());
-            Ok(Some(format!("user {} would be answered by {other}", quoted(&user))))
-        }
-        Ok(_) => Ok(Some(format!("user {} would be answered by none", quoted(&user)))),
-        Err(CallError::NotFound { .. } | CallError::Rejected { .. }) => Ok(None),
-        Err(e) => Err(e),
-    }
+    let answer = answering(r1, gate, set, wanted).await?;
+    let user = quoted(&example(wanted));
+    let other = answer.other_than(|id| id == policy);
+    Ok(other.map(|other| format!("user {user} would be answered by {other}")))
 }
 
 /// A policy whose differences were accepted may answer others than its suffix.
@@ -110,4 +136,26 @@ pub fn listed(all: &[String]) -> String {
         more => format!(", and {more} more"),
     };
     format!("{}{more}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_policy_and_none_differ_and_what_nobody_can_tell_does_not() {
+        let by = |id: Option<&str>| Answer::By {
+            id: id.map(str::to_owned),
+            name: "gold".to_owned(),
+        };
+        for (answer, other) in [
+            (by(Some("ours")), None),
+            (by(Some("theirs")), Some("\"gold\"")),
+            (by(None), Some("\"gold\"")),
+            (Answer::Nobody, Some("none")),
+            (Answer::NoDryCheck, None),
+        ] {
+            assert_eq!(answer.other_than(|id| id == "ours").as_deref(), other, "{answer:?}");
+        }
+    }
 }
