@@ -38,6 +38,7 @@ const SHOWN: &[Shown] = shown! {
     "jobs" "200" "jobs" "The newest job, and where the next page begins";
     "job" "200" "job" "A job that has ended";
     "tasks" "200" "tasks" "A key that was made, one that failed, one that was skipped";
+    "confirm" "request" "steer" "With a reason";
     "pause" "request" "steer" "With a reason";
     "resume" "request" "steer" "With a reason";
     "cancel" "request" "steer" "With a reason";
