@@ -62,7 +62,7 @@ pub struct Args {
     /// Import the same export a second time: nothing may be written, everything is found in place
     #[arg(long)]
     pub again: bool,
-    /// Keep the folder with logs, export and ledger
+    /// Keep the folder with logs, export, tasks and ledger
     #[arg(long)]
     pub keep: bool,
     /// Seed of the export, the storm, and the moments of killing and freezing; made up when not given

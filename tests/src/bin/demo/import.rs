@@ -76,6 +76,7 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
     });
     let verdict = verify_with(&stage.export, &options, &ledger, now).map_err(fault)?;
     let tasks = api.tasks(&id).await?;
+    let _ = std::fs::write(stage.path().join("tasks.json"), serde_json::to_vec(&tasks)?);
     let case = Case {
         export: &stage.export,
         options: &options,

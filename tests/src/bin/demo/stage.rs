@@ -111,6 +111,11 @@ impl Stage {
         })
     }
 
+    /// Where the logs are.
+    pub fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Ends everything. The folder stays when asked for, and when something went wrong: the logs tell why.
     pub async fn clear(self, keep: bool, is_good: bool) {
         if keep || !is_good {
@@ -122,7 +127,7 @@ impl Stage {
         drop(self.fleet);
         if keep || !is_good {
             say::line(&format!(
-                "logs, export and ledger are in {}",
+                "logs, export, tasks and ledger are in {}",
                 self.folder.keep().display()
             ));
         }
