@@ -97,20 +97,25 @@ pub enum AskAgain {
 impl CallError {
     /// Of reads. They change nothing, so asking again costs a call, while giving up costs a plan, or leaves `UNKNOWN` what was written.
     /// So more is asked again than is sent again ([`Self::is_transient`]): live systems also refuse reads, and do not know objects, that
-    /// are right a moment later. What fails on the way is over by the next call; a refusal needs its moment. What our own checks or
+    /// are right a moment later. What fails on the way, or is refused for no reason a read can have, is over by one of the next calls; what
+    /// may be meant (no such object, no such page, no such call) needs its moment. What our own checks or
     /// refused credentials stopped is the same next time.
     pub fn ask_again(&self) -> AskAgain {
         match self {
-            CallError::Ambiguous { .. } | CallError::ServerError { .. } | CallError::Malformed { .. } => {
-                AskAgain::AtOnce
-            }
             CallError::Auth { .. } | CallError::Rejected { status: 0, .. } => AskAgain::Never,
             CallError::NotSent(_)
             | CallError::RateLimited { .. }
+            | CallError::NotFound { .. }
+            | CallError::Rejected {
+                status: ..=400 | 405 | 501,
+                ..
+            } => AskAgain::Later,
+            CallError::Ambiguous { .. }
+            | CallError::ServerError { .. }
+            | CallError::Malformed { .. }
             | CallError::Transient { .. }
             | CallError::Conflict { .. }
-            | CallError::NotFound { .. }
-            | CallError::Rejected { .. } => AskAgain::Later,
+            | CallError::Rejected { .. } => AskAgain::AtOnce,
         }
     }
 
@@ -404,7 +409,9 @@ mod tests {
         let (code, detail) = (None, String::new());
         let unknown = CallError::NotFound { code, detail };
         for (e, again) in [
-            (refused(422), AskAgain::Later),
+            (refused(422), AskAgain::AtOnce),
+            (refused(400), AskAgain::Later),
+            (refused(302), AskAgain::Later),
             (unknown, AskAgain::Later),
             (refused(0), AskAgain::Never),
         ] {

@@ -205,6 +205,9 @@ pub enum Checkpoint {
         /// When it was taken with nothing to ask after, milliseconds since the epoch; 0: it was not. Such a write is not sent again.
         #[serde(rename = "u", default, skip_serializing_if = "is_zero_ms")]
         taken_ms: u64,
+        /// Since when it can't be looked up, milliseconds since the epoch; 0: the last look was answered.
+        #[serde(rename = "v", default, skip_serializing_if = "is_zero_ms")]
+        unread_ms: u64,
     },
     #[serde(rename = "D")]
     Done {
@@ -268,6 +271,7 @@ mod tests {
             r#"{"s":"A","q":"r-1","t":17,"d":"id-1","n":1,"b":5,"o":false}"#,
             r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":"gave_up","q":"r-1","o":true,"b":5}"#,
             r#"{"s":"R","n":0,"t":99,"e":{"k":"NOT_VISIBLE_YET","m":"m"},"w":"done","o":true,"b":5,"u":6}"#,
+            r#"{"s":"R","n":0,"t":99,"e":{"k":"RATE_LIMITED","m":"m"},"w":"sent","o":true,"b":5,"v":7}"#,
             r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
         ];
         for line in golden {

@@ -200,6 +200,22 @@ impl Account {
             }
             self.claim(task, kind, &id);
         }
+        if status == "UNKNOWN" {
+            self.of_unknown_name(task);
+        }
+    }
+
+    /// Nobody knows, so neither under which name: whatever bears the passphrase of that row is what it speaks of.
+    fn of_unknown_name(&mut self, task: &Value) {
+        let Some(key) = subject::key(task, &self.expected) else {
+            return;
+        };
+        let pool = &self.expected.pools[key.pool].name;
+        for id in self.after.with_value(pool, &key.passphrase) {
+            if self.before.get("passphrase", &id).is_none() && !self.claims.has("passphrase", &id) {
+                self.claim(task, "passphrase", &id);
+            }
+        }
     }
 
     fn claim(&mut self, task: &Value, kind: &str, id: &str) {

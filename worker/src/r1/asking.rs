@@ -1,4 +1,4 @@
-//! Reads that fail on the way (a proxy's page, a cut connection, a 5xx) are asked again: they change nothing, and a plan of 200 pages
+//! Reads that fail on the way (a proxy's page, a cut connection, a 5xx, a refusal out of the blue) are asked again: they change nothing, and a plan of 200 pages
 //! would else have to be begun anew for one of them, and never get through where some always fail. Each time with a permit of its own,
 //! so that limits hold; whoever asks for a pause gets it, since then there is no permit.
 
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_on_the_way_is_asked_again_and_a_refusal_stands() {
+    async fn what_fails_on_the_way_is_asked_again_and_what_may_be_meant_stands() {
         let html = || CallError::Malformed {
             status: 200,
             write: false,
@@ -69,11 +69,13 @@ mod tests {
         assert_eq!(calls(html, 9).await, (5, false));
         let limited = || CallError::RateLimited { retry_after: None };
         assert_eq!(calls(limited, 1).await, (2, true));
-        let refused = || CallError::Rejected {
-            status: 422,
-            code: None,
-            detail: String::new(),
-        };
-        assert_eq!(calls(refused, 1).await, (1, false));
+        for (status, told) in [(422, (2, true)), (400, (1, false))] {
+            let refused = || CallError::Rejected {
+                status,
+                code: None,
+                detail: String::new(),
+            };
+            assert_eq!(calls(refused, 1).await, told, "{status}");
+        }
     }
 }

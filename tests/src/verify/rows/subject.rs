@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::expect::Expected;
+use super::super::expect::{Expected, Key};
 use super::super::text;
 
 /// None: a task that only looks.
@@ -21,7 +21,7 @@ pub fn of(task: &Value, expected: &Expected) -> Option<(&'static str, String)> {
         "attach_policies" if index < policies + places => "prioritized_policy",
         "attach_policies" => "pool_policy_set",
         "create_passphrases" => {
-            let key = expected.keys.iter().find(|key| key.row == index)?;
+            let key = key(task, expected)?;
             return Some(("passphrase", key_of(&expected.pools[key.pool].name, &key.username)));
         }
         "activate_networks" if name.starts_with("create ") => "wifi_network",
@@ -30,6 +30,13 @@ pub fn of(task: &Value, expected: &Expected) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((kind, name.to_owned()))
+}
+
+/// The key a task is to make.
+pub fn key<'a>(task: &Value, expected: &'a Expected) -> Option<&'a Key> {
+    let index = task["index"].as_u64()? as usize;
+    let mut keys = expected.keys.iter();
+    keys.find(|key| text(task, "phase") == "create_passphrases" && key.row == index)
 }
 
 /// User names are unique in their pool.

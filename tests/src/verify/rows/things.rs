@@ -109,6 +109,16 @@ impl Things {
         found.map(|((_, id), _)| id.clone()).collect()
     }
 
+    /// Ids of the passphrases of a pool that have this value.
+    pub fn with_value(&self, pool: &str, value: &str) -> Vec<String> {
+        let is_it = |thing: &Thing| text(&thing.row, "pool_name") == pool && text(&thing.row, "passphrase") == value;
+        let found = self
+            .0
+            .iter()
+            .filter(|((k, _), thing)| *k == "passphrase" && is_it(thing));
+        found.map(|((_, id), _)| id.clone()).collect()
+    }
+
     pub fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Thing)> {
         self.0.iter().map(|((kind, id), thing)| (*kind, id.as_str(), thing))
     }

@@ -17,6 +17,9 @@ const NOT_SENT_WAIT_MS: u64 = 1_000;
 /// Refused credentials are not asked with again before this, where nothing but reading back is left. Milliseconds.
 const REFUSED_WAIT_MS: u64 = 30_000;
 
+/// Backoff between two looks that fail, as of this retry: 0.2 to 8 s with the usual base. One look may be a dozen calls.
+const UNREAD_BACKOFF: u32 = 3;
+
 /// Why it is read back when its time has come (none: it is sent), and the request id that belongs to the doubt.
 type Look = (Option<Doubt>, Option<String>);
 
@@ -236,6 +239,7 @@ impl Batch {
             started_ms: tries.started_ms,
             polls: tries.polls,
             taken_ms: tries.taken_ms,
+            unread_ms: tries.unread_ms,
         };
         self.states[at] = State::Waiting {
             tries,
@@ -329,6 +333,7 @@ impl Batch {
             return None;
         };
         let index = self.tasks[at].input.index;
+        let tries = Tries { unread_ms: 0, ..tries };
         let again = Tries {
             attempt: tries.attempt + 1,
             ..tries
@@ -373,8 +378,9 @@ impl Batch {
         }
     }
 
-    /// Reading back failed: tried again later, as often as a write is; then nobody knows. Of a job that is cut short every failure
-    /// counts: it must end some day, also while its controller is gone or refuses us.
+    /// Reading back failed: tried again later, as long as an activity is waited for; then nobody knows. It is no attempt at the task:
+    /// a look costs little, and a person has to look where we give up. Of a job that is cut short every failure counts, as those of a
+    /// write do: it must end some day, also while its controller is gone or refuses us.
     pub fn not_read_back(
         &mut self,
         at: usize,
@@ -398,17 +404,25 @@ impl Batch {
         if !ending && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms) {
             return put_off;
         }
-        let again = Tries {
-            attempt: tries.attempt + 1,
-            ..tries
+        let since = [tries.taken_ms, tries.unread_ms].into_iter().find(|ms| *ms > 0);
+        let since = since.unwrap_or(now_ms);
+        let (next, is_over) = match ending {
+            false => (tries, since.saturating_add(self.give_up_ms) <= now_ms),
+            true => (
+                Tries {
+                    attempt: tries.attempt + 1,
+                    ..tries
+                },
+                !self.policy.allows(tries.attempt + 1),
+            ),
         };
-        let worth_it = e.ask_again() != AskAgain::Never;
-        let c = if worth_it && tries.taken_ms > 0 && !self.is_given_up(&tries, now_ms) {
-            let wait = self.policy.delay(1, e.retry_after(), random).as_millis() as u64;
-            self.wait(at, tries, now_ms + wait, error, look)
-        } else if worth_it && self.policy.allows(again.attempt) {
-            let wait = self.policy.delay(again.attempt, e.retry_after(), random).as_millis() as u64;
-            self.wait(at, again, now_ms + wait, error, look)
+        let c = if e.ask_again() != AskAgain::Never && !is_over {
+            let next = Tries {
+                unread_ms: since,
+                ..next
+            };
+            let wait = self.policy.delay(UNREAD_BACKOFF, e.retry_after(), random).as_millis() as u64;
+            self.wait(at, next, now_ms + wait, error, look)
         } else {
             let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
             o.error = Some(error);

@@ -33,6 +33,7 @@ impl Batch {
                     started_ms: tries.started_ms,
                     polls: tries.polls,
                     taken_ms: tries.taken_ms,
+                    unread_ms: tries.unread_ms,
                 },
             )),
             _ => None,
@@ -68,6 +69,7 @@ fn checkpoint(s: &State) -> Option<Checkpoint> {
             started_ms: tries.started_ms,
             polls: tries.polls,
             taken_ms: tries.taken_ms,
+            unread_ms: tries.unread_ms,
         }),
         State::Pending {
             tries,

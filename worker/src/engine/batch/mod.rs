@@ -34,6 +34,8 @@ pub struct Tries {
     pub polls: u32,
     /// When its write was taken with nothing to ask after, ms since the epoch; 0: it was not.
     pub taken_ms: u64,
+    /// Since when reading it back fails, ms since the epoch; 0: the last look was answered.
+    pub unread_ms: u64,
 }
 
 /// State of one task in the hands of a worker.
@@ -268,6 +270,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 started_ms,
                 polls,
                 taken_ms: 0,
+                unread_ms: 0,
             },
             request_id,
             since_ms,
@@ -283,6 +286,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
             started_ms,
             polls,
             taken_ms,
+            unread_ms,
         } => State::Waiting {
             tries: Tries {
                 attempt,
@@ -290,6 +294,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 started_ms,
                 polls,
                 taken_ms,
+                unread_ms,
             },
             not_before_ms,
             last,

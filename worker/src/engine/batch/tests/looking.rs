@@ -46,6 +46,33 @@ fn a_reading_back_that_is_refused_is_tried_again() {
 }
 
 #[test]
+fn looks_that_fail_are_no_attempts_and_end_when_an_activity_would_be_given_up() {
+    let refused = CallError::RateLimited { retry_after: None };
+    let mut b = fresh();
+    send(&mut b, lost(), 1_000);
+    let (begin, mut now, mut last) = (60_000, 60_000, None);
+    // whoever takes it over knows since when
+    while now < begin + GIVE_UP_MS {
+        b.wake(now);
+        last = b.not_read_back(0, &refused, Mode::Run, now, 0.5).0;
+        assert!(
+            matches!(last, Some(Checkpoint::Retry { attempt: 1, unread_ms, .. }) if unread_ms == begin),
+            "{last:?}"
+        );
+        b = taken_over(last.as_ref().unwrap());
+        now += 8_000;
+    }
+    b.wake(now);
+    // one that is answered begins the time anew
+    let mut answered = taken_over(last.as_ref().unwrap());
+    answered.wake(now);
+    answered.found(0, Found::Absent, now, 0.5);
+    assert_eq!(answered.todo(), [0], "and all its attempts are left");
+    b.not_read_back(0, &refused, Mode::Run, now, 0.5);
+    assert_eq!(status(&b), Some(TaskStatus::Unknown));
+}
+
+#[test]
 fn a_lost_write_is_not_looked_for_before_it_is_sure_to_be_shown() {
     let mut b = fresh();
     b.lost_settles_ms = 50_000;
