@@ -104,6 +104,10 @@ pub fn queues(p: &mut Proto, depth: usize) -> Result<(), String> {
     let rate = p
         .text(&args!["HGET", key("cfg"), "rate"])
         .map_or(33.0, |r| r.parse::<f64>().expect("a rate"));
+    let depth = ["depth:", "depth"]
+        .iter()
+        .find_map(|name| p.text(&args!["HGET", key("cfg"), *name]));
+    let depth = depth.map_or(64.0, |d| d.parse::<f64>().expect("a depth"));
     let cool = p.hash(&key("cool"));
     for k in p.keys(&key("tq:*")) {
         let lane = k.strip_prefix(&key("tq:")).expect("a lane").to_owned();
@@ -116,7 +120,7 @@ pub fn queues(p: &mut Proto, depth: usize) -> Result<(), String> {
             let next = p.text(&args!["HGET", &phase, "next"]);
             state.as_deref() == Some("PLANNING") || next.is_none_or(|n| n == "0")
         };
-        let most = (rate * 6.0 + 20.0) * if unit || begins { 2.0 } else { 1.0 };
+        let most = (rate * 6.0 + 20.0).min(depth * 37.0) * if unit || begins { 2.0 } else { 1.0 };
         let room = (tin.get(&lane).copied().unwrap_or(0) as f64) < most
             && (unit || (p.int(&args!["SCARD", key(&format!("pk:{lane}"))]) as f64) < 64.0 + (rate * 1.8).ceil());
         let listed = p.text(&args!["ZSCORE", key("ring"), lane]).is_some();

@@ -41,6 +41,18 @@ pub fn cap_of_a_lane(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Nor more than three quarters of the fleet's slots, in batches of 100, however fast the controller may be: another lane's work is taken
+/// at once. Depth 4: two slots.
+pub fn cap_of_slots(x: &mut Bench) -> Result<(), Broken> {
+    set(x, "depth:", 4);
+    set(x, "rate", 1_000_000);
+    x.planned("j", LANE, "", 1_000, 100)?;
+    same!(x.take_all("w").len(), 2, "batches of 100 in flight");
+    x.submit("other", "t|2", &[("a", "", "")]);
+    same!(x.take("w")?.job, "other", "there is room for the other lane");
+    checks::queues(&mut x.p, 64)
+}
+
 /// What begins may be in flight beyond that, up to twice as much. Rate 2 → below 64 tasks.
 pub fn cap_of_what_begins(x: &mut Bench) -> Result<(), Broken> {
     set(x, "rate", 2);

@@ -16,9 +16,9 @@ const NAMES_PER_QUERY: usize = 100;
 /// A key stored under a number behind its name has the first that is free; further than this nobody looks.
 const NUMBERS_MAX: u32 = 9;
 
-/// What was written longer before the newest key is looked for by name only: more than an activity is waited for. At 2,000 calls a minute
-/// it is 20 pages, of a pool of 100,000 keys that has 200.
-const LOOK_BACK: SignedDuration = SignedDuration::from_mins(5);
+/// What was written longer before the newest key is looked for by name only: twice what an activity is waited for, and a take-over. At
+/// 2,000 calls a minute it is 40 pages, of a pool of 100,000 keys that has 200.
+const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 
 /// Keys, each once.
 #[derive(Default)]
@@ -38,6 +38,28 @@ impl Rows {
 
     fn has(&self, name: &str) -> bool {
         self.names.contains(name)
+    }
+}
+
+/// Whether keys come newest first, and how far back they are. The order is in no vendor document: it is believed as far as it is seen.
+#[derive(Default)]
+struct Descent {
+    newest: Option<Timestamp>,
+    last: Option<Timestamp>,
+    is_broken: bool,
+}
+
+impl Descent {
+    /// A key without a date may be of today.
+    fn see(&mut self, made: Option<&str>) {
+        let made = made.and_then(|date| date.parse::<Timestamp>().ok());
+        self.is_broken |= made.is_none() || self.last.is_some_and(|last| made > Some(last));
+        (self.newest, self.last) = (self.newest.or(made), made);
+    }
+
+    fn is_past(&self, back: SignedDuration) -> bool {
+        let far = |newest: Timestamp| newest.checked_sub(back).ok();
+        !self.is_broken && self.newest.and_then(far).is_some_and(|far| self.last < Some(far))
     }
 }
 
@@ -111,19 +133,16 @@ impl R1 {
         self.passphrases(pool, Map::from_iter(order))
     }
 
-    /// Adds the keys of the last minutes, counted from the newest. Where pages are cut it looks twice.
+    /// Adds the keys of the last minutes, counted from the newest; all keys, where they do not come in the order asked for. Where pages
+    /// are cut it looks twice.
     async fn recent(&self, gate: &dyn Gate, pool: &str, found: &mut Rows) -> Result<(), CallError> {
         for _ in 0..2 {
-            let (mut sweep, mut oldest, mut pages) = (self.newest(pool), None, 0);
+            let (mut sweep, mut order, mut pages) = (self.newest(pool), Descent::default(), 0);
             while let Some(rows) = sweep.next(gate).await? {
                 pages += 1;
-                // without a date it may be of today
-                let made = |row: &Passphrase| row.created_date.as_deref()?.parse::<Timestamp>().ok();
-                let newest_here = rows.iter().filter_map(made).max();
-                let oldest_here = rows.iter().filter_map(made).min();
+                rows.iter().for_each(|row| order.see(row.created_date.as_deref()));
                 rows.into_iter().for_each(|row| found.add(row));
-                oldest = oldest.or(newest_here.and_then(|newest| newest.checked_sub(LOOK_BACK).ok()));
-                if oldest_here < oldest {
+                if order.is_past(LOOK_BACK) {
                     break;
                 }
             }
@@ -181,5 +200,36 @@ impl R1 {
         };
         sweep.visit(gate, keep).await?;
         Ok(sweep.is_whole())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_past(dates: &[Option<&str>]) -> bool {
+        let mut order = Descent::default();
+        dates.iter().for_each(|date| order.see(*date));
+        order.is_past(LOOK_BACK)
+    }
+
+    #[test]
+    fn only_dates_that_descend_say_how_far_back_they_are() {
+        let (noon, before, long_before) = (
+            Some("2026-03-01T12:00:00Z"),
+            Some("2026-03-01T11:59:00Z"),
+            Some("2026-03-01T11:00:00Z"),
+        );
+        assert!(is_past(&[noon, before, long_before]));
+        assert!(!is_past(&[noon, before]), "not yet");
+        assert!(
+            !is_past(&[long_before, noon, long_before]),
+            "the order is not as asked for"
+        );
+        assert!(
+            !is_past(&[noon, None, long_before]),
+            "one without a date may be of today"
+        );
+        assert!(!is_past(&[]));
     }
 }

@@ -34,7 +34,8 @@ end
 -- A lane (tenant|controller) is in the ring  <=>  it has queued items, is under its caps, and does not cool down.
 --   tin[lane]   tasks of the lane that are in the stream (queued or claimed)
 --   pk:<lane>   units of the lane that are parked (waiting for an activity or a retry)
--- What is in flight is bounded by six seconds of the controller's rate: more would only hold slots while it waits for permits.
+-- What is in flight is bounded by six seconds of the controller's rate: more would only hold slots while it waits for permits. And by
+-- three quarters of the fleet's slots, in batches of 100 (`depth` is twice the slots): what is slower than its rate leaves others room.
 -- What is parked is bounded by the batches that can be waiting for activities for as long as one may take (180 s).
 -- Twice as much for what is small and waited for: a unit that comes back, a plan, the first batch of a phase. Without it each step
 -- of a small job waits until a large one beside it leaves room.
@@ -45,7 +46,7 @@ local function begins(item)
 end
 local function lane_open(lane, head)
   local rate, tasks = cfg('rate', lane, 33), num(call('HGET', P..'tin', lane))
-  local most, back = rate * 6 + 20, string.find(head, '^[^|]+|[^|]+|')
+  local most, back = math.min(rate * 6 + 20, cfg('depth', '', 64) * 37), string.find(head, '^[^|]+|[^|]+|')
   if tasks >= most and (tasks >= 2 * most or not (back or begins(head))) then return false end
   if back then return true end                                         -- it frees what it holds
   return call('SCARD', P..'pk:'..lane) < 64 + math.ceil(rate * 1.8)

@@ -217,6 +217,8 @@ impl Batch {
             ),
             _ => return None,
         };
+        // nor a look that was refused: the time of those that fail begins anew
+        let tries = Tries { unread_ms: 0, ..tries };
         Some((Some(self.wait(at, tries, now_ms + wait, error.clone(), look)), effect))
     }
 
@@ -404,8 +406,7 @@ impl Batch {
         if !ending && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms) {
             return put_off;
         }
-        let since = [tries.taken_ms, tries.unread_ms].into_iter().find(|ms| *ms > 0);
-        let since = since.unwrap_or(now_ms);
+        let since = if tries.unread_ms == 0 { now_ms } else { tries.unread_ms };
         let (next, is_over) = match ending {
             false => (tries, since.saturating_add(self.give_up_ms) <= now_ms),
             true => (

@@ -63,6 +63,14 @@ fn looks_that_fail_are_no_attempts_and_end_when_an_activity_would_be_given_up() 
         now += 8_000;
     }
     b.wake(now);
+    // a controller that is away is not looked at in vain
+    let mut away = taken_over(last.as_ref().unwrap());
+    away.wake(now);
+    let gone = CallError::from(GateClosed::CoolDown(Duration::from_secs(9)));
+    away.not_read_back(0, &gone, Mode::Run, now, 0.5);
+    away.wake(now + 400_000);
+    away.not_read_back(0, &refused, Mode::Run, now + 400_000, 0.5);
+    assert_eq!(status(&away), None, "it looks again for as long");
     // one that is answered begins the time anew
     let mut answered = taken_over(last.as_ref().unwrap());
     answered.wake(now);
