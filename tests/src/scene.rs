@@ -10,6 +10,32 @@ const SSIDS_MAX: usize = 15;
 /// The network that is there already; the others are made.
 const NETWORK: &str = "network-1";
 
+/// Errors of keys that an import with `name_conflict=update` cannot mend: the passphrase stands under another user's name, or RUCKUS One
+/// still has a write of that name in its works. People delete one of the two there.
+pub const LEFT_TO_PEOPLE: [&str; 2] = ["PASSPHRASE_TAKEN", "DPSK-020"];
+
+/// Tasks that did not succeed and are not left to people, each in a line.
+pub fn not_mended(tasks: &[Value]) -> Vec<String> {
+    let text = |task: &Value, field: &str| task[field].as_str().unwrap_or_default().to_owned();
+    let bad = tasks.iter().filter(|task| {
+        let is_left_to_people = text(task, "phase") == "create_passphrases"
+            && text(task, "status") == "FAILED"
+            && LEFT_TO_PEOPLE.contains(&text(task, "error_code").as_str());
+        !is_left_to_people && !["COMPLETED", "SKIPPED"].contains(&text(task, "status").as_str())
+    });
+    bad.map(|task| {
+        format!(
+            "{} {:?} is {}: {} [{}]",
+            text(task, "phase"),
+            text(task, "name"),
+            text(task, "status"),
+            text(task, "error_message"),
+            text(task, "error_code")
+        )
+    })
+    .collect()
+}
+
 /// What an import is given, and what is seeded for it.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
@@ -59,9 +85,39 @@ impl Scene {
         Ok(scene)
     }
 
+    /// For an import after a storm: what stands and differs is set right.
+    pub fn mend(&mut self) {
+        self.options.insert("name_conflict".to_owned(), "update".into());
+    }
+
     /// The options as the client command takes them.
     pub fn arguments(&self) -> Vec<String> {
         let one = |(name, value): (&String, &Value)| ["--option".to_owned(), format!("{name}={value}")];
         self.options.iter().flat_map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_that_somebody_has_to_delete_first_may_be_left() {
+        let task = |phase: &str, status: &str, code: &str| json!({"phase": phase, "name": "anna", "status": status, "error_code": code});
+        let fine = [
+            task("create_passphrases", "COMPLETED", ""),
+            task("create_passphrases", "SKIPPED", "EXPIRED"),
+            task("create_passphrases", "FAILED", "PASSPHRASE_TAKEN"),
+            task("create_passphrases", "FAILED", "DPSK-020"),
+        ];
+        assert_eq!(not_mended(&fine), Vec::<String>::new());
+        for bad in [
+            task("create_passphrases", "UNKNOWN", "DPSK-020"),
+            task("create_passphrases", "FAILED", "NAME_CONFLICT"),
+            task("attach_policies", "FAILED", "PASSPHRASE_TAKEN"),
+            task("create_passphrases", "CANCELLED", ""),
+        ] {
+            assert_eq!(not_mended(&[bad]).len(), 1);
+        }
     }
 }

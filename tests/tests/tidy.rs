@@ -208,3 +208,64 @@ fn nothing_is_left_unfinished() {
         }
     }
 }
+
+/// The text of the arguments of each tracing macro, from its opening parenthesis to the closing one.
+fn tracing_calls(code: &str) -> Vec<String> {
+    let mut calls = Vec::new();
+    for level in ["trace", "debug", "info", "warn", "error", "event", "span"] {
+        for start in ["", "_span"].map(|kind| format!("tracing::{level}{kind}!(")) {
+            for (at, _) in code.match_indices(&start) {
+                let (mut depth, mut is_text, mut is_escaped) = (1, false, false);
+                let arguments = code[at + start.len()..].chars().take_while(|c| {
+                    match c {
+                        _ if is_escaped => is_escaped = false,
+                        '\\' => is_escaped = is_text,
+                        '"' => is_text = !is_text,
+                        '(' if !is_text => depth += 1,
+                        ')' if !is_text => depth -= 1,
+                        _ => {}
+                    }
+                    depth > 0
+                });
+                calls.push(arguments.collect());
+            }
+        }
+    }
+    calls
+}
+
+/// Whether a field of a tracing call is called `message`: `message`, `%message`, `message = …`.
+fn has_field_message(arguments: &str) -> bool {
+    let fields = arguments.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
+    fields.split([',', '(', ';', '{']).any(|field| {
+        let name = field.split('=').next().unwrap_or_default();
+        name.trim().trim_start_matches(['%', '?']) == "message"
+    })
+}
+
+/// The sentence of a log line is its field `message`: another one would stand in the JSON twice, and readers drop one of them.
+#[test]
+fn no_log_line_has_its_message_twice() {
+    for (call, is_bad) in [
+        ("code, message, \"it failed\"", true),
+        ("unit = %u(a, b), %message, \"it failed\"", true),
+        ("message = e.message, \"it failed\"", true),
+        ("code, error = message, \"a message, message, is sent\"", false),
+        ("error = %e.message, \"it failed\"", false),
+    ] {
+        assert_eq!(has_field_message(call), is_bad, "{call}");
+    }
+    let mut seen = 0;
+    for folder in ["api/src", "worker/src", "shared/src", "tests/src"] {
+        for (name, text) in files(folder, &["rs"]) {
+            for call in tracing_calls(&code(&text)) {
+                seen += 1;
+                assert!(!has_field_message(&call), "{name}: a field `message` in: {call}");
+            }
+        }
+    }
+    assert!(
+        seen > 40,
+        "only {seen} calls of tracing: are they written in another way now?"
+    );
+}

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::harness::Plan;
-use testkit::scene::Scene;
+use testkit::scene::{Scene, not_mended};
 use testkit::sim;
 use testkit::verify::rows::{Case, account};
 use testkit::verify::{Options, verify_with};
@@ -120,15 +120,21 @@ async fn a_job_tells_the_truth_in_another_storm() {
 async fn what_a_storm_left_undone_is_done_by_a_second_import() {
     let (world, mut scene) = weather(3).await;
     world.fleet.simulators[0].faults(json!({"rules": []})).await.unwrap();
-    scene.options.insert("name_conflict".to_owned(), "update".into());
+    scene.mend();
     let (job, untruths) = import(&world, &scene).await;
     let told = format!("{untruths:#?}\n{}", testkit::harness::api::summary(&job));
     assert!(untruths.is_empty(), "{told}");
-    // left to people: keys that stand under another name, and names of which RUCKUS One still has a write in its works
-    let errors = job["error_details"].as_array().unwrap();
-    let codes = errors.iter().map(|error| error["code"].as_str().unwrap_or_default());
-    let others: Vec<&str> = codes
-        .filter(|code| !["PASSPHRASE_TAKEN", "DPSK-020"].contains(code))
-        .collect();
-    assert!(others.is_empty(), "{others:?}\n{told}");
+    let tasks = world.fleet.api.tasks(job["id"].as_str().unwrap()).await.unwrap();
+    let others = not_mended(&tasks);
+    assert!(others.is_empty(), "{others:#?}\n{told}");
+    let options = Options::read(&scene.options.clone().into());
+    let verdict = verify_with(&world.export, &options, &ledger(&world).await, world.submitted).unwrap();
+    let failed = tasks
+        .iter()
+        .filter(|task| task["phase"] == "create_passphrases" && task["status"] == "FAILED");
+    assert_eq!(
+        verdict.keys_right + failed.count(),
+        verdict.keys_expected,
+        "{told}\n{verdict:#?}"
+    );
 }

@@ -48,6 +48,7 @@ fn streams(items: &[Value], output: Output) {
         Column::number("QUEUED"),
         Column::number("IN STREAM"),
         Column::number("PARKED"),
+        Column::number("PAUSED"),
         Column::text("HELD BACK BY"),
     ]);
     let mut left_out = 0;
@@ -73,6 +74,7 @@ fn streams(items: &[Value], output: Output) {
                 lane.queued.to_string(),
                 lane.in_stream.to_string(),
                 lane.parked.to_string(),
+                dash(lane.jobs_paused),
                 held_back_by,
             ]);
         }

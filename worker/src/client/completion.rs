@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
-use crate::args::Args;
+use crate::args::{Args, OPTIONS};
 use crate::exit;
 use crate::output::Output;
 
@@ -12,9 +12,34 @@ pub fn run(shell: Shell, output: Output) -> u8 {
     exit::OK
 }
 
+/// What the generator cannot: the second state of a list, and the names of an import's options. It asks the generated function for the
+/// part behind the last comma.
+const BASH: &str = r#"
+_phaseline_more() {
+    local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}" before=""
+    if [[ $prev == --option ]]; then
+        COMPREPLY=($(compgen -W "OPTIONS" -S = -- "$cur"))
+        compopt -o nospace 2>/dev/null
+        return 0
+    fi
+    if [[ $prev == --status && $cur == *,* ]]; then
+        before="${cur%,*},"
+        cur="${cur##*,}"
+        COMP_WORDS[COMP_CWORD]="$cur"
+    fi
+    _phaseline "$1" "$cur" "$prev"
+    [[ -z $before ]] || COMPREPLY=("${COMPREPLY[@]/#/$before}")
+}
+complete -F _phaseline_more -o nosort -o bashdefault -o default phaseline 2>/dev/null ||
+    complete -F _phaseline_more -o bashdefault -o default phaseline
+"#;
+
 fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     generate(shell, &mut Args::command(), "phaseline", &mut script);
+    if shell == Shell::Bash {
+        script.extend(BASH.replace("OPTIONS", &OPTIONS.join(" ")).into_bytes());
+    }
     script
 }
 

@@ -69,8 +69,12 @@ pub fn summary(job: &Job) -> Vec<String> {
         } else {
             String::new()
         };
+        let besides = match besides(job, kind) {
+            0 => String::new(),
+            of => format!(" ({of} of them by tasks that did not succeed)"),
+        };
         lines.push(format!(
-            "  {}: {} created, {} adopted{updated}",
+            "  {}: {} created, {} adopted{updated}{besides}",
             kind.replace('_', " "),
             n.created,
             n.adopted
@@ -90,6 +94,20 @@ pub fn summary(job: &Job) -> Vec<String> {
         lines.push(format!("  … and {more} more: phaseline tasks {} --failed", job.id));
     }
     lines
+}
+
+/// How many of the resources of a kind are of tasks that failed or whose fate is unknown: they are there, and not as they should be. Told of
+/// kinds that a phase of their own makes, a task for each.
+fn besides(job: &Job, kind: &str) -> u64 {
+    let phase = job
+        .phases
+        .iter()
+        .find(|phase| phase.id.strip_prefix("create_") == Some(kind));
+    phase.map_or(0, |phase| {
+        let (n, tasks) = (&job.summary.resources[kind], &phase.tasks);
+        let all = n.created + n.adopted + n.updated;
+        all.saturating_sub(tasks.completed).min(tasks.failed + tasks.unknown)
+    })
 }
 
 /// Why it stands, and how to go on; nothing of one that does not.

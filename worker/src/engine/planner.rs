@@ -313,7 +313,7 @@ impl Planner {
         let attempt = attempts(claim) + 1;
         if transient && attempt <= policy.max_retries + EXTRA_PLANS {
             let wait = policy.delay(attempt, retry_after, rand::random());
-            tracing::info!(unit = %self.unit(), code, message, wait_ms = wait.as_millis() as u64, "planning is tried again");
+            tracing::info!(unit = %self.unit(), code, error = message, wait_ms = wait.as_millis() as u64, "planning is tried again");
             return self.park(Some(wait.as_millis() as u64), attempt).await;
         }
         self.fail(code, message, false).await
@@ -344,7 +344,7 @@ impl Planner {
             task: None,
             request_id: None,
         };
-        tracing::warn!(unit = %self.unit(), code, message, "the phase can't be planned");
+        tracing::warn!(unit = %self.unit(), code, error = message, "the phase can't be planned");
         let (store, p, held) = (&self.core.store, self.partition, &self.held);
         let dead = poison.then_some(message);
         persist!(

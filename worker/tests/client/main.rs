@@ -65,6 +65,23 @@ fn a_controller_that_is_down_is_told_once_and_no_end_is_promised() {
 }
 
 #[test]
+fn what_failed_tasks_left_behind_is_told_from_what_is_right() {
+    let Reply::Answer(_, mut job) = job("PARTIAL", 6) else {
+        unreachable!()
+    };
+    job["phases"][0]["id"] = "create_passphrases".into();
+    job["phases"][0]["tasks"] = json!({"total": 10, "completed": 6, "failed": 3, "unknown": 1});
+    job["summary"]["resources"] =
+        json!({"passphrases": {"created": 7, "adopted": 1}, "activations": {"created": 1, "adopted": 0}});
+    let text = out(&Api::with(vec![Reply::Answer(200, job)]).run(&["status", JOB]));
+    let keys = "  passphrases: 7 created, 1 adopted (2 of them by tasks that did not succeed)\n";
+    assert!(
+        text.contains(keys) && text.contains("  activations: 1 created, 0 adopted\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_single_fault_is_told_once() {
     let fault = json!({"parameter": "phase", "code": "UNKNOWN_PHASE", "detail": "the job has no such phase"});
     let problem = json!({"status": 400, "title": "T", "detail": "the job has no such phase", "errors": [fault]});

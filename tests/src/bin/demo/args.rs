@@ -17,13 +17,15 @@ Examples:
   deploy/demo --policies --activate --again
                                            with adaptive policies and networks on the air, twice
   deploy/demo --dpsks 200 --rate 60000 --policies --activate --storm
-                                           every misbehaviour of RUCKUS One at once
+                                           every misbehaviour of RUCKUS One at once; with --again what it
+                                           left undone is done by a second import
   deploy/demo --file export.json --again   your own export, twice: the second time nothing is written
   SIM_RECORD=traffic.jsonl deploy/demo     record every call to the simulated RUCKUS One
 
 The exit code is 0 only if the job ended COMPLETED and the ledger of the simulated RUCKUS One agrees with the
 export in every field. With --storm or a fault plan the job may end PARTIAL: then every task must say what is true, those that
-failed must say why, and nothing may exist twice."
+failed must say why, and nothing may exist twice. With --again as well, every key must be right in the end but for those that
+people have to delete first: each of these must be told."
 )]
 pub struct Args {
     /// Keys of the export that is made
@@ -51,7 +53,7 @@ pub struct Args {
     #[arg(long)]
     pub activate: bool,
     /// Every misbehaviour of RUCKUS One at once, each in 3 to 5 % of the calls, or in PERCENT of them
-    #[arg(long, value_name = "PERCENT", num_args = 0..=1, conflicts_with_all = ["fault_plan", "again"], value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, conflicts_with = "fault_plan", value_parser = percent)]
     pub storm: Option<Option<f64>>,
     /// Faults for the simulated RUCKUS One to inject (JSON; format: tests/src/sim/faults.rs)
     #[arg(long, value_name = "FILE")]
@@ -59,7 +61,8 @@ pub struct Args {
     /// Import this Cloudpath export instead of a made one
     #[arg(long, value_name = "EXPORT.json", conflicts_with = "dpsks")]
     pub file: Option<PathBuf>,
-    /// Import the same export a second time: nothing may be written, everything is found in place
+    /// Import the same export a second time: nothing may be written, everything is found in place. After a storm or a fault plan the
+    /// weather is fair then, and what it left undone is done
     #[arg(long)]
     pub again: bool,
     /// Keep the folder with logs, export, tasks and ledger

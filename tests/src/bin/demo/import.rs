@@ -22,6 +22,7 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Everything the report needs.
 pub struct Imported {
     pub job: Value,
+    pub tasks: Vec<Value>,
     pub verdict: Verdict,
     /// What the job says of its rows and is not so.
     pub untruths: Vec<String>,
@@ -89,6 +90,7 @@ pub async fn run(stage: &mut Stage, args: Option<&Args>) -> anyhow::Result<Impor
     let untruths = account(&case).map_err(fault)?;
     Ok(Imported {
         job,
+        tasks,
         verdict,
         untruths,
         counts: simulator.counts(&tenant).await?,

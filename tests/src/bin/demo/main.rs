@@ -6,6 +6,7 @@
 
 mod args;
 mod import;
+mod keys;
 mod report;
 mod say;
 mod stage;
@@ -59,9 +60,18 @@ async fn play(args: &Args, stage: &mut stage::Stage) -> anyhow::Result<bool> {
     if args.again && is_good {
         stage.fleet.simulators[0].reset_counts().await?;
         say::line("");
-        say::line("The same export again: nothing may be written, everything is found in place.");
-        let second = import::run(stage, None).await?;
-        is_good = report::tell_again(&second);
+        if args.has_faults() {
+            say::line(
+                "The same export again, in fair weather and with name_conflict=update: what was left undone is done, what is right stays.",
+            );
+            stage.clear_up().await?;
+            let second = import::run(stage, None).await?;
+            is_good = report::tell_mended(&second);
+        } else {
+            say::line("The same export again: nothing may be written, everything is found in place.");
+            let second = import::run(stage, None).await?;
+            is_good = report::tell_again(&second);
+        }
     }
     Ok(is_good)
 }

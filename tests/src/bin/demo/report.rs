@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 use testkit::harness::api::summary;
+use testkit::scene::not_mended;
 
 use crate::import::Imported;
+use crate::keys::Keys;
 use crate::say::result;
 
 /// Faults of the comparison told one by one.
@@ -21,13 +23,38 @@ pub fn tell(imported: &Imported, may_fail: bool) -> bool {
 pub fn tell_again(imported: &Imported) -> bool {
     let mut is_good = body(imported, false);
     let writes = number(&imported.counts, "writes");
-    let keys = resources(&imported.job);
+    let keys = Keys::of(&imported.tasks);
     if writes != 0 || keys.adopted != imported.verdict.keys_expected as u64 {
         let expected = imported.verdict.keys_expected;
         result(&format!(
             "  WRONG      {writes} writes instead of 0, {} of {expected} keys adopted",
             keys.adopted
         ));
+        is_good = false;
+    }
+    result(&last_line(imported));
+    is_good
+}
+
+/// Tells an import in fair weather after one in a storm: every key is right in the end, but for those people have to delete first.
+pub fn tell_mended(imported: &Imported) -> bool {
+    let mut is_good = body(imported, true);
+    let (keys, verdict) = (Keys::of(&imported.tasks), &imported.verdict);
+    let bad = not_mended(&imported.tasks);
+    let (right, wanted) = (verdict.keys_right, verdict.keys_expected);
+    if bad.is_empty() && right as u64 + keys.failed == wanted as u64 {
+        if keys.failed > 0 {
+            result(&format!(
+                "  checked    {right} of {wanted} keys are right now, and people have to delete something in RUCKUS One first for {}",
+                keys.failed
+            ));
+        }
+    } else {
+        result(&format!(
+            "  WRONG      {right} of {wanted} keys are right after a second import in fair weather, and it left {} tasks that it could have done",
+            bad.len()
+        ));
+        list(bad.iter());
         is_good = false;
     }
     result(&last_line(imported));
@@ -165,47 +192,16 @@ fn list<'f>(faults: impl Iterator<Item = &'f String>) {
         .for_each(|fault| result(&format!("             {fault}")));
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Resources {
-    created: u64,
-    adopted: u64,
-    updated: u64,
-}
-
-/// Of the keys, as the job's status tells them.
-fn resources(job: &Value) -> Resources {
-    let of = |what: &str| number(&job["summary"]["resources"]["passphrases"], what);
-    Resources {
-        created: of("created"),
-        adopted: of("adopted"),
-        updated: of("updated"),
-    }
-}
-
 fn number(value: &Value, field: &str) -> u64 {
     value[field].as_u64().unwrap_or_default()
 }
 
 fn last_line(imported: &Imported) -> String {
-    let Imported {
-        job, verdict, counts, ..
-    } = imported;
-    let keys = resources(job);
-    let phases = job["phases"].as_array().into_iter().flatten();
-    let tasks = phases
-        .clone()
-        .find(|phase| phase["id"] == "create_passphrases")
-        .map_or(&Value::Null, |p| &p["tasks"]);
+    let (counts, wanted) = (&imported.counts, imported.verdict.keys_expected as u64);
     let (makespan, ideal) = (imported.makespan.as_secs_f64(), imported.ideal_seconds);
     format!(
-        "imported {} of {} passphrases: created {}, adopted {}, failed {}, unknown {}, duplicates {}, http_429 {}, \
-         makespan {makespan:.1} s, ideal {ideal:.1} s, ratio {:.2}",
-        keys.created + keys.adopted + keys.updated,
-        verdict.keys_expected,
-        keys.created,
-        keys.adopted,
-        number(tasks, "failed"),
-        number(tasks, "unknown"),
+        "{}, duplicates {}, http_429 {}, makespan {makespan:.1} s, ideal {ideal:.1} s, ratio {:.2}",
+        Keys::of(&imported.tasks).line(wanted),
         number(counts, "duplicates"),
         number(counts, "http_429"),
         makespan / ideal,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::harness::{Controller, Fleet, Plan, SimulatorPlan};
 use testkit::redis_server::Options;
 use testkit::scene::Scene;
@@ -109,6 +109,13 @@ impl Stage {
             rng: StdRng::seed_from_u64(seed),
             folder,
         })
+    }
+
+    /// RUCKUS One behaves from now on; and imports set right what it has stored otherwise.
+    pub async fn clear_up(&mut self) -> anyhow::Result<()> {
+        self.fleet.simulators[0].faults(json!({"rules": []})).await?;
+        self.scene.mend();
+        Ok(())
     }
 
     /// Where the logs are.

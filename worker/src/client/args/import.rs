@@ -6,6 +6,20 @@ use clap::{Args, ValueHint};
 
 use super::values::option_pair;
 
+/// Names an import's `--option` may begin with, for shells to complete. The API knows which there are.
+pub const OPTIONS: [&str; 10] = [
+    "just_copy_dpsks",
+    "ssid_network_map",
+    "include_adaptive_policy_sets",
+    "group_by_vlan",
+    "name_conflict",
+    "invalid_rows",
+    "expired",
+    "failure_budget_percent",
+    "timeout_seconds",
+    "require_confirmation",
+];
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 FILE is either an export as Cloudpath makes it (then --controller and --venue
@@ -75,4 +89,23 @@ pub struct Import {
     /// How long to go on trying when the API is away
     #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1440))]
     pub patience: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_that_are_completed_are_those_of_the_help() {
+        let mut command = crate::args::Args::command();
+        let help = command.find_subcommand_mut("import").unwrap().render_help().to_string();
+        let told = help.lines().filter_map(|line| {
+            let (name, _) = line.strip_prefix("  ")?.split_once('=')?;
+            name.bytes()
+                .all(|b| b.is_ascii_lowercase() || b == b'_')
+                .then_some(name)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), OPTIONS);
+    }
 }

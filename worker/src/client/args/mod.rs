@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::exit;
 
-pub use import::Import;
+pub use import::{Import, OPTIONS};
 pub use lists::{Jobs, Tasks};
 pub use report::{Format, Report};
 use values::job_id;
@@ -82,11 +82,13 @@ pub enum Command {
     Admin(Admin),
     /// Print a completion script for a shell
     #[command(after_help = "\
-Install it, and start a new shell (make the folder if it is not there):
-  bash        phaseline completion bash \\
+Install it, and start a new shell:
+  bash        mkdir -p ~/.local/share/bash-completion/completions
+              phaseline completion bash \\
                 > ~/.local/share/bash-completion/completions/phaseline
   zsh         phaseline completion zsh > \"${fpath[1]}/_phaseline\"
-  fish        phaseline completion fish \\
+  fish        mkdir -p ~/.config/fish/completions
+              phaseline completion fish \\
                 > ~/.config/fish/completions/phaseline.fish
   elvish      phaseline completion elvish >> ~/.config/elvish/rc.elv
   powershell  phaseline completion powershell >> $PROFILE")]

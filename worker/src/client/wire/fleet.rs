@@ -28,6 +28,8 @@ pub struct Lane {
     pub queued: u64,
     pub in_stream: u64,
     pub parked: u64,
+    /// Its jobs that stand until they are resumed. None: the API is older and does not tell.
+    pub jobs_paused: Option<u64>,
     pub cool_down_seconds: Option<f64>,
     pub outage: Option<Outage>,
 }
