@@ -242,6 +242,7 @@ mod tests {
             polls: 0,
             started_at: None,
             completed_at: None,
+            changes: Vec::new(),
         }
     }
 
@@ -268,12 +269,17 @@ mod tests {
         for (i, text) in texts.into_iter().enumerate() {
             *text = Some(format!("text {i}"));
         }
+        row.changes = ["enabled: false dropped", "name: a → b"].map(str::to_owned).to_vec();
         (row.polls, row.row) = (3, 7);
         let value = serde_json::to_value(&row).unwrap();
         for (column, cell) in RowView::COLUMNS.iter().zip(row.cells()) {
             let wanted = match &value[*column] {
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
+                Value::Array(texts) => {
+                    let texts: Vec<_> = texts.iter().map(|text| text.as_str().unwrap()).collect();
+                    texts.join(" | ")
+                }
                 number => number.to_string(),
             };
             assert_eq!(cell, wanted, "{column}");
