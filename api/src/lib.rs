@@ -4,6 +4,7 @@ pub mod auth;
 pub mod body;
 pub mod error;
 mod fleet;
+mod head;
 mod import;
 mod kept;
 pub mod limits;

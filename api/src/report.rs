@@ -152,7 +152,7 @@ impl Writer {
     fn new(format: Format, head: &Head<'_>) -> Result<Self, Broken> {
         match format {
             Format::Csv => {
-                let mut out = lines();
+                let mut out = lines(b"");
                 out.write_record(RowView::COLUMNS).map_err(broken)?;
                 Ok(Writer::Csv(Box::new(out)))
             }
@@ -182,27 +182,41 @@ impl Writer {
 
     /// The last piece. The number of rows comes last: whoever has read it has read all.
     fn end(&mut self) -> Piece {
-        if let Writer::Json { out, rows } = self {
-            out.extend(format!("\n],\"rows_total\":{rows}}}\n").into_bytes());
+        match self {
+            Writer::Csv(_) => {
+                let rest = self.take()?;
+                Ok([&rest[..], LINE_END].concat().into())
+            }
+            Writer::Json { out, rows } => {
+                out.extend(format!("\n],\"rows_total\":{rows}}}\n").into_bytes());
+                self.take()
+            }
         }
-        self.take()
     }
 
+    /// What there is so far, of CSV without the end of its last line: that comes with the next piece. So what was cut off between two
+    /// pieces does not end like a whole report, also where a proxy hides the cut.
     fn take(&mut self) -> Piece {
         match self {
             Writer::Csv(out) => {
-                let full = std::mem::replace(out, Box::new(lines()));
-                Ok(full.into_inner().map_err(broken)?.into())
+                let full = std::mem::replace(out, Box::new(lines(LINE_END)));
+                let mut full = full.into_inner().map_err(broken)?;
+                full.truncate(full.len().saturating_sub(LINE_END.len()));
+                Ok(full.into())
             }
             Writer::Json { out, .. } => Ok(std::mem::take(out).into()),
         }
     }
 }
 
-fn lines() -> csv::Writer<Vec<u8>> {
+/// What ends a line of CSV.
+const LINE_END: &[u8] = b"\r\n";
+
+/// Behind what is there already.
+fn lines(there: &[u8]) -> csv::Writer<Vec<u8>> {
     let mut builder = csv::WriterBuilder::new();
     builder.terminator(csv::Terminator::CRLF);
-    builder.from_writer(Vec::new())
+    builder.from_writer(there.to_vec())
 }
 
 /// A cell that begins no formula.
@@ -242,6 +256,7 @@ mod tests {
             polls: 0,
             started_at: None,
             completed_at: None,
+            changes: Vec::new(),
         }
     }
 
@@ -268,12 +283,17 @@ mod tests {
         for (i, text) in texts.into_iter().enumerate() {
             *text = Some(format!("text {i}"));
         }
+        row.changes = ["enabled: false dropped", "name: a → b"].map(str::to_owned).to_vec();
         (row.polls, row.row) = (3, 7);
         let value = serde_json::to_value(&row).unwrap();
         for (column, cell) in RowView::COLUMNS.iter().zip(row.cells()) {
             let wanted = match &value[*column] {
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
+                Value::Array(texts) => {
+                    let texts: Vec<_> = texts.iter().map(|text| text.as_str().unwrap()).collect();
+                    texts.join(" | ")
+                }
                 number => number.to_string(),
             };
             assert_eq!(cell, wanted, "{column}");
@@ -292,7 +312,7 @@ mod tests {
         for name in ["=1+1", "+49", "-x", "@a", "\tb", "\rc", "a=b"] {
             writer.row(&row(name)).unwrap();
         }
-        let text = writer.take().unwrap();
+        let text = writer.end().unwrap();
         let text = String::from_utf8(text.to_vec()).unwrap();
         assert!(text.starts_with("phase,row,task_id,name,pool,"), "{text}");
         assert!(text.contains("\"anna, \"\"the first\"\":\nrefused\""), "{text}");
@@ -300,6 +320,27 @@ mod tests {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let names: Vec<_> = reader.records().map(|r| r.unwrap()[3].to_owned()).collect();
         assert_eq!(names, ["'=1+1", "'+49", "'-x", "'@a", "'\tb", "'\rc", "a=b"]);
+    }
+
+    #[test]
+    fn no_piece_but_the_last_ends_a_line() {
+        let head = Head {
+            job_id: "j".to_owned(),
+            workflow_name: "w",
+            status: JobStatus::Partial,
+            generated_at: String::new(),
+        };
+        let (mut writer, mut text) = (Writer::new(Format::Csv, &head).unwrap(), Vec::new());
+        for rows in [0, 2, 0, 1] {
+            (0..rows).for_each(|_| writer.row(&row("anna")).unwrap());
+            let piece = writer.take().unwrap();
+            assert!(!piece.ends_with(b"\n"));
+            text.extend(piece);
+        }
+        text.extend(writer.end().unwrap());
+        assert!(text.ends_with(LINE_END) && !text.ends_with(b"\r\n\r\n"));
+        let records = csv::Reader::from_reader(&text[..]).into_records();
+        assert_eq!(records.filter(Result::is_ok).count(), 3);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use actix_web::{App, Error, HttpServer, body::BoxBody, web};
 
 use crate::auth::Verifier;
 use crate::error::SMALL_BODY_MAX;
+use crate::head::without_body;
 use crate::limits::close_over_unread;
 use crate::metrics::Metrics;
 use crate::observe::observe;
@@ -47,6 +48,7 @@ pub fn app(
         // The one added last is the outermost: its headers are on errors as well.
         .wrap(from_fn(observe))
         .wrap(from_fn(close_over_unread))
+        .wrap(from_fn(without_body))
         .wrap(
             DefaultHeaders::new()
                 .add(("X-Content-Type-Options", "nosniff"))

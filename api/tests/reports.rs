@@ -40,7 +40,13 @@ async fn job(w: &World, batches: u32, ended: u32) -> JobId {
     let id = hands.submit(&new_job("acme", definition(&phases))).await;
     hands.plan(&[vec![task(0, "Lobby-DPSK", json!(null))]], true).await;
     hands.complete(|t| made(t, "dpsk_pool")).await;
-    let key = |i: u32| task(i, &format!("user{i}"), json!({"p": "dpsk_pool-0", "v": 44}));
+    let key = |i: u32| {
+        let mut data = json!({"p": "dpsk_pool-0", "v": 44});
+        if i == 3 {
+            data["changes"] = json!(["deviceCountLimit: 600 → 512 (so it is)", "ssidList: dropped (so it is)"]);
+        }
+        task(i, &format!("user{i}"), data)
+    };
     let keys: Vec<Vec<TaskInput>> = (0..batches)
         .map(|b| (b * 100..b * 100 + 100).map(key).collect())
         .collect();
@@ -79,7 +85,8 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
         json!({"phase": "create_passphrases", "row": 3, "task_id": format!("{id}:create_passphrases:3"), "name": "user3",
             "pool": "Lobby-DPSK", "status": "FAILED", "outcome": null, "resource_type": null, "resource_id": null,
             "resource_name": null, "error_code": "HTTP_400", "error_message": "=refused", "request_id": null, "attempts": 3,
-            "polls": 0, "started_at": "1970-01-01T00:00:01.000Z", "completed_at": "1970-01-01T00:00:02.500Z"})
+            "polls": 0, "started_at": "1970-01-01T00:00:01.000Z", "completed_at": "1970-01-01T00:00:02.500Z",
+            "changes": ["deviceCountLimit: 600 → 512 (so it is)", "ssidList: dropped (so it is)"]})
     );
     assert_eq!(
         (&rows[5]["outcome"], &rows[5]["resource_id"]),
@@ -109,7 +116,10 @@ async fn a_report_has_a_row_for_each_task_in_both_formats() {
     assert_eq!(text.matches("\r\n").count(), 1_202);
     let line = text.lines().nth(5).unwrap();
     assert!(
-        line.ends_with("HTTP_400,'=refused,,3,0,1970-01-01T00:00:01.000Z,1970-01-01T00:00:02.500Z"),
+        line.ends_with(
+            "HTTP_400,'=refused,,3,0,1970-01-01T00:00:01.000Z,1970-01-01T00:00:02.500Z,deviceCountLimit: 600 → 512 (so it is) | \
+             ssidList: dropped (so it is)"
+        ),
         "{line}"
     );
 

@@ -4,6 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use actix_web::body::MessageBody;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service, read_body, read_body_json};
 use api::routes::{self, Access};
@@ -62,7 +63,8 @@ async fn every_route_lets_exactly_its_roles_through() {
             assert_eq!(answer.headers().contains_key("www-authenticate"), !open, "{path}");
         }
         for roles in roles {
-            let token = token(Some("acme"), roles);
+            let tenant = Some("acme").filter(|_| !roles.contains(&"operator"));
+            let token = token(tenant, roles);
             let status = call_service(&app, request(&endpoint.method, &path, Some(&token)).to_request())
                 .await
                 .status();
@@ -76,6 +78,40 @@ async fn every_route_lets_exactly_its_roles_through() {
             );
         }
     }
+}
+
+#[actix_web::test]
+async fn head_is_answered_like_get_without_a_body() {
+    let app = init_service(app(storeless())).await;
+    let operator = token(None, &["operator"]);
+    let mut called = 0;
+    for endpoint in routes::all() {
+        let path = concrete(endpoint.path);
+        let call = async |method: Method| {
+            let mut answer = call_service(&app, request(&method, &path, Some(&operator)).to_request()).await;
+            // of every answer another one
+            answer.headers_mut().remove("x-request-id");
+            let (head, size) = (answer.response().head().clone(), answer.response().body().size());
+            let mut headers: Vec<String> = head.headers.iter().map(|header| format!("{header:?}")).collect();
+            headers.sort_unstable();
+            (head.status, headers, size, read_body(answer).await)
+        };
+        if endpoint.method != Method::GET {
+            let told = call(Method::HEAD).await;
+            assert!(told.0 == 405 && told.3.is_empty(), "HEAD {path}: {told:?}");
+            continue;
+        }
+        let (get, head) = (call(Method::GET).await, call(Method::HEAD).await);
+        assert_eq!((head.0, &head.1), (get.0, &get.1), "{path}");
+        assert!(head.3.is_empty(), "{path}");
+        if !["/metrics", "/healthz"].contains(&endpoint.path) && get.0 == 200 {
+            assert_eq!(head.2, get.2, "{path}");
+        }
+        called += 1;
+    }
+    assert!(called > 12, "{called}");
+    let answer = call_service(&app, TestRequest::delete().uri("/api/v1/jobs").to_request()).await;
+    assert_eq!(answer.headers().get("allow").unwrap(), "GET, HEAD");
 }
 
 #[actix_web::test]
@@ -138,6 +174,7 @@ async fn every_reference_in_the_document_leads_somewhere() {
 async fn errors_are_problems_whoever_makes_them() {
     let app = init_service(app(storeless())).await;
     let user = token(Some("acme"), &["user"]);
+    let operator_of_one = token(Some("acme"), &["operator"]);
     let long = "x".repeat(17_000);
     let cases = [
         (TestRequest::get().uri("/nope"), 404),
@@ -148,6 +185,7 @@ async fn errors_are_problems_whoever_makes_them() {
         (TestRequest::get().uri("/healthz").insert_header(("x-long", long)), 431),
         (TestRequest::get().uri("/readyz"), 503),
         (auth(TestRequest::get().uri("/api/v1/jobs"), &user), 503),
+        (auth(TestRequest::get().uri("/api/v1/jobs"), &operator_of_one), 403),
         (
             auth(TestRequest::get().uri("/api/v1/jobs?limit=0&statsu=X"), &user),
             400,

@@ -172,9 +172,7 @@ fn roles_entitle_exactly_to_what_is_promised() {
         (json!(["user"]), true, (true, true, true, false)),
         (json!(["admin"]), true, (true, true, true, false)),
         (json!(["operator"]), false, (true, false, true, true)),
-        (json!(["operator"]), true, (true, false, true, true)),
-        (json!(["operator", "viewer"]), true, (true, false, true, true)),
-        (json!(["operator", "admin"]), true, (true, true, true, true)),
+        (json!(["operator", "admin"]), false, (true, false, true, true)),
         (json!(["other"]), true, (false, false, false, false)),
         (json!([]), true, (false, false, false, false)),
     ];
@@ -185,5 +183,13 @@ fn roles_entitle_exactly_to_what_is_promised() {
         assert_eq!(Submitter::try_from(caller.clone()).is_ok(), submit, "{roles} submits");
         assert_eq!(Steerer::try_from(caller.clone()).is_ok(), steer, "{roles} steers");
         assert_eq!(caller.sees_all(), all, "{roles} sees all");
+    }
+}
+
+#[test]
+fn an_operator_who_names_a_tenant_is_refused() {
+    for roles in [json!(["operator"]), json!(["admin", "operator"])] {
+        let told = verify(with(json!({"roles": roles, "tenant_id": "acme"}))).unwrap_err();
+        assert!(told.contains("bound to no tenant"), "{roles}: {told}");
     }
 }

@@ -1,8 +1,8 @@
 //! Who calls, and what they may do.
 //!
 //! A request carries a bearer token (JWT) with `sub`, `tenant_id`, `roles` and `exp`. Roles: `viewer` reads, `user` also
-//! submits and steers jobs, `admin` also administers its own tenant; `operator` is bound to no tenant and sees and steers
-//! every tenant's jobs, but owns none, so that it cannot submit. Handlers name the right they need by taking one of the
+//! submits and steers jobs, `admin` also administers its own tenant; `operator` is bound to no tenant (a token that names
+//! one besides is refused) and sees and steers every tenant's jobs, but owns none, so that it cannot submit. Handlers name the right they need by taking one of the
 //! extractors [`Reader`], [`Submitter`], [`Steerer`], [`Administrator`] and [`Operator`]; a route without one is open to everybody.
 
 mod fetch;
@@ -31,6 +31,13 @@ pub struct Roles {
 }
 
 impl Roles {
+    const OPERATOR: Roles = Roles {
+        viewer: false,
+        user: false,
+        admin: false,
+        operator: true,
+    };
+
     /// Names that are not ours are passed over: an identity provider may put others into the same claim.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut roles = Self::default();
@@ -56,7 +63,7 @@ impl Roles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub subject: String,
-    /// None for an operator who is nothing else.
+    /// None for an operator.
     pub tenant: Option<TenantId>,
     pub roles: Roles,
 }

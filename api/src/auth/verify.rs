@@ -75,7 +75,7 @@ impl Verifier {
     }
 
     /// Checks signature and times, and reads who it is. Every failure is a 401 that says which check failed and never
-    /// repeats the token.
+    /// repeats the token; but a genuine one that claims what nobody can be is a 403.
     pub fn verify(&self, token: &str) -> Result<Caller, Problem> {
         let Mode::Tokens { hmac, jwks } = &self.mode else {
             return Ok(Caller::dev());
@@ -147,14 +147,21 @@ fn caller(claims: Claims) -> Result<Caller, Problem> {
         return Err(refused("the token's sub must have 1 to 255 characters"));
     }
     let roles = Roles::parse(claims.roles.iter().map(String::as_str));
-    let tenant = match claims.tenant_id.as_deref() {
-        // An operator who is nothing else is bound to no tenant, whatever the token says.
-        Some(_) if roles.operator && !roles.of_tenant() => None,
-        Some(name) => Some(
-            name.parse::<TenantId>()
-                .map_err(|_| refused("the token's tenant_id is no tenant name"))?,
-        ),
-        None if roles.operator && !roles.of_tenant() => None,
+    let (tenant, roles) = match claims.tenant_id.as_deref() {
+        // Which of the two is meant can't be told: one would see and steer the jobs of every tenant.
+        Some(_) if roles.operator => {
+            return Err(Problem::new(
+                Kind::Forbidden,
+                "the role operator is bound to no tenant, but the token has a tenant_id: take out the one or the other",
+            ));
+        }
+        Some(name) => {
+            let tenant = name.parse::<TenantId>();
+            let tenant = tenant.map_err(|_| refused("the token's tenant_id is no tenant name"))?;
+            (Some(tenant), roles)
+        }
+        // the other roles are roles in a tenant, and there is none
+        None if roles.operator => (None, Roles::OPERATOR),
         None => return Err(refused("the token lacks the claim tenant_id")),
     };
     Ok(Caller {

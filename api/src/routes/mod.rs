@@ -14,7 +14,7 @@ pub mod workflows;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 use actix_web::middleware::from_fn;
-use actix_web::{FromRequest, Handler, Responder, Route, web};
+use actix_web::{FromRequest, Handler, Responder, Route, guard, web};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Answers HEAD as well, as HTTP wants it of whatever answers GET (RFC 9110, 9.1); [`crate::head`] takes the body off.
     fn get<F, Args>(path: &'static str, access: Access, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -63,7 +64,9 @@ impl Endpoint {
             access,
             limits: Limits::READ,
             is_page: false,
-            route: web::get().to(handler),
+            route: web::route()
+                .guard(guard::Any(guard::Get()).or(guard::Head()))
+                .to(handler),
         }
     }
 

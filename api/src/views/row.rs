@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
-use shared::cloudpath::shown::pool_of;
+use shared::cloudpath::shown::{changes_of, pool_of};
 use shared::job::TaskStatus;
 use shared::store::model::TaskView;
 use utoipa::ToSchema;
@@ -51,11 +51,13 @@ pub struct RowView {
     pub started_at: Option<String>,
     #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
+    /// What does not arrive as it was in the export, a sentence with the reason for each field; in CSV with ` | ` between them.
+    pub changes: Vec<String>,
 }
 
 impl RowView {
     /// Names of the columns, in order.
-    pub const COLUMNS: [&str; 17] = [
+    pub const COLUMNS: [&str; 18] = [
         "phase",
         "row",
         "task_id",
@@ -73,10 +75,11 @@ impl RowView {
         "polls",
         "started_at",
         "completed_at",
+        "changes",
     ];
 
     /// Its cells, in the order of the columns.
-    pub fn cells(&self) -> [Cow<'_, str>; 17] {
+    pub fn cells(&self) -> [Cow<'_, str>; 18] {
         fn some(text: &Option<String>) -> Cow<'_, str> {
             text.as_deref().unwrap_or_default().into()
         }
@@ -98,6 +101,7 @@ impl RowView {
             self.polls.to_string().into(),
             some(&self.started_at),
             some(&self.completed_at),
+            self.changes.join(" | ").into(),
         ]
     }
 
@@ -115,6 +119,7 @@ impl RowView {
             polls: task.poll_count,
             started_at: task.started_ms.map(time),
             completed_at: task.completed_ms.map(time),
+            changes: changes_of(&task.input_data),
             phase: task.phase.to_string(),
             task_id: task.id,
             name: task.name,

@@ -30,7 +30,9 @@ pub struct StatusView {
     /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, no worker, or
     /// another job that writes the same names. Empty in fair weather.
     pub warnings: Vec<String>,
-    /// What is as it was asked for and easily overlooked, such as keys that differ from the export and were left as they are.
+    /// What is as it was asked for and easily overlooked: SSIDs that nobody activates, pools without a key to import, keys that do not
+    /// arrive as they were in the export (counted by reason; the tasks and the report say which), and what differs from the export and
+    /// was left as it is.
     pub notices: Vec<String>,
     /// Null when nobody can tell: not running, no worker there, or its controller does not answer.
     pub eta_seconds: Option<u64>,

@@ -38,8 +38,8 @@ pub struct TaskBody {
     pub max_polls: u32,
     pub retry_count: u32,
     pub max_retries: u32,
-    /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never), and
-    /// in `changes` what could not be taken over as it was, with the reason. `left_as_is`: in which fields what was there differs and
+    /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never).
+    /// `changes`: what of a key, pool, group or policy could not be taken over as it was, with the reason. `left_as_is`: in which fields what was there differs and
     /// was left, with both values. Secrets are shown as `***`.
     #[schema(value_type = Option<Object>)]
     pub input_data: Value,

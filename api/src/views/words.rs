@@ -1,6 +1,10 @@
 //! Sentences for people: what went wrong, where, and what to do about it.
 
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
+use shared::cloudpath::Reason;
+use shared::cloudpath::shown::CHANGES;
 use shared::job::JobStatus;
 use shared::store::model::{ErrorView, JobView, PhaseView};
 
@@ -19,22 +23,20 @@ pub fn sentence(e: &ErrorView, phases: &[PhaseView]) -> String {
 /// The same where the phase is told already.
 pub fn what(e: &ErrorView) -> String {
     // one that says itself what to do is not told it twice
-    match advice(&e.code).filter(|_| !e.message.contains("name_conflict")) {
+    match advice(&e.code, e.phase.as_deref()).filter(|_| !e.message.contains("name_conflict")) {
         Some(advice) => format!("{} — {advice} [{}]", e.message, e.code),
         None => format!("{} [{}]", e.message, e.code),
     }
 }
 
 /// What a network engineer can do about an error. None: its message says it, or there is nothing to do but look.
-fn advice(code: &str) -> Option<&'static str> {
+fn advice(code: &str, phase: Option<&str>) -> Option<&'static str> {
     const AGAIN: &str =
         "look at it in RUCKUS One, then import the same export again: what is there and equal is left alone";
     const LATER: &str = "import the same export again later: what is there and equal is left alone";
     Some(match code {
         "VENUE_NOT_FOUND" => "check the venue's id: it is in the address of the venue's page in RUCKUS One",
-        "NAME_CONFLICT" => {
-            "rename one of the two, or import again with name_conflict=adopt (leave it as it is) or update (change it)"
-        }
+        "NAME_CONFLICT" => of_conflict(phase),
         "AMBIGUOUS_NAME" => "rename or delete all but one of them in RUCKUS One, then import again",
         "PASSPHRASE_TAKEN" => {
             "two users of a pool cannot have the same passphrase: change or delete one of the two, then import again"
@@ -54,6 +56,30 @@ fn advice(code: &str) -> Option<&'static str> {
         "INPUT_DAMAGED" | "INPUT_INCOMPLETE" | "TASK_DAMAGED" => "import the export again",
         _ => return None,
     })
+}
+
+/// What to do about an object that is there and differs. Only what is named after the export can be told apart by another name; and
+/// RUCKUS One has no call that changes a group's description.
+fn of_conflict(phase: Option<&str>) -> &'static str {
+    match phase {
+        Some("create_identity_groups") => {
+            "rename one of the two, or import again with name_conflict=adopt (use it as it is: RUCKUS One has no call that changes it)"
+        }
+        Some("create_dpsk_pools") => {
+            "rename one of the two, or import again with name_conflict=adopt (use it as it is) or update (change it)"
+        }
+        Some("create_policy_sets") => {
+            "rename the one in RUCKUS One, or import again with name_conflict=adopt (leave it as it is) or update (change it)"
+        }
+        Some("create_passphrases") => {
+            "correct the export, or import again with name_conflict=adopt (leave the key as it is) or update (change it to what the \
+             export says)"
+        }
+        Some("activate_networks") => {
+            "import again with name_conflict=adopt (leave the network as it is) or update (change it: access points reload)"
+        }
+        _ => "import again with name_conflict=adopt (leave it as it is) or update (change it)",
+    }
 }
 
 /// What is worth a look and is no error of a task: above all, what keeps a job waiting.
@@ -80,6 +106,43 @@ pub fn warnings(job: &JobView) -> Vec<String> {
     outage.into_iter().chain(waits).chain(idle).collect()
 }
 
+/// Warnings of the import that are shown. There may be one for each pool of the export.
+const WARNINGS_SHOWN: usize = 10;
+
+/// What the check of the import found that stops nobody: SSIDs that nobody activates, pools without a key. Those of the options come
+/// last in the facts, and are kept.
+fn of_the_check(phases: &[PhaseView]) -> Vec<String> {
+    let Some(check) = phases.iter().find(|p| p.id.as_str() == "parse_validate") else {
+        return Vec::new();
+    };
+    let all: Vec<&str> = check.facts["warnings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|w| w.as_str())
+        .collect();
+    let first = all.len().saturating_sub(WARNINGS_SHOWN);
+    let more = first as u64 + check.facts["warnings_left_out"].as_u64().unwrap_or_default();
+    let more = (more > 0).then(|| format!("and {more} more of the kind that the check of the import found"));
+    all[first..].iter().map(|w| (*w).to_owned()).chain(more).collect()
+}
+
+/// The reason of this name; one of a later version is [`Reason::Other`].
+fn reason_of(name: &str) -> Option<Reason> {
+    Reason::deserialize(StrDeserializer::<Error>::new(name)).ok()
+}
+
+/// Keys that do not arrive as they were in the export, counted by reason.
+fn changed(keys: &PhaseView) -> Vec<String> {
+    let counted = keys.facts[CHANGES].as_object().into_iter().flatten();
+    let mut by_reason: Vec<(Reason, u64)> = counted
+        .filter_map(|(reason, n)| Some((reason_of(reason)?, n.as_u64()?)))
+        .collect();
+    by_reason.sort_unstable();
+    let told = by_reason.into_iter().map(|(reason, n)| reason.of_keys(n));
+    told.collect()
+}
+
 /// What is as it was asked for and easily overlooked.
 pub fn notices(status: JobStatus, phases: &[PhaseView]) -> Vec<String> {
     let different = phases.iter().filter_map(|p| {
@@ -99,11 +162,13 @@ pub fn notices(status: JobStatus, phases: &[PhaseView]) -> Vec<String> {
         }
     });
     let keys = phases.iter().find(|p| p.id.as_str() == "create_passphrases");
+    let changed = keys.map(changed).unwrap_or_default();
     let skipped = keys.map_or(0, |p| p.counts.skipped);
     let is_nothing = status == JobStatus::Completed && skipped > 0 && keys.is_some_and(|p| p.counts.total() == skipped);
     let nothing = is_nothing
         .then(|| format!("no key was imported: all {skipped} were skipped; the tasks with status SKIPPED say why"));
-    different.into_iter().chain(nothing).collect()
+    let of_the_check = of_the_check(phases).into_iter();
+    of_the_check.chain(changed).chain(different).chain(nothing).collect()
 }
 
 #[cfg(test)]
@@ -113,19 +178,35 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn an_error_says_where_and_what_and_what_to_do() {
-        let mut phases = [PhaseView {
-            id: "create_passphrases".parse().unwrap(),
+    fn phase(id: &str, facts: serde_json::Value) -> PhaseView {
+        PhaseView {
+            id: id.parse().unwrap(),
             name: "Create passphrases".to_owned(),
             status: PhaseStatus::Running,
             critical: false,
             counts: Counts::default(),
             started_ms: None,
             completed_ms: None,
-            facts: serde_json::Value::Null,
+            facts,
             error: None,
-        }];
+        }
+    }
+
+    #[test]
+    fn what_the_check_of_an_import_found_is_told_and_bounded() {
+        let told = |facts| notices(JobStatus::Pending, &[phase("parse_validate", facts)]);
+        assert_eq!(told(serde_json::json!({"rows": 1})), [""; 0]);
+        assert_eq!(told(serde_json::json!({"warnings": ["a", "b"]})), ["a", "b"]);
+        let many: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        let told = told(serde_json::json!({"warnings": many, "warnings_left_out": 40}));
+        assert_eq!(told.len(), WARNINGS_SHOWN + 1);
+        assert_eq!((told[0].as_str(), told[9].as_str()), ("2", "11"), "the last ones stay");
+        assert_eq!(told[10], "and 42 more of the kind that the check of the import found");
+    }
+
+    #[test]
+    fn an_error_says_where_and_what_and_what_to_do() {
+        let mut phases = [phase("create_passphrases", serde_json::Value::Null)];
         let mut error = ErrorView {
             code: "HTTP_400".to_owned(),
             message: "anna: refused".to_owned(),
@@ -147,6 +228,16 @@ mod tests {
         error.message = "it is widened with name_conflict=update".to_owned();
         assert_eq!(what(&error), "it is widened with name_conflict=update [NAME_CONFLICT]");
         error.message = "anna: refused".to_owned();
+        let told = |phase: &str| {
+            error.phase = Some(phase.to_owned());
+            what(&error)
+        };
+        let mut told = told;
+        let [group, key, pool] = ["create_identity_groups", "create_passphrases", "create_dpsk_pools"].map(&mut told);
+        assert!(!group.contains("update") && group.contains("rename"), "{group}");
+        assert!(key.contains("or update") && !key.contains("rename"), "{key}");
+        assert!(pool.contains("or update") && pool.contains("rename"), "{pool}");
+        error.phase = Some("create_passphrases".to_owned());
         assert!(notices(JobStatus::Completed, &phases).is_empty());
         phases[0].facts = serde_json::json!({"to_write": 3, "left_different": 2});
         phases[0].counts.skipped = 4;
@@ -156,6 +247,17 @@ mod tests {
             [
                 "2 keys differ from the export and were left as they are",
                 "no key was imported: all 4 were skipped; the tasks with status SKIPPED say why"
+            ]
+        );
+        phases[0].facts =
+            serde_json::json!({"changes": {"expired": 18, "devices_clamped": 1, "of_later": 2, "bad": "?"}});
+        phases[0].counts.skipped = 0;
+        assert_eq!(
+            notices(JobStatus::Running, &phases),
+            [
+                "1 key allows more than 512 devices and gets 512, the most that RUCKUS One takes",
+                "18 keys whose time is over now never expire (expired=import)",
+                "2 keys are not taken over as in the export: for a reason that this version does not know",
             ]
         );
         error.phase = None;

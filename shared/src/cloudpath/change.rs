@@ -117,6 +117,7 @@ pub enum Reason {
     NoDescriptionField,
     ShortestPassphrase,
     PoolLimitNotPerKey,
+    HighestLimit,
     ExpirationUnknown,
     ExpirationPast,
     PoliciesNotImported,
@@ -153,6 +154,7 @@ impl Reason {
             Self::PoolLimitNotPerKey => {
                 "only limits of the keys themselves are taken; keys without one stay unlimited, and so does their pool"
             }
+            Self::HighestLimit => "the pool must take every key in it; it is the highest limit of its keys",
             Self::ExpirationUnknown => "RUCKUS One knows no such expiration rule; new keys of the pool will not expire",
             Self::ExpirationPast => "the date lies in the past; new keys of the pool will not expire",
             Self::PoliciesNotImported => "adaptive policies are not imported, so the default access has no effect",
@@ -161,5 +163,76 @@ impl Reason {
             }
             Self::Other => "for a reason that this version does not know",
         }
+    }
+
+    /// What so many keys have in common, in one sentence.
+    pub fn of_keys(self, keys: u64) -> String {
+        let (one, more) = match self {
+            Self::Trimmed => (
+                "has white space around its user name, which is taken off",
+                "have white space around their user names, which is taken off",
+            ),
+            Self::NoName => (
+                "has no name in the export and is named after its guid",
+                "have no name in the export and are named after their guids",
+            ),
+            Self::DevicesClamped => (
+                "allows more than 512 devices and gets 512, the most that RUCKUS One takes",
+                "allow more than 512 devices and get 512, the most that RUCKUS One takes",
+            ),
+            Self::Expired => (
+                "whose time is over now never expires (expired=import)",
+                "whose time is over now never expire (expired=import)",
+            ),
+            Self::Renewed => (
+                "whose time is over gets whole years more (expired=renew)",
+                "whose time is over get whole years more (expired=renew)",
+            ),
+            Self::SsidsKeptAsInfo => (
+                "names SSIDs of its own, which are dropped: RUCKUS One ties SSIDs to networks, not to keys",
+                "name SSIDs of their own, which are dropped: RUCKUS One ties SSIDs to networks, not to keys",
+            ),
+            Self::SsidsOfPool => (
+                "names SSIDs of its own, which are dropped: it works on every SSID its pool is activated on",
+                "name SSIDs of their own, which are dropped: they work on every SSID their pool is activated on",
+            ),
+            other => {
+                let are = if keys == 1 { "key is" } else { "keys are" };
+                return format!("{keys} {are} not taken over as in the export: {}", other.text());
+            }
+        };
+        match keys {
+            1 => format!("1 key {one}"),
+            n => format!("{n} keys {more}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_were_changed_for_one_reason_are_told_in_one_sentence() {
+        let told = |reason: Reason, keys| reason.of_keys(keys);
+        assert_eq!(
+            told(Reason::Expired, 18),
+            "18 keys whose time is over now never expire (expired=import)"
+        );
+        assert_eq!(
+            told(Reason::DevicesClamped, 1),
+            "1 key allows more than 512 devices and gets 512, the most that RUCKUS One takes"
+        );
+        assert_eq!(
+            told(Reason::Other, 1),
+            "1 key is not taken over as in the export: for a reason that this version does not know"
+        );
+        assert_eq!(
+            told(Reason::NameTaken, 2),
+            format!(
+                "2 keys are not taken over as in the export: {}",
+                Reason::NameTaken.text()
+            )
+        );
     }
 }

@@ -76,7 +76,7 @@ pub fn plan(export: &Export, options: &ImportOptions, now: Timestamp) -> (Import
     let sources: Vec<u16> = facts.keys().map(|(pool, _)| *pool).collect();
     let of_networks = networks(&export.pools, &sources, options);
     let mut warnings = warnings(export, &facts);
-    warnings.extend(of_policies.into_iter().chain(of_networks.warning));
+    warnings.extend(of_policies.into_iter().chain(of_networks.warnings));
     (
         ImportPlan {
             groups,
@@ -282,9 +282,17 @@ fn pool_changes(pool: &CloudpathPool, facts: &Facts, options: &ImportOptions) ->
         let (from, to) = (Some(default.to_string()), Some(length.to_string()));
         changes.push(Change::new(Field::PhraseLength, from, to, Reason::ShortestPassphrase));
     }
-    if pool.enforces_device_limit && facts.devices().is_none() {
-        let from = pool.device_limit.map(|limit| limit.to_string());
-        changes.push(Change::new(Field::DeviceLimit, from, None, Reason::PoolLimitNotPerKey));
+    if pool.enforces_device_limit {
+        let (there, given) = (pool.device_limit, facts.devices());
+        let from = there.map(|limit| limit.to_string());
+        match given {
+            None => changes.push(Change::new(Field::DeviceLimit, from, None, Reason::PoolLimitNotPerKey)),
+            Some(given) if there != Some(given.into()) => {
+                let to = Some(given.to_string());
+                changes.push(Change::new(Field::DeviceLimit, from, to, Reason::HighestLimit));
+            }
+            Some(_) => {}
+        }
     }
     if pool.has_description {
         changes.push(Change::dropped(Field::Description, Reason::NoDescriptionField));

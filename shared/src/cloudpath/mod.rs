@@ -16,7 +16,7 @@
 //! | the shortest of them | `passphraseLength` | it is an enforced minimum: a shorter key is reported as created and *replaced by a generated one* |
 //! | `phraseDefaultLength` | dropped | it would be such a minimum |
 //! | device limits of the keys | pool's `deviceCountLimit`: the highest, at most 512; none if any key is unlimited | the pool must take every key in it |
-//! | `enforceDeviceCountLimit`, `deviceCountLimit` of the pool | dropped, with a reason, when keys have no limit of their own | a limit the key never had could cut off devices |
+//! | `enforceDeviceCountLimit`, `deviceCountLimit` of the pool | dropped, with a reason, when keys have no limit of their own; else the highest limit of the keys, with a reason when it is another | a limit the key never had could cut off devices |
 //! | `enforceExpirationDate`, `expirationDateType`, `expirationDateValue` | `expirationType` with `expirationOffset` or `expirationDate`; an unknown rule is dropped with a reason | the words are the same on both sides; it concerns keys made later only |
 //! | `supportsPolicies`, `defaultAccess`, `description`, `enabled: false` | dropped, with a reason | nothing to hold them; a key works only where a network uses its pool |
 //! | the suffix of a user name (behind its last `_`), with `include_adaptive_policy_sets` | one policy `<suffix>-POL` for each, shared by all pools: `^.*_<suffix>$` is answered with the RADIUS attribute group of that name | what RUCKUS One answers depends on the suffix alone, and names of policies are unique per tenant |

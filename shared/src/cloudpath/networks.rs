@@ -22,7 +22,7 @@ const NAMED_IN_A_SENTENCE: usize = 20;
 pub(super) struct Networks {
     /// In order of their SSIDs.
     pub networks: Vec<NetworkSpec>,
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
     pub faults: Vec<Fault>,
 }
 
@@ -71,7 +71,11 @@ pub(super) fn networks(pools: &[CloudpathPool], targets: &[u16], options: &Impor
             Err((code, detail)) => refuse(code, detail),
         }
     }
-    made.warning = left_out(pools, targets, map);
+    if map.is_empty() {
+        let text = "no network is activated: just_copy_dpsks is false, but ssid_network_map names no SSID";
+        made.warnings.push(text.to_owned());
+    }
+    made.warnings.extend(left_out(pools, targets, map));
     made
 }
 

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 
 /// Stands for a value that is there and never shown.
 const MASKED: &str = "***";
+/// Member of a task's data: what of its object does not arrive as it was, with the reason; an array of sentences. Fact of a phase of
+/// keys: how many of them, by reason.
+pub const CHANGES: &str = "changes";
 
 /// Phases whose resources a task of this executor names by id.
 pub fn named_by(executor: &str) -> &'static [&'static str] {
@@ -24,9 +27,11 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
 pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, String>) -> Value {
     let shown = Shown { out: Map::new(), names };
     let mut shown = in_words(shown, executor, name, data);
-    // what was there differs, and was left: in which fields, with both values
-    if let (Some(out), Some(left)) = (shown.as_object_mut(), data.get("left_as_is")) {
-        out.insert("left_as_is".to_owned(), left.clone());
+    // What was there differs, and was left: in which fields, with both values. What does not arrive as it was, and why.
+    for told in ["left_as_is", CHANGES] {
+        if let (Some(out), Some(told_so)) = (shown.as_object_mut(), data.get(told)) {
+            out.insert(told.to_owned(), told_so.clone());
+        }
     }
     shown
 }
@@ -174,12 +179,14 @@ impl Shown<'_> {
             }
             _ => self,
         };
-        match data.get("changes") {
-            Some(changes) => self.with("changes", changes.clone()),
-            None => self,
-        }
-        .out()
+        self.out()
     }
+}
+
+/// What of a task's object does not arrive as it was in the export, a sentence with the reason for each field. Never a passphrase.
+pub fn changes_of(data: &Value) -> Vec<String> {
+    let told = data[CHANGES].as_array().into_iter().flatten();
+    told.filter_map(|change| change.as_str().map(str::to_owned)).collect()
 }
 
 /// `passphraseFormat` → `passphrase_format`.
@@ -206,8 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_different_is_told_of_every_kind() {
+    fn what_was_left_different_or_did_not_arrive_as_it_was_is_told_of_every_kind() {
         let left = json!("description is mine, wanted none");
+        let changes = json!(["enabled: false dropped (so it is)"]);
         for executor in [
             "cloudpath.create_identity_groups",
             "cloudpath.create_dpsk_pools",
@@ -216,8 +224,12 @@ mod tests {
             "cloudpath.create_passphrases",
             "cloudpath.activate_networks",
         ] {
-            let shown = shown(executor, "a", &json!({ "left_as_is": left }), &names());
-            assert_eq!(shown["left_as_is"], left, "{executor}: {shown}");
+            let shown = shown(executor, "a", &json!({"left_as_is": left, CHANGES: changes}), &names());
+            assert_eq!(
+                (&shown["left_as_is"], &shown[CHANGES]),
+                (&left, &changes),
+                "{executor}: {shown}"
+            );
         }
     }
 
@@ -237,6 +249,8 @@ mod tests {
             pool("cloudpath.create_passphrases", &json!({"p": "p-9"})).as_deref(),
             Some("p-9")
         );
+        assert_eq!(changes_of(&data), ["device limit 600 → 512"]);
+        assert_eq!(changes_of(&Value::Null), [""; 0]);
         assert_eq!(pool("cloudpath.create_passphrases", &json!({})), None);
         assert_eq!(pool("cloudpath.attach_policies", &data), None);
     }

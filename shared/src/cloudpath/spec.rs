@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, Reason};
+use super::change::{Change, Field, Reason};
 use super::export::Skip;
 use super::fault::Code;
 
@@ -63,8 +63,21 @@ pub struct PoolSpec {
     pub cloudpath_guid: String,
     /// Keys to import into it.
     pub passphrases: u32,
+    /// Of the pool and of its group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+}
+
+impl PoolSpec {
+    /// What of the pool itself does not arrive as it was.
+    pub fn own_changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.field != Field::GroupName)
+    }
+
+    /// What of its group does not.
+    pub fn changes_of_group(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.field == Field::GroupName)
+    }
 }
 
 /// An adaptive policy to find or create, with one condition.

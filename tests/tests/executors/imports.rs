@@ -169,3 +169,59 @@ async fn a_job_that_waits_for_another_makes_no_call() {
     }
     assert!(world.calls() > 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_arrive_as_it_was_is_told_with_its_reason() {
+    let world = World::start();
+    let rows = [
+        dpsk("anna", json!({"useDeviceCountLimit": true, "deviceCountLimit": 600})),
+        dpsk(
+            "ben",
+            json!({"expirationDateTime": "2020-01-01T00:00Z", "ssidList": ["Roof"]}),
+        ),
+        dpsk("carla", json!({"expirationDateTime": "2021-01-01T00:00Z"})),
+        dpsk("dora", json!({})),
+    ];
+    let name = "Maple Court ".repeat(21) + "12";
+    let pool = json!({"guid": "p-1", "displayName": name, "enabled": false, "supportsPolicies": true,
+        "defaultAccess": "REJECT", "description": "old", "dpsks": rows});
+    let job = world.job(json!({ "dpskPools": [pool] }), json!({}));
+    let changes = |phase: &Phase, at: usize| phase.tasks[at].input.data["changes"].clone();
+    let begins = |changes: &Value, wanted: &[&str]| {
+        let told: Vec<&str> = changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c.as_str().unwrap())
+            .collect();
+        let same = told.iter().zip(wanted).all(|(told, wanted)| told.starts_with(wanted));
+        assert!(same && told.len() == wanted.len(), "{told:#?}");
+        assert!(
+            told.iter().all(|told| told.ends_with(')')),
+            "each with its reason: {told:#?}"
+        );
+    };
+    // made, and found: whoever asks is told both times
+    for _ in 0..2 {
+        let groups = job.run("create_identity_groups").await;
+        begins(&changes(&groups, 0), &["displayName: Maple Court "]);
+        let pools = job.run("create_dpsk_pools").await;
+        let dropped = [
+            "displayName: Maple Court ",
+            "description: dropped",
+            "supportsPolicies: REJECT dropped",
+            "enabled: false dropped",
+        ];
+        begins(&changes(&pools, 0), &dropped);
+        let keys = job.run("create_passphrases").await;
+        begins(&changes(&keys, 0), &["deviceCountLimit: 600 → 512"]);
+        begins(
+            &changes(&keys, 1),
+            &["ssidList: dropped", "expirationDateTime: 2020-01-01T00:00:00Z dropped"],
+        );
+        assert_eq!(changes(&keys, 3), Value::Null);
+        let counted = json!({"devices_clamped": 1, "expired": 2, "ssids_kept_as_info": 1});
+        assert_eq!(keys.facts["changes"], counted);
+        assert!(keys.outcomes.iter().all(|o| o.error.is_none()), "{:?}", keys.outcomes);
+    }
+}

@@ -32,6 +32,13 @@ impl Api {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(bad("begin with http:// or https://"));
         }
+        if !base.username().is_empty() || base.password().is_some() {
+            // it would be repeated in messages
+            return Err(Failure::Unexpected(
+                "--url: leave user and password out of the address; give the token with --token or PHASELINE_TOKEN"
+                    .to_owned(),
+            ));
+        }
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }

@@ -78,17 +78,19 @@ async fn waited(api: &Api, accepted: &Accepted, raw: &Value, output: Output) -> 
     if output.json {
         output.document(raw);
     } else {
-        let (job, _): (Job, Value) = api.get(&format!("api/v1/jobs/{}", accepted.job_id), &[]).await?;
         output.line(&format!("job {}", accepted.job_id));
+        let (job, _): (Job, Value) = api.get(&format!("api/v1/jobs/{}", accepted.job_id), &[]).await?;
         for line in status::summary(&job) {
             output.line(&line);
         }
-        if exit::of_standing(&accepted.status).is_none() {
+        let code = exit::of_standing(&job.status);
+        if code.is_none() {
             output.line(&format!(
                 "it goes on; watch it with: phaseline status {} --watch",
                 accepted.job_id
             ));
         }
+        return Ok(code.unwrap_or(exit::OK));
     }
     Ok(exit::of_standing(&accepted.status).unwrap_or(exit::OK))
 }

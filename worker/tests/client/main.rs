@@ -82,6 +82,26 @@ fn what_failed_tasks_left_behind_is_told_from_what_is_right() {
 }
 
 #[test]
+fn notices_are_told_at_the_end_of_watching_and_in_the_status() {
+    let ended = || {
+        let Reply::Answer(_, mut job) = job("COMPLETED", 10) else {
+            unreachable!()
+        };
+        job["notices"] = json!([
+            "not activated, since ssid_network_map does not name them: \"Bar\"",
+            "and 3 more"
+        ]);
+        Reply::Answer(200, job)
+    };
+    for args in [&["status", JOB][..], &["status", JOB, "--watch"]] {
+        let text = out(&Api::with(vec![ended()]).run(args));
+        for notice in ["  notice: not activated, since ", "  notice: and 3 more"] {
+            assert_eq!(text.matches(notice).count(), 1, "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_single_fault_is_told_once() {
     let fault = json!({"parameter": "phase", "code": "UNKNOWN_PHASE", "detail": "the job has no such phase"});
     let problem = json!({"status": 400, "title": "T", "detail": "the job has no such phase", "errors": [fault]});

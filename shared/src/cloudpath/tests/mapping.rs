@@ -300,6 +300,26 @@ fn what_a_pool_loses_is_told() {
             Reason::NothingDisabled
         ]
     );
+    let limited = json!({"enforceDeviceCountLimit": true, "deviceCountLimit": 5});
+    let key = |devices: u32| {
+        with(
+            dpsk(1),
+            json!({"useDeviceCountLimit": true, "deviceCountLimit": devices}),
+        )
+    };
+    let of = |devices| {
+        let (plan, _) = planned(
+            full(vec![(with(pool("A"), limited.clone()), vec![key(devices)])]),
+            json!({}),
+        );
+        plan.pools[0]
+            .changes
+            .iter()
+            .find(|c| c.reason == Reason::HighestLimit)
+            .map(ToString::to_string)
+    };
+    assert_eq!(of(5), None, "the pool has the limit it had");
+    assert!(of(3).unwrap().starts_with("deviceCountLimit: 5 → 3 ("), "{:?}", of(3));
     assert!(
         plan.pools[0]
             .changes

@@ -81,6 +81,19 @@ fn keys_with_ssids_of_their_own_are_told_where_they_will_work() {
 }
 
 #[test]
+fn a_map_that_names_nothing_is_told() {
+    let nothing = "no network is activated: just_copy_dpsks is false, but ssid_network_map names no SSID";
+    let without = planned_with(json!([dpsk(0)]), &[]);
+    assert_eq!(
+        (without.networks.len(), without.warnings),
+        (0, vec![nothing.to_owned()])
+    );
+    let with_ssids = planned_with(full(vec![(on("A", json!(["Lobby"])), vec![dpsk(0)])]), &[]);
+    let left_out = r#"not activated, since ssid_network_map does not name them: "Lobby""#;
+    assert_eq!(with_ssids.warnings, [nothing, left_out]);
+}
+
+#[test]
 fn an_export_without_ssids_leaves_the_choice_where_there_is_one_pool() {
     let plan = planned_with(json!([dpsk(0)]), &[("Lobby", "create")]);
     assert_eq!((plan.networks[0].pool, plan.warnings.len()), (0, 0));

@@ -37,7 +37,7 @@ Longer names (pool 32, group 255 characters) are cut and end in a hash.
 Options (NAME=VALUE; the first value is the default):
   just_copy_dpsks=true|false
       false: put the SSIDs of ssid_network_map on the air
-  ssid_network_map={\"Lobby\":\"create\"}
+  ssid_network_map={}|{\"Lobby\":\"create\"}
       SSID to id of a network, or create
   include_adaptive_policy_sets=false|true
       users by the suffix behind their last `_`: RADIUS groups of that name

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::cloudpath::{GroupSpec, ImportPlan, NameConflict, PoolSpec};
+use shared::cloudpath::{Change, GroupSpec, ImportPlan, NameConflict, PoolSpec};
 use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
 
@@ -116,7 +116,7 @@ fn decide(
     if differences.has(GROUP_OF_POOL) {
         error
             .message
-            .push_str("; a pool can't be moved to another identity group");
+            .push_str("; a pool can't be moved to another identity group: rename one of the two, or use it as it is with name_conflict=adopt");
         return failed(error);
     }
     Decision::Write(Data {
@@ -182,6 +182,10 @@ impl Kind for DpskPools {
 
     fn identity(wanted: &Wanted) -> (u32, &str) {
         (wanted.pool.index.into(), &wanted.pool.name)
+    }
+
+    fn changed(wanted: &Wanted) -> Vec<&Change> {
+        wanted.pool.own_changes().collect()
     }
 
     async fn look(r1: &R1, cx: &Context, _names: &[&str]) -> Result<There, CallError> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use shared::cloudpath::{GroupSpec, ImportPlan, NameConflict};
+use shared::cloudpath::{Change, GroupSpec, ImportPlan, NameConflict};
 use shared::job::outcome::{Origin, Outcome};
 use shared::job::task::TaskInput;
 
@@ -27,6 +27,12 @@ pub struct IdentityGroups;
 pub struct Data {
     #[serde(rename = "d", default)]
     description: String,
+}
+
+/// A group of the plan, and why it is not named after its pool.
+pub struct Wanted {
+    group: GroupSpec,
+    changes: Vec<Change>,
 }
 
 /// Pure: the end of a group that is there. `origin`: what it is to be called when it fits.
@@ -61,16 +67,31 @@ fn judge(wanted: &GroupSpec, found: &[IdentityGroup], policy: NameConflict, orig
 impl Kind for IdentityGroups {
     const EXECUTOR: &'static str = "cloudpath.create_identity_groups";
     const KIND: &'static str = "identity_group";
-    type Wanted = GroupSpec;
+    type Wanted = Wanted;
     type Data = Data;
     type There = HashMap<String, Vec<IdentityGroup>>;
 
-    async fn wanted(_cx: &Context, plan: &ImportPlan) -> Result<Vec<GroupSpec>, PlanError> {
-        Ok(plan.groups.clone())
+    async fn wanted(_cx: &Context, plan: &ImportPlan) -> Result<Vec<Wanted>, PlanError> {
+        let mut changes: HashMap<u16, Vec<Change>> = HashMap::new();
+        for pool in &plan.pools {
+            changes
+                .entry(pool.group)
+                .or_default()
+                .extend(pool.changes_of_group().cloned());
+        }
+        let wanted = plan.groups.iter().map(|group| Wanted {
+            changes: changes.remove(&group.index).unwrap_or_default(),
+            group: group.clone(),
+        });
+        Ok(wanted.collect())
     }
 
-    fn identity(wanted: &GroupSpec) -> (u32, &str) {
-        (wanted.index.into(), &wanted.name)
+    fn identity(wanted: &Wanted) -> (u32, &str) {
+        (wanted.group.index.into(), &wanted.group.name)
+    }
+
+    fn changed(wanted: &Wanted) -> Vec<&Change> {
+        wanted.changes.iter().collect()
     }
 
     /// Not by keyword: how the controller matches words is its own affair, and a group that is overlooked is a group that can't be made.
@@ -87,7 +108,7 @@ impl Kind for IdentityGroups {
         Ok(found)
     }
 
-    fn decide(wanted: &GroupSpec, there: &Self::There, policy: NameConflict) -> Decision<Data> {
+    fn decide(Wanted { group: wanted, .. }: &Wanted, there: &Self::There, policy: NameConflict) -> Decision<Data> {
         let data = || Data {
             description: wanted.description.clone(),
         };

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::cloudpath::{ImportPlan, NameConflict};
+use shared::cloudpath::{Change, ImportPlan, NameConflict};
 use shared::job::outcome::{Origin, Outcome, Resource};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::compare::Differences;
-use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, unreadable_task};
+use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -51,6 +51,8 @@ pub trait Kind: Send + Sync + 'static {
     async fn wanted(cx: &Context, plan: &ImportPlan) -> Result<Vec<Self::Wanted>, PlanError>;
     /// Index and name.
     fn identity(wanted: &Self::Wanted) -> (u32, &str);
+    /// What of it does not arrive as it was in the export.
+    fn changed(wanted: &Self::Wanted) -> Vec<&Change>;
     /// One sweep for all the names.
     async fn look(r1: &R1, cx: &Context, names: &[&str]) -> Result<Self::There, CallError>;
     /// Pure: adopted, refused, changed or made.
@@ -132,7 +134,7 @@ impl<K: Kind> Executor for FindOrMake<K> {
         let (mut creates, mut updates, mut left) = (0, 0, 0);
         for wanted in &all {
             let (index, name) = K::identity(wanted);
-            let (data, preset) = match K::decide(wanted, &there, policy) {
+            let (mut data, preset) = match K::decide(wanted, &there, policy) {
                 Decision::Settled(outcome) => (Value::Null, Some(outcome)),
                 Decision::Left(outcome, differences) => {
                     left += 1;
@@ -147,6 +149,7 @@ impl<K: Kind> Executor for FindOrMake<K> {
                     (serde_json::to_value(data).map_err(StoreError::from)?, None)
                 }
             };
+            tell_changes(&mut data, K::changed(wanted));
             let input = TaskInput {
                 index,
                 name: name.to_owned(),

@@ -22,6 +22,8 @@ use crate::remote::CallError;
 const NAME: &str = "cloudpath.parse_validate";
 /// Facts have 4 KiB.
 const WARNINGS_BYTES_MAX: usize = 3 * 1024;
+/// Fact: how many warnings found no room. Absent: none.
+const WARNINGS_LEFT_OUT: &str = "warnings_left_out";
 
 pub struct ParseValidate {
     clients: Arc<Clients>,
@@ -137,10 +139,16 @@ impl Executor for ParseValidate {
             secret: None,
         })
         .await?;
-        Ok(Some(json!({
+        let told = told(&plan.warnings);
+        let mut facts = json!({
             "venue_name": venue.ok(), "rows": rows, "imports": imports, "skips": totals.skips,
-            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(), "warnings": told(&plan.warnings),
-        })))
+            "identity_groups": plan.groups.len(), "dpsk_pools": plan.pools.len(), "warnings": told,
+        });
+        let left_out = plan.warnings.len() - told.len();
+        if left_out > 0 {
+            facts[WARNINGS_LEFT_OUT] = left_out.into();
+        }
+        Ok(Some(facts))
     }
 
     fn writes(&self) -> bool {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use shared::cloudpath::{ImportPlan, NameConflict, PoolSpec, Row};
+use shared::cloudpath::shown::CHANGES;
+use shared::cloudpath::{ImportPlan, NameConflict, PoolSpec, Reason, Row};
 use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
+use shared::store::StoreError;
 
 use super::compare::{quoted, word};
 use super::decide::{self, Decision, PoolNow, resource};
@@ -20,7 +22,9 @@ use super::identities::People;
 use super::key_task::{KeyTask, Op, Wanted};
 use super::read_back;
 use super::snapshot::{Key, Snapshot};
-use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, sent, unreadable_task};
+use super::staged::{
+    LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, sent, tell_changes, unreadable_task,
+};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -216,18 +220,6 @@ impl Planner<'_> {
     }
 }
 
-/// What of the row does not arrive as it was, with the reason: in the task's data, for whoever looks at the task.
-fn tell_changes(task: &mut Task, row: &Row) {
-    if row.changes.is_empty() {
-        return;
-    }
-    let told: Vec<String> = row.changes.iter().map(ToString::to_string).collect();
-    if task.input.data.is_null() {
-        task.input.data = serde_json::json!({});
-    }
-    task.input.data["changes"] = told.into();
-}
-
 #[async_trait]
 impl Executor for CreatePassphrases {
     fn name(&self) -> &'static str {
@@ -255,15 +247,23 @@ impl Executor for CreatePassphrases {
             writes: 0,
             left: 0,
         };
+        let mut changed: BTreeMap<Reason, u32> = BTreeMap::new();
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
             for (row, secret) in chunk {
                 let mut task = planner.row(&row, secret).await?;
-                tell_changes(&mut task, &row);
+                tell_changes(&mut task.input.data, &row.changes);
+                for change in &row.changes {
+                    *changed.entry(change.reason).or_default() += 1;
+                }
                 sink.push(task).await?;
             }
         }
-        Ok(Some(json!({"to_write": planner.writes, LEFT_DIFFERENT: planner.left})))
+        let mut facts = json!({"to_write": planner.writes, LEFT_DIFFERENT: planner.left});
+        if !changed.is_empty() {
+            facts[CHANGES] = serde_json::to_value(changed).map_err(StoreError::from)?;
+        }
+        Ok(Some(facts))
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

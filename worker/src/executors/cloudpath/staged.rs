@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::Value;
-use shared::cloudpath::{ImportOptions, ImportPlan, NameConflict, Row};
+use serde_json::{Value, json};
+use shared::cloudpath::shown::CHANGES;
+use shared::cloudpath::{Change, ImportOptions, ImportPlan, NameConflict, Row};
 use shared::id::PhaseId;
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, Resource};
@@ -37,6 +38,18 @@ pub fn options(spec: &JobSpec) -> Result<ImportOptions, PlanError> {
 /// choice that changes nothing.
 pub fn policy(spec: &JobSpec) -> NameConflict {
     options(spec).map(|o| o.name_conflict).unwrap_or_default()
+}
+
+/// What of the object does not arrive as it was, with the reason: in the task's data, for whoever looks at the task.
+pub fn tell_changes<'a>(data: &mut Value, changes: impl IntoIterator<Item = &'a Change>) {
+    let told: Vec<String> = changes.into_iter().map(ToString::to_string).collect();
+    if told.is_empty() {
+        return;
+    }
+    if data.is_null() {
+        *data = json!({});
+    }
+    data[CHANGES] = told.into();
 }
 
 /// Perhaps a later version accepted the job: another worker may read what this one can't.

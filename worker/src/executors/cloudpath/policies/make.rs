@@ -11,11 +11,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use shared::cloudpath::ImportPlan;
+use shared::cloudpath::{Change, Field, ImportPlan, Reason};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
-use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, unreadable_task};
+use super::super::staged::{
+    LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task,
+};
 use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy, plan_set};
 use super::found::Conditions;
 use super::{POLICY, POLICY_SET};
@@ -70,12 +72,33 @@ fn read(task: &Task) -> Result<Data, CallError> {
     Data::deserialize(&task.input.data).map_err(unreadable_task)
 }
 
+/// A name, and why it is not made of the suffix or the pool's name alone.
+struct Named {
+    name: String,
+    change: Option<Change>,
+}
+
+impl Named {
+    fn of(name: &str, reason: Option<Reason>) -> Self {
+        let change = |reason| Change {
+            field: Field::Name,
+            from: None,
+            to: Some(name.to_owned()),
+            reason,
+        };
+        Named {
+            name: name.to_owned(),
+            change: reason.map(change),
+        }
+    }
+}
+
 impl CreatePolicySets {
     pub fn new(clients: Arc<Clients>) -> Self {
         CreatePolicySets { clients }
     }
 
-    async fn planned(&self, cx: &Context, plan: &ImportPlan) -> Result<Vec<(u32, String, Planned)>, PlanError> {
+    async fn planned(&self, cx: &Context, plan: &ImportPlan) -> Result<Vec<(u32, Named, Planned)>, PlanError> {
         let (r1, conflicts) = (self.clients.get(cx.spec.controller)?, options(&cx.spec)?.name_conflict);
         let mut there = There::default();
         there.policies(&r1, cx).await?;
@@ -91,11 +114,11 @@ impl CreatePolicySets {
                 _ => Conditions::default(),
             };
             let planned = plan_policy(wanted, &radius, found, &conditions, conflicts);
-            all.push((wanted.index, wanted.name.clone(), planned));
+            all.push((wanted.index, Named::of(&wanted.name, wanted.name_reason), planned));
         }
         for (wanted, index) in plan.policy_sets.iter().zip(plan.policies.len() as u32..) {
             let planned = plan_set(wanted, index, there.set(&wanted.name));
-            all.push((index, wanted.name.clone(), planned));
+            all.push((index, Named::of(&wanted.name, wanted.name_reason), planned));
         }
         Ok(all)
     }
@@ -116,7 +139,7 @@ impl Executor for CreatePolicySets {
         let sets = plan.policy_sets.iter().map(|s| claimed(POLICY_SET, &s.name));
         sink.claim(policies.chain(sets).collect()).await?;
         let (mut creates, mut updates, mut left_different) = (0, 0, 0);
-        for (index, name, Planned { data, preset, left }) in self.planned(cx, &plan).await? {
+        for (index, Named { name, change }, Planned { data, preset, left }) in self.planned(cx, &plan).await? {
             match (&preset, &data) {
                 (None, Data::Policy { update: Some(_), .. }) => updates += 1,
                 (None, _) => creates += 1,
@@ -127,6 +150,7 @@ impl Executor for CreatePolicySets {
                 left_different += 1;
                 data[LEFT_AS_IS] = left.to_string().into();
             }
+            tell_changes(&mut data, &change);
             let input = TaskInput {
                 index,
                 name,
