@@ -157,6 +157,30 @@ async fn a_network_made_after_the_plan_is_adopted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_of_another_kind_made_after_the_plan_is_left_alone() {
+    let world = World::start();
+    let job = bar(&world);
+    job.run_all_but_networks().await;
+    let (tasks, facts) = job.plan("activate_networks").await.unwrap();
+    world.seed(json!({"wifi_networks": [{"id": "n", "name": "Bar", "type": "guest"}]}));
+    let before = world.writes();
+    let networks = job.carry_out("activate_networks", tasks, facts).await;
+    assert_eq!(
+        (networks.code("link Bar"), networks.code("activate Bar")),
+        ("NETWORK_UNFIT", "NETWORK_UNFIT")
+    );
+    assert!(
+        world.writes() <= before + 1,
+        "the create that is refused, and nothing else"
+    );
+    let totals = &world.sim.ledger(TENANT)["totals"];
+    assert_eq!(
+        (&totals["network_pools"], &totals["activations"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_that_somebody_linked_meanwhile_is_not_replaced() {
     for policy in ["fail", "update"] {
         let world = World::start();

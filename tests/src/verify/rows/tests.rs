@@ -38,7 +38,7 @@ fn after() -> Value {
     json!({
         "identity_groups": [made(json!({"id": "g", "name": "Lobby-IDG", "description": "Imported from Cloudpath pool g-1"}))],
         "dpsk_pools": [made(json!({"id": "p", "name": "Lobby-DPSK", "passphrase_format": "MOST_SECURED", "passphrase_length": 12,
-            "device_count_limit": null}))],
+            "device_count_limit": null, "identity_group_id": "g", "policy_default_access": true}))],
         "passphrases": [key("k1", "anna_gold", "value-of-anna"), key("k2", "ben", "value-of-ben")],
         "identities": [made(json!({"id": "i-k1", "name": "anna_gold"})), made(json!({"id": "i-k2", "name": "ben"}))],
         "policies": [made(json!({"id": "y", "name": "gold-POL", "radius_group_name": "gold",
@@ -175,12 +175,20 @@ fn what_is_done_has_to_be_there_as_asked_for() {
         ("passphrases", "username", json!("anna_gold_1")),
         ("identity_groups", "description", json!("x")),
         ("dpsk_pools", "passphrase_length", json!(63)),
+        ("dpsk_pools", "identity_group_id", json!("g-other")),
+        ("dpsk_pools", "policy_default_access", json!("x")),
+        ("dpsk_pools", "expiration_type", json!("x")),
         ("policies", "radius_group_name", json!("silver")),
         ("activations", "is_all_ap_groups", json!(false)),
     ] {
         let told = with(part, field, value);
         assert!(told.contains("is COMPLETED, and it"), "{part} {field}: {told}");
     }
+    let (mut elsewhere, mut tasks_of_it) = (after(), tasks());
+    elsewhere["network_pools"][0]["pool_id"] = "q".into();
+    let link = tasks_of_it.iter_mut().find(|task| task["name"] == "link Bar").unwrap();
+    link["output_data"]["id"] = "n/q".into();
+    assert!(fault(&tasks_of_it, &before(), &elsewhere).contains("is COMPLETED, and it has pool_name"));
     let mut gone = after();
     gone["passphrases"].as_array_mut().unwrap().pop();
     gone["identities"].as_array_mut().unwrap().pop();

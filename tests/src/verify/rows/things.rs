@@ -34,12 +34,9 @@ impl Things {
             ("wifi_networks", "wifi_network", "create "),
         ] {
             for row in rows(ledger, part) {
-                all.add(
-                    kind,
-                    text(row, "id").to_owned(),
-                    format!("{prefix}{}", text(row, "name")),
-                    row,
-                );
+                let (id, name) = (text(row, "id").to_owned(), format!("{prefix}{}", text(row, "name")));
+                let group = name_of(ledger, "identity_groups", &row["identity_group_id"]);
+                all.add(kind, id, name, &with(row, "group_name", group));
             }
         }
         for key in rows(ledger, "passphrases") {
@@ -64,10 +61,7 @@ impl Things {
                 );
             }
             for assigned in rows(set, "assignments") {
-                let mut pools = rows(ledger, "dpsk_pools")
-                    .iter()
-                    .filter(|pool| pool["id"] == assigned["id"]);
-                let pool = pools.next().map_or("?", |pool| text(pool, "name"));
+                let pool = name_of(ledger, "dpsk_pools", &assigned["id"]);
                 let key = format!("{name} on {pool}");
                 all.add(
                     "pool_policy_set",
@@ -83,7 +77,13 @@ impl Things {
                 .filter(|network| network["id"] == link["network_id"]);
             let ssid = networks.next().map_or("?", |network| text(network, "ssid"));
             let id = format!("{}/{}", text(link, "network_id"), text(link, "pool_id"));
-            all.add("network_pool", id, format!("link {ssid}"), link);
+            let pool = name_of(ledger, "dpsk_pools", &link["pool_id"]);
+            all.add(
+                "network_pool",
+                id,
+                format!("link {ssid}"),
+                &with(link, "pool_name", pool),
+            );
         }
         for on in rows(ledger, "activations") {
             let id = format!("{}/{}", text(on, "venue_id"), text(on, "network_id"));
@@ -124,6 +124,18 @@ impl Things {
     }
 }
 
+/// Name of an object of a ledger; `?` when there is none of that id.
+fn name_of<'l>(ledger: &'l Value, part: &str, id: &Value) -> &'l str {
+    let mut found = rows(ledger, part).iter().filter(|row| row["id"] == *id);
+    found.next().map_or("?", |row| text(row, "name"))
+}
+
+fn with(row: &Value, field: &str, value: &str) -> Value {
+    let mut row = row.clone();
+    row[field] = value.into();
+    row
+}
+
 /// What the object of a task lacks, each in words that follow "it".
 pub fn lacks(task: &Value, thing: &Thing, expected: &Expected) -> Vec<String> {
     let (row, index) = (&thing.row, task["index"].as_u64().unwrap_or_default() as usize);
@@ -141,7 +153,11 @@ pub fn lacks(task: &Value, thing: &Thing, expected: &Expected) -> Vec<String> {
                     ("passphrase_format", pool.format.into()),
                     ("passphrase_length", pool.length.into()),
                     ("device_count_limit", pool.devices.into()),
+                    ("group_name", pool.group.clone().into()),
+                    ("expiration_type", pool.expiration_type.clone().into()),
+                    ("expiration_offset", pool.expiration_offset.into()),
                 ]);
+                wanted.extend(pool.lets_in.map(|lets_in| ("policy_default_access", lets_in.into())));
             }
         }
         "create_policy_sets" => {
@@ -173,6 +189,11 @@ pub fn lacks(task: &Value, thing: &Thing, expected: &Expected) -> Vec<String> {
                 ("type", "dpsk".into()),
                 ("ssid", name.trim_start_matches("create ").into()),
             ]);
+        }
+        "activate_networks" if name.starts_with("link ") => {
+            let ssid = name.trim_start_matches("link ");
+            let network = expected.networks.iter().find(|network| network.ssid == ssid);
+            wanted.extend(network.map(|network| ("pool_name", expected.pools[network.pool].name.clone().into())));
         }
         "activate_networks" if name.starts_with("activate ") => wanted.push(("is_all_ap_groups", true.into())),
         _ => {}

@@ -15,7 +15,7 @@ use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, made_by, opt
 use super::decide::{self, Decision, Seen};
 use super::plan::{Begin, Chain, linked_id};
 use super::task::{Data, activation_id, claimed, link_id, steps};
-use super::there::{SHOWN_WITHIN, There, place};
+use super::there::{SHOWN_WITHIN, There, place, unfit};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -56,7 +56,11 @@ async fn network_of(r1: &R1, cx: &Context, data: &Data) -> Result<Result<String,
     }
     let there = There::sweep(r1, cx.gate.as_ref(), |network| network.name == data.ssid()).await?;
     match there.named(data.ssid()) {
-        Ok(Some(network)) => Ok(Ok(network.id.clone())),
+        // the name may be somebody's whose network was made in the meantime, and is of another kind
+        Ok(Some(network)) => Ok(match unfit(network, data.ssid()) {
+            Some(error) => Err(error),
+            None => Ok(network.id.clone()),
+        }),
         Ok(None) => {
             let detail = format!("Wi-Fi network {} is not there", quoted(data.ssid()));
             Err(not_yet("NETWORK_MISSING", detail))

@@ -102,6 +102,9 @@ impl Chain<'_> {
             needs_pool_id: needs.map(|pool| pool.0.to_owned()),
             widens,
         };
+        if let Err(error) = &self.network {
+            return Ok((data(false), refused(index, error.clone())));
+        }
         if self.linked.is_err() {
             let message = format!(
                 "SSID {} is not activated: its network has no link to the pool of its keys",
@@ -110,9 +113,8 @@ impl Chain<'_> {
             return Ok((data(false), refused(index, TaskError::new("NOT_LINKED", message))));
         }
         let network = match &self.network {
-            Err(error) => return Ok((data(false), refused(index, error.clone()))),
-            Ok(None) => return Ok((data(false), Begin::Write)),
             Ok(Some(network)) => network,
+            _ => return Ok((data(false), Begin::Write)),
         };
         let there = place(self.r1, self.cx, network).await?;
         let id = activation_id(&self.cx.spec.venue_id, &network.id);

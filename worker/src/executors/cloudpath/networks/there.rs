@@ -21,17 +21,26 @@ pub const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 pub struct There(Vec<WifiNetwork>);
 
 impl There {
-    /// One sweep; of thousands of networks only those that matter are kept.
+    /// One sweep; of thousands of networks only those that matter are kept. A list that was cut is read once more: what it did not
+    /// show would be made again, or taken for gone.
     pub async fn sweep(
         r1: &R1,
         gate: &dyn Gate,
         matters: impl Fn(&WifiNetwork) -> bool + Sync,
     ) -> Result<Self, CallError> {
-        let mut kept = Vec::new();
-        let mut sweep = r1.wifi_networks();
-        sweep
-            .visit(gate, |network| kept.extend(Some(network).filter(&matters)))
-            .await?;
+        let mut kept: Vec<WifiNetwork> = Vec::new();
+        for _ in 0..2 {
+            let mut sweep = r1.wifi_networks();
+            let keep = |network: WifiNetwork| {
+                if matters(&network) && kept.iter().all(|known| known.id != network.id) {
+                    kept.push(network);
+                }
+            };
+            sweep.visit(gate, keep).await?;
+            if sweep.is_whole() {
+                break;
+            }
+        }
         Ok(There(kept))
     }
 

@@ -112,15 +112,14 @@ impl Planner<'_> {
         })
     }
 
-    /// Whether a policy that is not ours, or none at all, answers the users of one of ours in a set: its name. Asked only where there are
-    /// others. `answers`: ours is in it and has its condition.
+    /// Whether a policy that is not ours, or none at all, answers the users of one of ours in a set. Asked only where there are others. `answers`: ours is in it and has its condition.
     async fn shadow(
         &self,
         set: &str,
         there: &HashMap<String, u32>,
         policy: &PolicySpec,
         answers: bool,
-    ) -> Result<Option<String>, PlanError> {
+    ) -> Result<Option<whole::Answer>, PlanError> {
         let is_ours = |id: &str| {
             self.plan
                 .policies
@@ -131,10 +130,8 @@ impl Planner<'_> {
             return Ok(None);
         }
         let answer = whole::answering(self.r1, self.cx.gate.as_ref(), set, policy).await?;
-        Ok(match answer {
-            whole::Answer::Nobody if !answers => None,
-            answer => answer.other_than(is_ours),
-        })
+        let is_expected = answer == whole::Answer::Nobody && !answers || answer.other_than(is_ours).is_none();
+        Ok(Some(answer).filter(|_| !is_expected))
     }
 
     fn push(&mut self, index: u32, name: String, link: Link, preset: Option<Outcome>) -> Result<(), PlanError> {
@@ -263,14 +260,16 @@ impl Planner<'_> {
             let needs_condition = condition == Some(Condition::Planned);
             let link = place(&made.id, &member.id, before, needs_condition);
             let adopted = link.done_with(index, &name, Origin::Adopted);
-            let told = shadow.map(|other| answered_by(policy, &other));
+            // no place in the order helps users whom nobody answers: put at the front again and again, it would be a write each time
+            let is_order = shadow != Some(whole::Answer::Nobody);
+            let told = shadow.and_then(|answer| Some(answered_by(policy, &answer.other_than(|_| false)?)));
             match (is_there, told, self.policy) {
                 (true, None, _) => self.push(index, name, link, Some(adopted))?,
                 (true, Some(differs), NameConflict::Adopt) => {
                     self.push(index, name, link, Some(adopted))?;
                     self.leave(&differs, true);
                 }
-                (true, Some(differs), NameConflict::Fail) => {
+                (true, Some(differs), by) if by == NameConflict::Fail || !is_order => {
                     let message = format!("{} exists and differs: {differs}", quoted(&name));
                     self.refuse(index, name, TaskError::new("NAME_CONFLICT", message));
                 }
