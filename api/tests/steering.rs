@@ -5,20 +5,20 @@ mod common;
 mod fleet;
 #[path = "common/redis.rs"]
 mod redis;
+#[path = "common/world.rs"]
+mod world;
 
 use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
-use api::auth::Verifier;
-use api::body::BodyLimits;
 use api::server::app;
-use common::{SECRET, settings, token};
+use common::{settings, token};
 use fleet::{Hands, failed, made, new_job, task};
-use redis::Redis;
 use serde_json::{Value, json};
 use shared::id::JobId;
 use shared::job::{JOB_STATUSES, JobStatus};
 use shared::store::Store;
 use shared::store::model::{ErrorView, PlanCommitted};
 use shared::workflow::{Definition, parse};
+use world::{World, world};
 
 const TENANT: &str = "acme";
 
@@ -104,13 +104,8 @@ async fn job_at(store: &Store, status: JobStatus) -> JobId {
 
 #[actix_web::test]
 async fn every_call_from_every_state_works_or_names_the_state() {
-    let redis = Redis::start(&[]);
+    let World { redis, store, parts } = world().await;
     let settings = settings(redis.port);
-    let store = Store::open(&settings.redis, &settings.engine).unwrap();
-    store.prepare(&settings.redis).await.unwrap();
-    let verifier = Verifier::tokens(Some(SECRET), None).unwrap();
-    let parts = common::parts(&settings, store.clone(), verifier, BodyLimits::default());
-    parts.state.set_prepared();
     let app = init_service(app(parts)).await;
 
     for (call, works, changes_nothing) in TABLE {

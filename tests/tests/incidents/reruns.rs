@@ -4,17 +4,6 @@ use serde_json::{Value, json};
 
 use crate::harness::*;
 
-const PHASES: [&str; 8] = [
-    "parse_validate",
-    "create_identity_groups",
-    "create_dpsk_pools",
-    "create_policy_sets",
-    "attach_policies",
-    "create_passphrases",
-    "activate_networks",
-    "audit_results",
-];
-
 /// Two pools with policies and networks.
 fn everything() -> Value {
     let pool = |name: &str, ssid: &str, keys: &[&str]| {
