@@ -85,6 +85,9 @@ pub enum CallError {
     },
 }
 
+/// Status of a refusal because somebody else's change of the same object is under way.
+pub const LOCKED: u16 = 423;
+
 /// Whether a read that failed is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskAgain {

@@ -59,7 +59,7 @@ impl Estimate {
             ("attach_policies", policies + places + sets),
             ("create_passphrases", plan.totals.rows),
             ("activate_networks", in_turn),
-            ("audit_results", pools + sets),
+            ("audit_results", pools + sets + networks),
         ];
         let writes = groups + pools + plan.totals.imports + 2 * (policies + sets) + places + in_turn;
         let mut reads = 10 + 2 * plan.totals.imports.div_ceil(PAGE);

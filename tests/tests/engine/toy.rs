@@ -274,8 +274,8 @@ impl Executor for Create {
         }))
     }
 
-    fn writes_name(&self, task: &Task) -> Option<String> {
-        Some(format!("thing|{}", task.input.name))
+    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
+        vec![format!("thing|{}", task.input.name)]
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -1,6 +1,6 @@
 //! A job in memory and a small engine that runs its phases: plan, then for each task send, wait for the activity, settle, read back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,8 @@ impl JobData for Memory {
 #[derive(Default)]
 struct Sink {
     tasks: Vec<Task>,
+    /// Names the phase may write.
+    claimed: BTreeSet<String>,
     /// Another job writes the same names.
     is_taken: bool,
 }
@@ -172,6 +174,7 @@ impl TaskSink for Sink {
     }
 
     async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
+        self.claimed.extend(names.iter().cloned());
         if self.is_taken {
             return Err(PlanError::NamesTaken {
                 name: names[0].clone(),
@@ -287,12 +290,24 @@ impl<'w> Job<'w> {
         (cx, self.world.catalogue.find(&phase.executor).unwrap())
     }
 
-    /// Only the plan of a phase; its outcomes stay unknown to later phases.
+    /// Only the plan of a phase; its outcomes stay unknown to later phases. Whatever the phase: what a task will write was claimed before.
     pub async fn plan(&self, phase: &str) -> Result<(Vec<Task>, Value), PlanError> {
         let (cx, executor) = self.context(phase);
         let mut sink = Sink::default();
         let facts = executor.plan(&cx, &mut sink).await?;
+        for task in sink.tasks.iter().filter(|task| task.input.preset.is_none()) {
+            for name in executor.writes_names(&cx, task) {
+                assert!(sink.claimed.contains(&name), "{phase}: {name} is not claimed");
+            }
+        }
         Ok((sink.tasks, facts.unwrap_or_default()))
+    }
+
+    /// What of the tasks of a phase no other job may do meanwhile.
+    pub async fn names(&self, phase: &str) -> BTreeSet<String> {
+        let (cx, executor) = self.context(phase);
+        let (tasks, _) = self.plan(phase).await.unwrap();
+        tasks.iter().flat_map(|task| executor.writes_names(&cx, task)).collect()
     }
 
     /// Asks for the plan of a phase while another job writes what it would.

@@ -89,7 +89,7 @@ impl Run {
     pub(super) fn may_write(&self) -> bool {
         match self.names_until {
             Some(until) => Instant::now() < until,
-            None => self.batch.open().all(|t| self.executor.writes_name(t).is_none()),
+            None => self.names(self.batch.open()).is_empty(),
         }
     }
 
@@ -103,6 +103,9 @@ impl Run {
     }
 
     fn names<'a>(&'a self, tasks: impl Iterator<Item = &'a crate::executors::Task>) -> Vec<String> {
-        tasks.filter_map(|t| self.executor.writes_name(t)).collect()
+        let mut names: Vec<String> = tasks.flat_map(|t| self.executor.writes_names(&self.cx, t)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }

@@ -1,6 +1,7 @@
 //! Each thing that can happen to a task, without a clock, a store or a controller.
 
 mod cut;
+mod locked;
 mod looking;
 mod words;
 

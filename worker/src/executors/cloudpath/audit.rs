@@ -1,7 +1,7 @@
 //! `audit_results`: what is in the pools now, against what was exported and what the job says it did. Reads only.
 //!
 //! A key the job reports `COMPLETED` has to be there and be equal; where differences were accepted (`name_conflict: adopt`) it has to be
-//! there. Keys nobody exported are told and are no fault. The networks that take a pool's keys are looked at with the pool.
+//! there. Keys nobody exported are told and are no fault. Policy sets and networks have tasks of their own.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -34,6 +34,15 @@ const NAME: &str = "cloudpath.audit_results";
 const AT_ONCE: usize = 1;
 /// Users named in an error.
 const NAMED_MAX: usize = 5;
+
+/// What a task is about: told apart by the members each has.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Subject {
+    Pool(Data),
+    PolicySet(policies::audit::Data),
+    Network(networks::audit::Data),
+}
 
 #[derive(Serialize, Deserialize)]
 struct Data {
@@ -226,7 +235,10 @@ impl Executor for AuditResults {
             };
             sink.push(Task { input, secret: None }).await?;
         }
-        for input in policies::audit::tasks(cx, &plan, plan.pools.len() as u32).await? {
+        let (pools, sets) = (plan.pools.len() as u32, plan.policy_sets.len() as u32);
+        let policies = policies::audit::tasks(cx, &plan, pools).await?;
+        let networks = networks::audit::tasks(cx, &plan, pools + sets).await?;
+        for input in policies.into_iter().chain(networks) {
             sink.push(Task { input, secret: None }).await?;
         }
         Ok(None)
@@ -237,12 +249,12 @@ impl Executor for AuditResults {
     }
 
     async fn read(&self, cx: &Context, task: &Task) -> Result<(Outcome, Option<Value>), CallError> {
-        if let Ok(set) = policies::audit::Data::deserialize(&task.input.data) {
-            let r1 = self.clients.get(cx.spec.controller)?;
-            return policies::audit::read(&r1, cx, &task.input, &set).await;
-        }
-        let data = Data::deserialize(&task.input.data).map_err(unreadable_task)?;
         let r1 = self.clients.get(cx.spec.controller)?;
+        let data = match Subject::deserialize(&task.input.data).map_err(unreadable_task)? {
+            Subject::Pool(data) => data,
+            Subject::PolicySet(set) => return policies::audit::read(&r1, cx, &task.input, &set).await,
+            Subject::Network(network) => return networks::audit::read(&r1, cx, &task.input, &network).await,
+        };
         let _room = self.room.acquire().await.expect("the semaphore is never closed");
         let keys = Snapshot::sweep(&r1, cx.gate.as_ref(), &data.pool).await?;
         let (claims, policy) = (claims(cx).await.map_err(|e| store_failed(&e))?, policy(&cx.spec));
@@ -257,12 +269,8 @@ impl Executor for AuditResults {
             }
         }
         let (index, pool) = (task.input.index, &task.input.name);
-        let mut outcome = audit.outcome(index, pool, keys.missing);
-        let mut facts = audit.facts(pool, &keys);
-        if let Some(networks) = networks::audit::of_pool(&r1, cx, index).await? {
-            networks.add_to(&mut outcome, &mut facts)?;
-        }
-        Ok((outcome, Some(facts)))
+        let outcome = audit.outcome(index, pool, keys.missing);
+        Ok((outcome, Some(audit.facts(pool, &keys))))
     }
 
     async fn send(&self, _cx: &Context, _task: &Task, _permit: Permit) -> Sent {

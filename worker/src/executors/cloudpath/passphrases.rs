@@ -266,9 +266,11 @@ impl Executor for CreatePassphrases {
         Ok(Some(facts))
     }
 
-    fn writes_name(&self, task: &Task) -> Option<String> {
-        let key = KeyTask::read(&task.input.data).ok()?;
-        Some(claimed(&key.pool, &task.input.name))
+    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
+        let key = KeyTask::read(&task.input.data);
+        key.map(|key| claimed(&key.pool, &task.input.name))
+            .into_iter()
+            .collect()
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

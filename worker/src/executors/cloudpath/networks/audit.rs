@@ -1,118 +1,130 @@
-//! What `audit_results` finds of the networks of a pool: each that the job says it linked or activated has to be so.
+//! The networks' part of `audit_results`: each that the job says it linked or activated has to be so.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use shared::cloudpath::ImportPlan;
 use shared::job::outcome::{Origin, Outcome, Resource};
+use shared::job::task::TaskInput;
+use shared::store::StoreError;
 
 use super::super::compare::quoted;
-use super::super::staged::{import_plan, made_by, store_failed, unreadable_task};
+use super::super::staged::made_by;
 use super::task::{Step, steps};
 use super::there::{Place, SHOWN_WITHIN, There, place};
 use crate::executors::Context;
 use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
-/// What there is to say of the networks of one pool.
-pub struct Audit {
-    /// Sentences, each of something the job reports done and that is not so.
-    pub faults: Vec<String>,
-    /// A row for each network.
-    pub facts: Value,
+/// What the task of a network carries: what the job says it has done.
+#[derive(Serialize, Deserialize)]
+pub struct Data {
+    ssid: String,
+    /// Network and pool.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    link: Option<(String, String)>,
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    activated: Option<Activated>,
 }
 
-impl Audit {
-    /// Adds it to what was found of the pool's keys. With nothing but networks at fault it is looked again in a moment: reads are behind
-    /// for a while after a change of what is on the air.
-    pub fn add_to(self, outcome: &mut Outcome, facts: &mut Value) -> Result<(), CallError> {
-        facts["networks"] = self.facts;
-        if self.faults.is_empty() {
-            return Ok(());
-        }
-        let faults = self.faults.join("; ");
-        match &mut outcome.error {
-            Some(error) => {
-                error.message.push_str(&format!("; {faults}"));
-                Ok(())
-            }
-            None => Err(CallError::Transient {
-                status: 0,
-                retry_after: Some(SHOWN_WITHIN),
-                code: Some("AUDIT_MISMATCH".into()),
-                detail: faults,
-            }),
-        }
-    }
+#[derive(Serialize, Deserialize)]
+struct Activated {
+    network: String,
+    /// It was found on some AP groups, and that was accepted.
+    is_partly_accepted: bool,
 }
 
-/// `None`: the plan has no network for the pool.
-pub async fn of_pool(r1: &R1, cx: &Context, pool: u32) -> Result<Option<Audit>, CallError> {
-    let plan = import_plan(&cx.spec).map_err(unreadable_task)?;
-    if !plan.networks.iter().any(|network| u32::from(network.pool) == pool) {
-        return Ok(None);
+/// A task for each network of which the job says anything; of the others their own phase has told why not. `first`: index of the first one.
+pub async fn tasks(cx: &Context, plan: &ImportPlan, first: u32) -> Result<Vec<TaskInput>, StoreError> {
+    if plan.networks.is_empty() {
+        return Ok(Vec::new());
     }
-    let done = made_by(cx, "activate_networks").await.map_err(|e| store_failed(&e))?;
-    let steps = steps(&plan);
-    let of_step = |index: u16, step: Step| {
-        let planned = steps.iter().find(|p| p.network.index == index && p.step == step);
-        planned.and_then(|planned| done.get(&planned.index))
-    };
-    let ids: Vec<&str> = done.values().flat_map(|resource| resource.id.split('/')).collect();
-    let there = There::sweep(r1, cx.gate.as_ref(), |network| ids.contains(&network.id.as_str())).await?;
-    let (mut faults, mut rows) = (Vec::new(), Vec::new());
-    for network in plan.networks.iter().filter(|network| u32::from(network.pool) == pool) {
-        let (link, activation) = (
-            of_step(network.index, Step::Link),
-            of_step(network.index, Step::Activate),
-        );
-        let (linked, on_air) = (linked(r1, cx, link).await?, on_air(r1, cx, &there, activation).await?);
-        let ssid = quoted(&network.ssid);
-        if linked == Some(false) {
-            faults.push(format!("the network of SSID {ssid} is not linked to its pool"));
-        }
-        // adopted on some AP groups it was accepted as it is
-        let accepted = activation.is_some_and(|activation| activation.origin == Origin::Adopted);
-        match on_air {
-            Some(Place::Nowhere) => faults.push(format!("SSID {ssid} is not on the air in the venue")),
-            Some(Place::SomeGroups) if !accepted => {
-                faults.push(format!("SSID {ssid} is not on the air on all AP groups of the venue"));
-            }
-            _ => {}
-        }
-        let place = on_air.map(|place| match place {
-            Place::AllGroups => "all AP groups",
-            Place::SomeGroups => "some AP groups",
-            Place::Nowhere => "nowhere",
+    let done = made_by(cx, "activate_networks").await?;
+    let steps = steps(plan);
+    let mut tasks = Vec::new();
+    for network in &plan.networks {
+        let of_step = |step: Step| {
+            let planned = steps
+                .iter()
+                .find(|p| p.network.index == network.index && p.step == step)?;
+            done.get(&planned.index)
+        };
+        let halves = |resource: &Resource| {
+            let (first, second) = resource.id.split_once('/')?;
+            Some((first.to_owned(), second.to_owned()))
+        };
+        let link = of_step(Step::Link).and_then(halves);
+        let activated = of_step(Step::Activate).and_then(|resource| {
+            Some(Activated {
+                network: halves(resource)?.1,
+                is_partly_accepted: resource.origin == Origin::Adopted,
+            })
         });
-        rows.push(json!({"ssid": network.ssid, "linked": linked, "on_air": place}));
+        if link.is_none() && activated.is_none() {
+            continue;
+        }
+        let ssid = network.ssid.clone();
+        tasks.push(TaskInput {
+            index: first + u32::from(network.index),
+            name: format!("network {ssid}"),
+            data: serde_json::to_value(Data { ssid, link, activated })?,
+            preset: None,
+        });
     }
-    Ok(Some(Audit {
-        faults,
-        facts: rows.into(),
-    }))
+    Ok(tasks)
 }
 
-/// `None`: the job does not say so.
-async fn linked(r1: &R1, cx: &Context, link: Option<&Resource>) -> Result<Option<bool>, CallError> {
-    let Some((network, pool)) = link.and_then(|link| link.id.split_once('/')) else {
-        return Ok(None);
+/// Audits one network. What is wrong is looked at again in a moment: reads are behind for a while after a change of what is on the air.
+pub async fn read(r1: &R1, cx: &Context, task: &TaskInput, data: &Data) -> Result<(Outcome, Option<Value>), CallError> {
+    let linked = match &data.link {
+        Some((network, pool)) => Some(is_linked(r1, cx, network, pool).await?),
+        None => None,
     };
+    let on_air = match &data.activated {
+        Some(activated) => Some(on_air(r1, cx, &activated.network).await?),
+        None => None,
+    };
+    let mut faults = Vec::new();
+    let ssid = quoted(&data.ssid);
+    if linked == Some(false) {
+        faults.push(format!("the network of SSID {ssid} is not linked to its pool"));
+    }
+    let is_accepted = data.activated.as_ref().is_some_and(|a| a.is_partly_accepted);
+    match on_air {
+        Some(Place::Nowhere) => faults.push(format!("SSID {ssid} is not on the air in the venue")),
+        Some(Place::SomeGroups) if !is_accepted => {
+            faults.push(format!("SSID {ssid} is not on the air on all AP groups of the venue"));
+        }
+        _ => {}
+    }
+    if !faults.is_empty() {
+        return Err(CallError::Transient {
+            status: 0,
+            retry_after: Some(SHOWN_WITHIN),
+            code: Some("AUDIT_MISMATCH".into()),
+            detail: faults.join("; "),
+        });
+    }
+    let place = on_air.map(|place| match place {
+        Place::AllGroups => "all AP groups",
+        Place::SomeGroups => "some AP groups",
+        Place::Nowhere => "nowhere",
+    });
+    let facts = json!({"ssid": data.ssid, "linked": linked, "on_air": place});
+    Ok((Outcome::completed(task.index, None), Some(facts)))
+}
+
+async fn is_linked(r1: &R1, cx: &Context, network: &str, pool: &str) -> Result<bool, CallError> {
     match asked(cx.gate.as_ref(), |permit| r1.pools_of_network(permit, network)).await {
-        Ok(pools) => Ok(Some(pools.iter().any(|p| p.id == pool))),
-        Err(CallError::NotFound { .. }) => Ok(Some(false)),
+        Ok(pools) => Ok(pools.iter().any(|p| p.id == pool)),
+        Err(CallError::NotFound { .. }) => Ok(false),
         Err(e) => Err(e),
     }
 }
 
-async fn on_air(
-    r1: &R1,
-    cx: &Context,
-    there: &There,
-    activation: Option<&Resource>,
-) -> Result<Option<Place>, CallError> {
-    let Some((_, network)) = activation.and_then(|activation| activation.id.split_once('/')) else {
-        return Ok(None);
-    };
-    match there.with_id(network) {
-        Some(network) => Ok(Some(place(r1, cx, network).await?)),
-        None => Ok(Some(Place::Nowhere)),
+async fn on_air(r1: &R1, cx: &Context, id: &str) -> Result<Place, CallError> {
+    let there = There::sweep(r1, cx.gate.as_ref(), |network| network.id == id).await?;
+    match there.with_id(id) {
+        Some(network) => place(r1, cx, network).await,
+        None => Ok(Place::Nowhere),
     }
 }

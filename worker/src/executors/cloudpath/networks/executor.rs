@@ -11,10 +11,10 @@ use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::super::compare::quoted;
-use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, made_by, options, policy, unreadable_task};
+use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, made_by, options, policy, sent, unreadable_task};
 use super::decide::{self, Decision, Seen};
-use super::plan::{Begin, Chain, linked_id};
-use super::task::{Data, activation_id, claimed, link_id, steps};
+use super::plan::{Begin, Chain, linked_id, not_linked};
+use super::task::{Data, activation_id, ap_groups, claimed, link_id, steps};
 use super::there::{SHOWN_WITHIN, There, place, unfit};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -26,8 +26,6 @@ use crate::remote::CallError;
 
 /// For clients whose key names no VLAN: the untagged one.
 const VLAN: u16 = 1;
-/// A network is locked while a change of it is under way; changes take 30 to 90 s.
-const LOCKED_FOR: Duration = Duration::from_secs(10);
 
 pub struct ActivateNetworks {
     clients: Arc<Clients>,
@@ -69,14 +67,14 @@ async fn network_of(r1: &R1, cx: &Context, data: &Data) -> Result<Result<String,
     }
 }
 
-/// The write of a task, and the id under which its ledger entry will go. `Ok(Err)`: the outcome; there was nothing to write.
+/// The write of a task. `Ok(Err)`: the outcome; there was nothing to write.
 async fn write(
     r1: &R1,
     cx: &Context,
     task: &Task,
     data: &Data,
     permit: Permit,
-) -> Result<Result<(Written, Option<String>), Outcome>, CallError> {
+) -> Result<Result<Written, Outcome>, CallError> {
     if let Data::Create { ssid } = data {
         let network = NewDpskNetwork {
             name: ssid.clone(),
@@ -84,7 +82,7 @@ async fn write(
             vlan: VLAN,
             security: Security::Wpa2Personal,
         };
-        return Ok(Ok((r1.create_dpsk_network(permit, &network).await?, None)));
+        return Ok(Ok(r1.create_dpsk_network(permit, &network).await?));
     }
     // Given back, since several calls follow: whoever holds one while waiting for another may wait for ever.
     drop(permit);
@@ -110,13 +108,13 @@ async fn write(
         } => {
             // linking again what is linked would send a configuration to every access point
             let linked = linked().await?;
-            let id = link_id(&network, pool_id);
             match decide::link(ssid, &linked, (pool_id, pool), policy(&cx.spec)) {
                 Decision::Fits | Decision::Accept(_) => there(linked_id(&network, &linked, pool_id)),
                 Decision::Refuse(error) => refused(error),
                 Decision::Replace if !replaces => refused(decide::changed_meanwhile(ssid)),
                 Decision::Replace | Decision::Write => {
-                    Ok(Ok((r1.link_pool(permit().await?, &network, pool_id).await?, Some(id))))
+                    let written = r1.link_pool(permit().await?, &network, pool_id).await?;
+                    Ok(Ok(of_id(written, link_id(&network, pool_id))))
                 }
             }
         }
@@ -129,18 +127,15 @@ async fn write(
             if let Some(pool) = needs_pool_id {
                 let linked = linked().await?;
                 if !linked.iter().any(|p| p.id == *pool) {
-                    let detail = format!(
-                        "SSID {} is not activated: its network has no link to the pool of its keys",
-                        quoted(ssid)
-                    );
-                    return Err(not_yet("NOT_LINKED", detail));
+                    let TaskError { code, message, .. } = not_linked(ssid);
+                    return Err(not_yet(&code, message));
                 }
             }
             let venue = &cx.spec.venue_id;
             let id = activation_id(venue, &network);
             if !widens {
                 let written = r1.activate_network(permit().await?, venue, &network).await?;
-                return Ok(Ok((written, Some(id))));
+                return Ok(Ok(of_id(written, id)));
             }
             let ask = |permit| r1.venue_settings(permit, venue, &network);
             let mut settings = asked(cx.gate.as_ref(), ask).await?;
@@ -154,8 +149,19 @@ async fn write(
             let written = r1
                 .update_venue_settings(permit().await?, venue, &network, &settings)
                 .await?;
-            Ok(Ok((written, Some(id))))
+            Ok(Ok(of_id(written, id)))
         }
+    }
+}
+
+/// Of links and activations the controller announces no id, or that of the network: theirs is ours.
+fn of_id(written: Written, id: String) -> Written {
+    match written {
+        Written::Accepted { request_id, .. } => Written::Accepted {
+            request_id,
+            resource_id: Some(id),
+        },
+        Written::Done { .. } => Written::Done { id: Some(id) },
     }
 }
 
@@ -208,6 +214,7 @@ impl Executor for ActivateNetworks {
             return Ok(None);
         }
         let names = plan.networks.iter().map(|network| claimed(&network.ssid));
+        let names = names.chain([ap_groups(&cx.spec.venue_id)]);
         sink.claim(names.collect()).await?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let there = There::look(&r1, cx, &plan.networks).await?;
@@ -267,8 +274,12 @@ impl Executor for ActivateNetworks {
         SHOWN_WITHIN + Duration::from_secs(2)
     }
 
-    fn writes_name(&self, task: &Task) -> Option<String> {
-        read(task).ok().map(|data| claimed(data.ssid()))
+    fn writes_names(&self, cx: &Context, task: &Task) -> Vec<String> {
+        let Ok(data) = read(task) else {
+            return Vec::new();
+        };
+        let ap_groups = matches!(data, Data::Activate { .. }).then(|| ap_groups(&cx.spec.venue_id));
+        [claimed(data.ssid())].into_iter().chain(ap_groups).collect()
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
@@ -279,36 +290,7 @@ impl Executor for ActivateNetworks {
         };
         match write(&r1, cx, task, &data, permit).await {
             Ok(Err(outcome)) => Sent::Done(outcome),
-            Ok(Ok((
-                Written::Accepted {
-                    request_id,
-                    resource_id,
-                },
-                id,
-            ))) => Sent::Accepted {
-                request_id,
-                // of links and activations the controller announces no id, or that of the network
-                resource_id: id.or(resource_id),
-            },
-            Ok(Ok((Written::Done { id: made }, id))) => match id.or(made) {
-                Some(id) => Sent::Done(done(task, &data, id)),
-                None => Sent::Failed(CallError::Malformed {
-                    status: 200,
-                    write: true,
-                    detail: "done at once, and not said what".into(),
-                }),
-            },
-            Err(CallError::Transient {
-                status: 423,
-                retry_after,
-                code,
-                detail,
-            }) => Sent::Failed(CallError::Transient {
-                status: 423,
-                retry_after: retry_after.max(Some(LOCKED_FOR)),
-                code,
-                detail,
-            }),
+            Ok(Ok(written)) => sent(Ok(written), |id| done(task, &data, id.to_owned())),
             Err(e) => Sent::Failed(e),
         }
     }
@@ -325,11 +307,7 @@ impl Executor for ActivateNetworks {
         let r1 = self.clients.get(cx.spec.controller)?;
         let all = tasks.iter().map(|(task, _)| read(task));
         let all: Vec<Data> = all.collect::<Result<_, _>>()?;
-        let meant = |network: &WifiNetwork, data: &Data| match data.network_id() {
-            Some(id) => network.id == id,
-            None => network.name == data.ssid(),
-        };
-        let matters = |network: &WifiNetwork| all.iter().any(|data| meant(network, data));
+        let matters = |network: &WifiNetwork| all.iter().any(|data| data.means(network));
         let there = There::sweep(&r1, cx.gate.as_ref(), matters).await?;
         let mut found = Vec::with_capacity(tasks.len());
         for ((task, ours), data) in tasks.iter().zip(&all) {

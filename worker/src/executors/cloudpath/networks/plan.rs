@@ -106,11 +106,7 @@ impl Chain<'_> {
             return Ok((data(false), refused(index, error.clone())));
         }
         if self.linked.is_err() {
-            let message = format!(
-                "SSID {} is not activated: its network has no link to the pool of its keys",
-                quoted(ssid)
-            );
-            return Ok((data(false), refused(index, TaskError::new("NOT_LINKED", message))));
+            return Ok((data(false), refused(index, not_linked(ssid))));
         }
         let network = match &self.network {
             Ok(Some(network)) => network,
@@ -126,6 +122,15 @@ impl Chain<'_> {
             Decision::Refuse(error) => (data(false), refused(index, error)),
         })
     }
+}
+
+/// Why an SSID is not put on the air: nobody's key would be taken there.
+pub fn not_linked(ssid: &str) -> TaskError {
+    let message = format!(
+        "SSID {} is not activated: its network has no link to the pool of its keys",
+        quoted(ssid)
+    );
+    TaskError::new("NOT_LINKED", message)
 }
 
 fn refused(index: u32, error: TaskError) -> Begin {

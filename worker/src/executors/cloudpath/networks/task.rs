@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use shared::cloudpath::{ImportPlan, NetworkSpec, NetworkTarget};
 use shared::job::outcome::{Origin, Resource};
 
+use crate::r1::network::WifiNetwork;
+
 /// What is done to a network, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -86,6 +88,14 @@ impl Data {
         }
     }
 
+    /// Whether the task is about this network. One that was not there when it was planned is known by its name.
+    pub fn means(&self, network: &WifiNetwork) -> bool {
+        match self.network_id() {
+            Some(id) => network.id == id,
+            None => network.name == self.ssid(),
+        }
+    }
+
     /// What a write of this task that was carried out is in the ledger.
     pub fn origin(&self) -> Origin {
         match self {
@@ -117,6 +127,11 @@ pub fn link_id(network: &str, pool: &str) -> String {
 /// Id of an activation in the ledger: that of the venue, and that of the network.
 pub fn activation_id(venue: &str, network: &str) -> String {
     format!("{venue}/{network}")
+}
+
+/// What no two jobs change at a time: an activation goes to every AP group of the venue, whatever its network.
+pub fn ap_groups(venue: &str) -> String {
+    format!("ap_groups|{venue}")
 }
 
 /// What no two jobs change at a time, whichever way they name the network.
