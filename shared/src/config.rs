@@ -98,6 +98,11 @@ impl EngineSettings {
     pub fn poll_give_up(&self) -> Duration {
         self.poll_interval * self.poll_attempts_max
     }
+    /// A write is settled after this time, unless its job was held: its activity is waited for, it is read back as long again, and two
+    /// workers may die over it (each time twice `lock_ttl`, until it is found).
+    pub fn settled_within(&self) -> Duration {
+        self.poll_give_up() * 2 + self.lock_ttl * 4
+    }
 }
 
 #[derive(Clone, Default)]

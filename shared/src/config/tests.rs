@@ -14,6 +14,7 @@ fn defaults_are_the_documented_ones() {
     let s = with(&[]).unwrap();
     assert_eq!(s.redis.url.as_str(), "redis://127.0.0.1:6379/1");
     assert_eq!(s.engine.poll_give_up(), Duration::from_secs(180));
+    assert_eq!(s.engine.settled_within(), Duration::from_secs(540));
     assert!(s.engine.lease() + s.engine.http_timeout() < s.engine.lock_ttl);
 }
 

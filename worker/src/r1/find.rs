@@ -16,10 +16,6 @@ const NAMES_PER_QUERY: usize = 100;
 /// A key stored under a number behind its name has the first that is free; further than this nobody looks.
 const NUMBERS_MAX: u32 = 9;
 
-/// What was written longer before the newest key is looked for by name only: twice what an activity is waited for, and a take-over. At
-/// 2,000 calls a minute it is 40 pages, of a pool of 100,000 keys that has 200.
-const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
-
 /// Keys, each once.
 #[derive(Default)]
 struct Rows {
@@ -133,16 +129,17 @@ impl R1 {
         self.passphrases(pool, Map::from_iter(order))
     }
 
-    /// Adds the keys of the last minutes, counted from the newest; all keys, where they do not come in the order asked for. Where pages
+    /// Adds the keys of the last minutes, as far as [`super::Settings::look_back`] counts from the newest; all keys, where they do not come in the order asked for. Where pages
     /// are cut it looks twice.
     async fn recent(&self, gate: &dyn Gate, pool: &str, found: &mut Rows) -> Result<(), CallError> {
         for _ in 0..2 {
             let (mut sweep, mut order, mut pages) = (self.newest(pool), Descent::default(), 0);
+            let back = SignedDuration::try_from(self.look_back).unwrap_or(SignedDuration::MAX);
             while let Some(rows) = sweep.next(gate).await? {
                 pages += 1;
                 rows.iter().for_each(|row| order.see(row.created_date.as_deref()));
                 rows.into_iter().for_each(|row| found.add(row));
-                if order.is_past(LOOK_BACK) {
+                if order.is_past(back) {
                     break;
                 }
             }
@@ -210,7 +207,7 @@ mod tests {
     fn is_past(dates: &[Option<&str>]) -> bool {
         let mut order = Descent::default();
         dates.iter().for_each(|date| order.see(*date));
-        order.is_past(LOOK_BACK)
+        order.is_past(SignedDuration::from_mins(10))
     }
 
     #[test]

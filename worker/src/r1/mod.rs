@@ -51,6 +51,9 @@ pub struct Settings {
     pub user_agent: String,
     /// Largest answer read, 16 MiB.
     pub answer_max: usize,
+    /// A key that was written longer before the newest one of its pool is looked for by name only, 10 min. To be longer than it takes
+    /// until a write is settled. At 2,000 calls a minute it is 40 pages, of a pool of 100,000 keys that has 200.
+    pub look_back: Duration,
 }
 
 impl Default for Settings {
@@ -60,6 +63,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             user_agent: concat!("phaseline-worker/", env!("CARGO_PKG_VERSION")).into(),
             answer_max: 16 * 1024 * 1024,
+            look_back: Duration::from_secs(600),
         }
     }
 }
@@ -70,6 +74,7 @@ pub struct R1 {
     wire: Arc<wire::Wire>,
     /// The controller has shown that it does not know the filter of activities by id.
     no_id_filter: Arc<AtomicBool>,
+    look_back: Duration,
 }
 
 /// The client could not be made: the system has no root certificates.
@@ -82,7 +87,7 @@ pub struct NoClient {
 
 impl R1 {
     pub fn new(controller: Arc<Controller>, settings: Settings) -> Result<Self, NoClient> {
-        let id = controller.id;
+        let (id, look_back) = (controller.id, settings.look_back);
         let wire = wire::Wire::new(controller, settings).map_err(|e| NoClient {
             id,
             message: http::causes(e),
@@ -90,6 +95,7 @@ impl R1 {
         Ok(R1 {
             wire: Arc::new(wire),
             no_id_filter: Arc::default(),
+            look_back,
         })
     }
 

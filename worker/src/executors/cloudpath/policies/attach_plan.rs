@@ -260,31 +260,29 @@ impl Planner<'_> {
             let needs_condition = condition == Some(Condition::Planned);
             let link = place(&made.id, &member.id, before, needs_condition);
             let adopted = link.done_with(index, &name, Origin::Adopted);
-            // no place in the order helps users whom nobody answers: put at the front again and again, it would be a write each time
-            let is_order = shadow != Some(whole::Answer::Nobody);
-            let told = shadow.and_then(|answer| Some(answered_by(policy, &answer.other_than(|_| false)?)));
-            match (is_there, told, self.policy) {
-                (true, None, _) => self.push(index, name, link, Some(adopted))?,
-                (true, Some(differs), NameConflict::Adopt) => {
+            match standing(is_there, shadow.as_ref(), self.policy) {
+                Standing::Fits => self.push(index, name, link, Some(adopted))?,
+                Standing::Accepted(other) => {
                     self.push(index, name, link, Some(adopted))?;
-                    self.leave(&differs, true);
+                    self.leave(&answered_by(policy, &other), true);
                 }
-                (true, Some(differs), by) if by == NameConflict::Fail || !is_order => {
+                Standing::Refused(other) => {
+                    let differs = answered_by(policy, &other);
                     let message = format!("{} exists and differs: {differs}", quoted(&name));
                     self.refuse(index, name, TaskError::new("NAME_CONFLICT", message));
                 }
-                _ if condition == Some(Condition::Refused) => {
+                Standing::Behind | Standing::First if condition == Some(Condition::Refused) => {
                     let message = format!("policy {} has not the condition it should have", quoted(&policy.name));
                     self.refuse(index, name, TaskError::new("CONDITION_MISSING", message));
                 }
-                (_, Some(_), _) => {
+                Standing::Behind => self.push(index, name, link, None)?,
+                Standing::First => {
                     let mut link = place(&made.id, &member.id, 0, needs_condition);
                     if let Link::Place { moves, .. } = &mut link {
                         *moves = is_there;
                     }
                     self.push(index, name, link, None)?;
                 }
-                (false, None, _) => self.push(index, name, link, None)?,
             }
         }
         Ok(())
@@ -319,6 +317,34 @@ impl Planner<'_> {
     }
 }
 
+/// What becomes of a policy's place in a set.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    Fits,
+    /// Its users are answered by this one, and that stays.
+    Accepted(String),
+    Refused(String),
+    /// It is put behind those that are there.
+    Behind,
+    /// It is put before them.
+    First,
+}
+
+/// `shadow`: who answers its users instead.
+fn standing(is_there: bool, shadow: Option<&whole::Answer>, policy: NameConflict) -> Standing {
+    let Some(other) = shadow.and_then(|answer| answer.other_than(|_| false)) else {
+        return if is_there { Standing::Fits } else { Standing::Behind };
+    };
+    match policy {
+        _ if !is_there => Standing::First,
+        NameConflict::Adopt => Standing::Accepted(other),
+        NameConflict::Fail => Standing::Refused(other),
+        // no place in the order helps users whom nobody answers: put at the front again and again, it would be a write each time
+        NameConflict::Update if shadow == Some(&whole::Answer::Nobody) => Standing::Refused(other),
+        NameConflict::Update => Standing::First,
+    }
+}
+
 fn answered_by(policy: &PolicySpec, other: &str) -> String {
     let (user, wanted) = (quoted(&example(policy)), quoted(&policy.name));
     format!("user {user} is answered by {other}, wanted {wanted}")
@@ -340,5 +366,38 @@ fn assignment(pool: &str, set: &str, index: u16, replaces: Option<String>) -> Li
         set: set.to_owned(),
         index,
         replaces,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executors::cloudpath::policies::whole::Answer;
+
+    #[test]
+    fn a_policy_moves_to_the_front_only_where_another_one_answers() {
+        let theirs = || Answer::By {
+            id: Some("t".into()),
+            name: "theirs".into(),
+        };
+        let theirs_told = || "\"theirs\"".to_owned();
+        use NameConflict::{Adopt, Fail, Update};
+        for (is_there, shadow, policy, wanted) in [
+            (true, None, Fail, Standing::Fits),
+            (false, None, Fail, Standing::Behind),
+            (true, Some(Answer::NoDryCheck), Update, Standing::Fits),
+            (true, Some(theirs()), Adopt, Standing::Accepted(theirs_told())),
+            (true, Some(theirs()), Fail, Standing::Refused(theirs_told())),
+            (true, Some(theirs()), Update, Standing::First),
+            (false, Some(theirs()), Update, Standing::First),
+            (true, Some(Answer::Nobody), Update, Standing::Refused("none".into())),
+            (true, Some(Answer::Nobody), Adopt, Standing::Accepted("none".into())),
+        ] {
+            assert_eq!(
+                standing(is_there, shadow.as_ref(), policy),
+                wanted,
+                "{is_there} {shadow:?} {policy:?}"
+            );
+        }
     }
 }
