@@ -358,14 +358,21 @@ fn expiration(pool: &CloudpathPool, now: Timestamp) -> (Option<PoolExpiration>, 
 
 fn warnings(export: &Export, facts: &BTreeMap<Target, Facts>) -> Vec<String> {
     let used: std::collections::BTreeSet<u16> = facts.keys().map(|(pool, _)| *pool).collect();
-    let unused = (0..).zip(&export.pools).filter(|(index, _)| !used.contains(index));
-    unused
-        .map(|(_, pool)| match &*pool.display_name {
-            "" => "no key can be imported: nothing is created".to_owned(),
-            name => format!(
-                "pool {name:?} ({}) has no key to import: nothing is created for it",
-                pool.guid
-            ),
-        })
-        .collect()
+    let pools = || (0..).zip(&export.pools);
+    let unused = pools().filter(|(index, _)| !used.contains(index));
+    let unused = unused.map(|(_, pool)| match &*pool.display_name {
+        "" => "no key can be imported: nothing is created".to_owned(),
+        name => format!(
+            "pool {name:?} ({}) has no key to import: nothing is created for it",
+            pool.guid
+        ),
+    });
+    let disabled = pools().filter(|(index, pool)| pool.is_disabled && used.contains(index));
+    let disabled = disabled.map(|(_, pool)| {
+        format!(
+            "pool {:?} ({}) is disabled in the export, and RUCKUS One has no disabled pools: its keys work as soon as a network uses it",
+            pool.display_name, pool.guid
+        )
+    });
+    unused.chain(disabled).collect()
 }

@@ -445,6 +445,26 @@ fn pools_without_a_key_to_import_are_not_made() {
 }
 
 #[test]
+fn a_disabled_pool_whose_keys_will_work_is_told() {
+    let disabled = |name: &str| with(pool(name), json!({"enabled": false}));
+    let (plan, _) = planned(
+        full(vec![
+            (disabled("A"), vec![dpsk(0)]),
+            (disabled("B"), vec![]),
+            (pool("C"), vec![dpsk(2)]),
+        ]),
+        json!({}),
+    );
+    assert_eq!(
+        plan.warnings.len(),
+        2,
+        "one that is not made is told once: {:?}",
+        plan.warnings
+    );
+    assert!(plan.warnings[1].starts_with(r#"pool "A" (AccountDpskPool-A) is disabled in the export"#));
+}
+
+#[test]
 fn the_plan_of_hundreds_of_pools_stays_small_and_survives_storage() {
     let pools = (0..300)
         .map(|number| (pool(&format!("Building {number}")), vec![dpsk(number)]))
