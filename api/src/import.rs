@@ -147,6 +147,7 @@ fn prepare(
     let rate = Rate {
         calls_per_minute: f64::from(controller.limits.calls_per_minute),
         burst: f64::from(controller.limits.burst),
+        concurrency: controller.limits.concurrency.min(state.engine.calls_parallel_max),
     };
     let estimate = Estimate::of(&plan, rate);
     let at_least = state.engine.global_timeout.as_secs();

@@ -1,6 +1,7 @@
 //! What jobs and tasks look like to a caller. The only place where the store's types become JSON.
 
 mod admin;
+mod advice;
 mod row;
 mod status;
 mod task;

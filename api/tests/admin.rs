@@ -176,7 +176,7 @@ async fn lanes_are_counted_all_and_ranked_before_they_are_cut() {
 }
 
 #[actix_web::test]
-async fn a_lane_with_paused_or_parked_work_only_is_shown() {
+async fn a_lane_with_held_or_parked_work_only_is_shown() {
     let (_redis, store, parts) = world("1").await;
     let mut hands = Hands::of(&store).await;
     let workflow = definition(&[("first", "toy.first")]);
@@ -194,18 +194,24 @@ async fn a_lane_with_paused_or_parked_work_only_is_shown() {
     store.pause(&tenant("other"), paused.id, "lunch").await.unwrap();
     store.park(P, &claim.unit, &claim.token, None, 1, &[]).await.unwrap();
 
-    let stream = stream_with(&parts, 2).await;
-    assert_eq!(stream["jobs_unfinished"], 0, "paused ones are not counted");
+    let mut to_confirm = new_job("waiting", workflow);
+    to_confirm.require_confirmation = true;
+    hands.submit(&to_confirm).await;
+
+    let stream = stream_with(&parts, 3).await;
+    assert_eq!(stream["jobs_unfinished"], 0, "held ones are not counted");
     let lanes = stream["lanes"].as_array().unwrap();
     let told = |lane: &Value| {
         (
             lane["tenant"].clone(),
             lane["parked"].clone(),
             lane["jobs_paused"].clone(),
+            lane["jobs_to_confirm"].clone(),
         )
     };
-    assert_eq!(told(&lanes[0]), (json!("acme"), json!(1), json!(1)));
-    assert_eq!(told(&lanes[1]), (json!("other"), json!(0), json!(1)));
+    assert_eq!(told(&lanes[0]), (json!("acme"), json!(1), json!(1), json!(0)));
+    assert_eq!(told(&lanes[1]), (json!("other"), json!(0), json!(1), json!(0)));
+    assert_eq!(told(&lanes[2]), (json!("waiting"), json!(0), json!(0), json!(1)));
 }
 
 /// Its paused job is older than those that are looked through, or its hash is gone: what workers have noted of the lane is left.

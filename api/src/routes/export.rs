@@ -60,7 +60,8 @@ struct ImportOptions {
     /// For the whole job; null: from its size.
     #[schema(minimum = 1, maximum = 2592000, example = 7200)]
     timeout_seconds: Option<u64>,
-    /// Holds the job in `AWAITING_CONFIRMATION`: nothing is asked of the controller until it is confirmed.
+    /// Holds the job in `AWAITING_CONFIRMATION`: nothing is asked of the controller until it is confirmed. It is
+    /// cancelled when nobody does within `JOB_TTL_DAYS`.
     #[schema(default = false)]
     require_confirmation: Option<bool>,
 }

@@ -167,8 +167,9 @@ async fn tasks(
     let gone = || Problem::no_such_job(&id.to_string());
     let definition = store.definition(&tenant, id).await?.ok_or_else(gone)?;
     check(&definition, &filter, cursor.as_deref())?;
-    let page = store.tasks(&tenant, id, &filter, cursor.as_deref(), limit).await?;
-    let page = page.ok_or_else(gone)?;
+    let page = store
+        .tasks(&tenant, id, &definition, &filter, cursor.as_deref(), limit)
+        .await?;
     let named = TaskContext::named_by(&definition, page.items.iter().map(|t| &t.phase));
     let names = store.names_of(&tenant, id, &named).await?;
     let context = TaskContext::of(definition, &state.engine, names);

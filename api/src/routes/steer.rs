@@ -74,7 +74,8 @@ pub struct SteeredView {
 
 /// Begin a job that was held for confirmation.
 ///
-/// From `AWAITING_CONFIRMATION`, where an import with `require_confirmation` is accepted to. Its time begins with its first call.
+/// From `AWAITING_CONFIRMATION`, where an import with `require_confirmation` is accepted to. Its time begins with its first call. A job
+/// that nobody confirms within `JOB_TTL_DAYS` (7, unless configured otherwise) is cancelled with the error `NOT_CONFIRMED`.
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/confirm", tag = "jobs", params(JobPath),
     request_body(content = SteerBody, description = "May be left out; a reason is not kept"),
     responses((status = 200, description = "The job after the call", body = SteeredView), (status = 404, description = "No such job of this tenant"),

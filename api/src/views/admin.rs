@@ -42,7 +42,7 @@ pub struct StreamView {
     pub parked: u64,
     /// Batches that workers kept crashing on.
     pub dead_letters: u64,
-    /// Without paused ones.
+    /// Without those that are held: paused, or to be confirmed.
     pub jobs_unfinished: u64,
     /// Tasks of unfinished jobs, without paused ones, that have not ended.
     pub backlog_tasks: u64,
@@ -66,6 +66,8 @@ pub struct LaneView {
     pub parked: u64,
     /// Its paused jobs, of the 1,000 newest jobs of the partition.
     pub jobs_paused: u64,
+    /// Its jobs in `AWAITING_CONFIRMATION`, of the same.
+    pub jobs_to_confirm: u64,
     /// Its controller is left alone for so long.
     pub cool_down_seconds: f64,
     /// Its controller does not answer; null in fair weather.
@@ -114,6 +116,7 @@ impl LaneView {
             parked: lane.parked,
             cool_down_seconds: seconds(lane.cool_ms),
             jobs_paused: lane.jobs_paused,
+            jobs_to_confirm: lane.jobs_to_confirm,
             outage: lane.outage.as_ref().map(|o| OutageView {
                 since: time(o.since_ms),
                 reason: o.reason.clone(),

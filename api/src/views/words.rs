@@ -8,6 +8,8 @@ use shared::cloudpath::shown::CHANGES;
 use shared::job::JobStatus;
 use shared::store::model::{ErrorView, JobView, PhaseView};
 
+use super::advice::advice;
+
 /// Where, what, what to do, and the code to look up. A phase is called by its name, the task by its own in the message.
 pub fn sentence(e: &ErrorView, phases: &[PhaseView]) -> String {
     let phase = e.phase.as_deref().map(|id| {
@@ -22,63 +24,9 @@ pub fn sentence(e: &ErrorView, phases: &[PhaseView]) -> String {
 
 /// The same where the phase is told already.
 pub fn what(e: &ErrorView) -> String {
-    // one that says itself what to do is not told it twice
-    match advice(&e.code, e.phase.as_deref()).filter(|_| !e.message.contains("name_conflict")) {
+    match advice(e) {
         Some(advice) => format!("{} — {advice} [{}]", e.message, e.code),
         None => format!("{} [{}]", e.message, e.code),
-    }
-}
-
-/// What a network engineer can do about an error. None: its message says it, or there is nothing to do but look.
-fn advice(code: &str, phase: Option<&str>) -> Option<&'static str> {
-    const AGAIN: &str =
-        "look at it in RUCKUS One, then import the same export again: what is there and equal is left alone";
-    const LATER: &str = "import the same export again later: what is there and equal is left alone";
-    Some(match code {
-        "VENUE_NOT_FOUND" => "check the venue's id: it is in the address of the venue's page in RUCKUS One",
-        "NAME_CONFLICT" => of_conflict(phase),
-        "AMBIGUOUS_NAME" => "rename or delete all but one of them in RUCKUS One, then import again",
-        "PASSPHRASE_TAKEN" => {
-            "two users of a pool cannot have the same passphrase: change or delete one of the two, then import again"
-        }
-        "GROUP_MISSING" | "POOL_MISSING" => "see the error of that group or pool first",
-        "GROUP_HAS_POOL" => {
-            "an identity group has one pool: rename or delete one of the two in RUCKUS One, then import again"
-        }
-        "INVENTED_NAME" => "give the user another name in the export",
-        "ACTIVITY_NEVER_ENDED" | "NO_REPLY" | "NOT_FOUND" | "NOT_VISIBLE_YET" | "TAKEN_OVER" => AGAIN,
-        "RATE_LIMITED" | "UNREACHABLE" | "LOGIN_UNAVAILABLE" | "HTTP_500" | "HTTP_502" | "HTTP_503" | "HTTP_504" => {
-            LATER
-        }
-        "POISON" => {
-            "look at the workers' logs; then import the same export again: what is there and equal is left alone"
-        }
-        "INPUT_DAMAGED" | "INPUT_INCOMPLETE" | "TASK_DAMAGED" => "import the export again",
-        _ => return None,
-    })
-}
-
-/// What to do about an object that is there and differs. Only what is named after the export can be told apart by another name; and
-/// RUCKUS One has no call that changes a group's description.
-fn of_conflict(phase: Option<&str>) -> &'static str {
-    match phase {
-        Some("create_identity_groups") => {
-            "rename one of the two, or import again with name_conflict=adopt (use it as it is: RUCKUS One has no call that changes it)"
-        }
-        Some("create_dpsk_pools") => {
-            "rename one of the two, or import again with name_conflict=adopt (use it as it is) or update (change it)"
-        }
-        Some("create_policy_sets") => {
-            "rename the one in RUCKUS One, or import again with name_conflict=adopt (leave it as it is) or update (change it)"
-        }
-        Some("create_passphrases") => {
-            "correct the export, or import again with name_conflict=adopt (leave the key as it is) or update (change it to what the \
-             export says)"
-        }
-        Some("activate_networks") => {
-            "import again with name_conflict=adopt (leave the network as it is) or update (change it: access points reload)"
-        }
-        _ => "import again with name_conflict=adopt (leave it as it is) or update (change it)",
     }
 }
 
@@ -208,16 +156,13 @@ mod tests {
     fn an_error_says_where_and_what_and_what_to_do() {
         let mut phases = [phase("create_passphrases", serde_json::Value::Null)];
         let mut error = ErrorView {
-            code: "HTTP_400".to_owned(),
+            code: "X".to_owned(),
             message: "anna: refused".to_owned(),
             phase: Some("create_passphrases".to_owned()),
             task: Some("17".to_owned()),
             request_id: None,
         };
-        assert_eq!(
-            sentence(&error, &phases),
-            "Create passphrases: anna: refused [HTTP_400]"
-        );
+        assert_eq!(sentence(&error, &phases), "Create passphrases: anna: refused [X]");
         error.code = "POOL_MISSING".to_owned();
         assert_eq!(
             what(&error),

@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 31] = [
     "t",
     "status",
     "ctl",
@@ -98,6 +98,8 @@ const FIELDS: [&str; 29] = [
     "errs",
     "held",
     "trunc",
+    "why",
+    "ttl",
     "waits",
     "lim",
     "lim_at",

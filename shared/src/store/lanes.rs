@@ -17,9 +17,9 @@ const LANES_MAX: usize = 10_000;
 const LANES_CHUNK: usize = 500;
 /// Of these, shown: those with most to do.
 const LANES_SHOWN: usize = 50;
-/// Jobs among which paused ones are looked for, the newest first: no set has them.
-const PAUSED_AMONG: isize = 1_000;
-const PAUSED_CHUNK: usize = 250;
+/// Jobs among which held ones are looked for, the newest first: no set has them.
+const HELD_AMONG: isize = 1_000;
+const HELD_CHUNK: usize = 250;
 
 /// A partition: its work stream and what waits in front of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub struct PartitionFigures {
     pub group: &'static str,
     /// Numbers of this partition alone.
     pub figures: Figures,
-    /// Paused ones are not among them.
+    /// Held ones (paused, or to be confirmed) are not among them.
     pub jobs_unfinished: u64,
     /// Busiest first, [`LANES_SHOWN`] at most.
     pub lanes: Vec<LaneFigures>,
@@ -48,8 +48,10 @@ pub struct LaneFigures {
     pub in_stream: u64,
     /// Batches put aside until an activity ends or a retry is due (`pk:<lane>`).
     pub parked: u64,
-    /// Of the newest [`PAUSED_AMONG`] jobs of the partition.
+    /// Of the newest [`HELD_AMONG`] jobs of the partition.
     pub jobs_paused: u64,
+    /// The same of those that wait for somebody to confirm them.
+    pub jobs_to_confirm: u64,
     /// Nothing of it is released for so long (`cool`).
     pub cool_ms: u64,
     pub outage: Option<Outage>,
@@ -60,6 +62,7 @@ pub struct LaneFigures {
 struct Known {
     jobs: u64,
     jobs_paused: u64,
+    jobs_to_confirm: u64,
     in_stream: u64,
     cool_ms: u64,
     outage: Option<Outage>,
@@ -68,7 +71,7 @@ struct Known {
 impl Known {
     /// Something of it waits or is held back, whatever its queues have.
     fn is_there(&self) -> bool {
-        self.jobs + self.jobs_paused + self.in_stream + self.cool_ms > 0 || self.outage.is_some()
+        self.jobs + self.jobs_paused + self.jobs_to_confirm + self.in_stream + self.cool_ms > 0 || self.outage.is_some()
     }
 }
 
@@ -81,8 +84,12 @@ impl Store {
             figures.count(&job);
             known.entry(job.lane).or_default().jobs += 1;
         }
-        for lane in self.lanes_of_paused(p).await? {
-            known.entry(lane).or_default().jobs_paused += 1;
+        for (lane, status) in self.lanes_of_held(p).await? {
+            let lane = known.entry(lane).or_default();
+            match status {
+                JobStatus::AwaitingConfirmation => lane.jobs_to_confirm += 1,
+                _ => lane.jobs_paused += 1,
+            }
         }
         let jobs_unfinished = self.held_back(p, &mut known).await?;
         let (lanes, lanes_total) = self.lanes(p, known).await?;
@@ -106,22 +113,22 @@ impl Store {
         Ok(lanes.map(|lane| (lane.to_owned(), Known::default())).collect())
     }
 
-    /// The lane of each paused job; those are not among the unfinished ones.
-    async fn lanes_of_paused(&self, p: Partition) -> Result<Vec<String>, StoreError> {
+    /// The lane and the state of each held job; those are not among the unfinished ones.
+    async fn lanes_of_held(&self, p: Partition) -> Result<Vec<(String, JobStatus)>, StoreError> {
         let mut pipe = redis::pipe();
-        pipe.zrevrange(p.key("index"), 0, PAUSED_AMONG - 1);
+        pipe.zrevrange(p.key("index"), 0, HELD_AMONG - 1);
         let members: Vec<String> = self.replies(pipe).await?.first().map_or(Ok(Vec::new()), reply)?;
         let jobs: Vec<&str> = members.iter().filter_map(|m| Some(m.split_once('|')?.1)).collect();
         let mut lanes = Vec::new();
-        for part in jobs.chunks(PAUSED_CHUNK) {
+        for part in jobs.chunks(HELD_CHUNK) {
             let mut pipe = redis::pipe();
             for job in part {
                 pipe.hmget(p.key(&format!("jobs:{job}")), &["status", "lane"]);
             }
             for row in self.replies(pipe).await? {
                 let [status, lane]: [Option<String>; 2] = reply(&row)?;
-                let is_paused = status.as_deref() == Some(JobStatus::Paused.as_str());
-                lanes.extend(lane.filter(|_| is_paused));
+                let status = status.as_deref().and_then(JobStatus::parse).filter(|s| s.is_held());
+                lanes.extend(lane.zip(status));
             }
         }
         Ok(lanes)
@@ -182,6 +189,7 @@ impl Store {
                         in_stream: known.in_stream,
                         parked,
                         jobs_paused: known.jobs_paused,
+                        jobs_to_confirm: known.jobs_to_confirm,
                         cool_ms: known.cool_ms,
                         outage: known.outage.clone(),
                     });

@@ -7,6 +7,9 @@ use crate::job::{JobStatus, PhaseStatus};
 /// A worker's word on what limits a job counts for so long, milliseconds.
 const LIMITED_FRESH_MS: u64 = 5_000;
 
+/// Why the store cancelled a job by itself: nobody confirmed it for as long as an ended one is kept.
+const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
+
 /// Seconds to go: what is left at the pace of the phase that runs; before there is one, what was predicted.
 pub(super) fn eta(
     status: JobStatus,
@@ -60,7 +63,8 @@ pub(super) fn limited_by(status: JobStatus, f: &Fields, parked: bool, cooling: b
     }
 }
 
-/// The line that the errors of a job begin with when its time was over, or when a critical phase failed without a word of its tasks.
+/// The line that the errors of a job begin with when its time was over, when nobody confirmed it, or when a critical phase failed without
+/// a word of its tasks.
 pub(super) fn cut_short(
     status: JobStatus,
     f: &Fields,
@@ -96,6 +100,13 @@ pub(super) fn cut_short(
             let message = format!("it failed{why}, and nothing can be done without it{left}");
             ("CRITICAL_PHASE_FAILED", Some(failed.id.to_string()), message)
         }
+        Some("CANCEL") if f.get("why").is_some_and(|why| why == NOT_CONFIRMED) => {
+            let held = held_for(num(f, "ttl"));
+            let message = format!(
+                "nobody confirmed it within {held}, so it was cancelled; nothing was sent to the controller; import again if it is still wanted"
+            );
+            (NOT_CONFIRMED, None, message)
+        }
         _ => return None,
     };
     Some(ErrorView {
@@ -105,6 +116,15 @@ pub(super) fn cut_short(
         task: None,
         request_id: None,
     })
+}
+
+/// Days where they are whole: that is how `JOB_TTL_DAYS` is set.
+fn held_for(seconds: u64) -> String {
+    match (seconds / 86_400, seconds % 86_400) {
+        (1, 0) => "1 day".to_owned(),
+        (days, 0) => format!("{days} days"),
+        _ => format!("{seconds} s"),
+    }
 }
 
 /// Where a job that was cut short stood: the phases it was in, and those that waited for them.
@@ -200,6 +220,24 @@ mod tests {
             "the job's time (3 s) was over; what was begun is being settled"
         );
         assert!(cut_short(JobStatus::Running, &Fields::new(), &[], &counts, true).is_none());
+    }
+
+    #[test]
+    fn a_job_that_nobody_confirmed_says_so_and_one_that_a_person_cancelled_does_not() {
+        let cancelled = |more: &[(&str, &str)]| {
+            let f = [("trunc", "CANCEL")].iter().chain(more);
+            let f: Fields = f
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            cut_short(JobStatus::Cancelled, &f, &[], &Counts::default(), true)
+        };
+        assert!(cancelled(&[("ttl", "604800")]).is_none());
+        for (ttl, held) in [("604800", "7 days"), ("86400", "1 day"), ("90", "90 s")] {
+            let told = cancelled(&[("why", NOT_CONFIRMED), ("ttl", ttl)]).unwrap();
+            assert_eq!(told.code, NOT_CONFIRMED);
+            let begin = format!("nobody confirmed it within {held}, so it was cancelled; nothing was sent");
+            assert!(told.message.starts_with(&begin), "{}", told.message);
+        }
     }
 
     #[test]

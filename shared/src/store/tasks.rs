@@ -57,23 +57,21 @@ pub(super) struct Batches {
 }
 
 impl Store {
-    /// Tasks in the order of phases and rows. None: no such job of this tenant.
+    /// Tasks in the order of phases and rows. Of a job that is gone, and was not when its `definition` was asked for, there are none.
     pub async fn tasks(
         &self,
         tenant: &TenantId,
         job: JobId,
+        definition: &Definition,
         filter: &TaskFilter,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Option<Page<TaskView>>, StoreError> {
+    ) -> Result<Page<TaskView>, StoreError> {
         let p = self.partition_of(tenant);
-        let Some(definition) = self.definition(tenant, job).await? else {
-            return Ok(None);
-        };
         let mut at = cursor.and_then(At::parse).unwrap_or_default();
         let (mut items, mut read) = (Vec::new(), 0);
         let together = if filter.is_any() { PAGE_CHUNK } else { SCAN_CHUNK };
-        let barren = self.without(p, job, &definition, filter).await?;
+        let barren = self.without(p, job, definition, filter).await?;
         while let Some(phase) = definition.phases.get(at.phase) {
             let is_wanted = filter.phase.as_ref().is_none_or(|f| *f == phase.id);
             let found = match is_wanted && !barren.contains(&phase.id) {
@@ -86,7 +84,7 @@ impl Store {
                 for (position, task) in tasks.into_iter().enumerate().skip(at.position) {
                     if items.len() >= limit {
                         at.position = position;
-                        return Ok(Some(at.page(items)));
+                        return Ok(at.page(items));
                     }
                     if filter.takes(&task) {
                         items.push(task);
@@ -98,7 +96,7 @@ impl Store {
                     ..at
                 };
                 if read >= BATCHES_MAX {
-                    return Ok(Some(at.page(items)));
+                    return Ok(at.page(items));
                 }
             }
             if is_end {
@@ -108,7 +106,7 @@ impl Store {
                 };
             }
         }
-        Ok(Some(Page { items, next: None }))
+        Ok(Page { items, next: None })
     }
 
     /// Phases whose sums say that none of their tasks is in a wanted state: nothing of them has to be read. A task that has just ended is

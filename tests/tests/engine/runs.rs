@@ -53,9 +53,15 @@ async fn tasks_are_listed_page_by_page_with_what_became_of_them() {
     loop {
         let page = w
             .store
-            .tasks(&World::tenant(), job, &TaskFilter::default(), cursor.as_deref(), 7)
+            .tasks(
+                &World::tenant(),
+                job,
+                definition(TWO_PHASES),
+                &TaskFilter::default(),
+                cursor.as_deref(),
+                7,
+            )
             .await
-            .unwrap()
             .unwrap();
         assert!(page.items.len() <= 7);
         seen.extend(page.items);

@@ -58,11 +58,11 @@ async fn failures_are_told_apart() {
         status: vec![TaskStatus::Failed],
         ..TaskFilter::default()
     };
+    let definition = w.store.definition(&World::tenant(), job).await.unwrap().unwrap();
     let page = w
         .store
-        .tasks(&World::tenant(), job, &failed, None, 50)
+        .tasks(&World::tenant(), job, &definition, &failed, None, 50)
         .await
-        .unwrap()
         .unwrap();
     let mut codes: Vec<_> = page.items.into_iter().filter_map(|t| t.error_code).collect();
     codes.sort();

@@ -161,7 +161,7 @@ const LINES: [Line; 12] = [
         task: "activate Bar",
         ends: ["failed", "adopted", "updated"],
         writes: [0, 0, 1],
-        differs: "isAllApGroups is false, wanted true",
+        differs: "it is on some AP groups of the venue, wanted all",
         update_leaves: false,
     },
 ];

@@ -246,7 +246,7 @@ async fn a_network_on_some_ap_groups_goes_by_the_policy() {
         if policy == "fail" {
             assert_eq!(
                 message(&networks, "activate Bar"),
-                "Wi-Fi network \"Bar\" exists and differs: isAllApGroups is false, wanted true"
+                "Wi-Fi network \"Bar\" exists and differs: it is on some AP groups of the venue, wanted all"
             );
         }
     }

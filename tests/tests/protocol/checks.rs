@@ -51,6 +51,10 @@ pub fn while_running(w: &mut World) {
         w.broken.push(format!("{job}: settled {before} ‰, then {share} ‰"));
     }
     ages(w, &job, terminal(&f["status"]));
+    if f["status"] == "AWAITING_CONFIRMATION" && w.p.text(&args!["ZSCORE", key("deadlines"), job]).is_none() {
+        w.broken
+            .push(format!("{job} waits to be confirmed, and nothing ends that"));
+    }
     if w.mode != Mode::Sabotage {
         if let Err(e) = queues(&mut w.p, 12) {
             w.broken.push(e);
@@ -222,6 +226,9 @@ fn one_job(w: &mut World, job: &Job) -> Result<(), String> {
     let first_given_up = states["a"] == "FAILED" && dead.iter().any(|(_, e)| e["j"] == job.id && e["ph"] == "a");
     let fits = match job.special {
         _ if first_given_up => trunc.is_some(),
+        Special::Confirm if !w.is_confirmed => {
+            trunc == Some("CANCEL") && f.get("why").is_some_and(|why| why == "NOT_CONFIRMED") && num(&f, "tasks") == 0
+        }
         Special::Cancel => trunc.is_none() || asked("cancel") && trunc == Some("CANCEL"),
         Special::Critical => (trunc == Some("CRITICAL")) == (states["c"] == "FAILED"),
         Special::Deadline => trunc.is_none() || trunc == Some("TIMEOUT"),

@@ -142,6 +142,11 @@ impl World {
     fn steer(&mut self, it: usize) {
         for j in self.jobs.clone() {
             let (want, from): (&'static str, usize) = match j.special {
+                Special::Confirm if !self.is_confirmed && it > 200 => {
+                    // the week is over; again when a failover forgot it
+                    self.p.cmd(&args!["ZADD", key("deadlines"), "XX", 1, j.id]);
+                    continue;
+                }
                 Special::Confirm if it > 200 => ("confirm", 200),
                 Special::Cancel if it > 1200 => ("cancel", 1200),
                 Special::Pause if it > 900 && it < 1800 => ("pause", 900),

@@ -144,6 +144,81 @@ pub fn confirm(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+fn held(x: &mut Bench, job: &str) {
+    let fields = args!["ttl", 604_800, "budget_s", 600];
+    let a = submit_args(job, LANE, &[("a", "", "")], "", "", "AWAITING_CONFIRMATION", &fields);
+    x.p.call("submit", &a);
+}
+
+/// A week goes by: what is to be done by then is due.
+fn a_week_later(x: &mut Bench, job: &str) {
+    x.p.cmd(&args!["ZADD", key("deadlines"), "XX", 1, job]);
+    x.tick();
+}
+
+/// Nobody confirms it: it ends as if cancelled, and says why.
+pub fn nobody_confirms(x: &mut Bench) -> Result<(), Broken> {
+    held(x, "j");
+    let (created, by) = (
+        x.job("j")["created"].clone(),
+        x.p.text(&args!["ZSCORE", key("deadlines"), "j"]).unwrap_or_default(),
+    );
+    let kept = by.parse::<f64>().unwrap_or(0.0) - created.parse::<f64>().unwrap_or(0.0);
+    same!(kept, 604_800_000.0, "held for, in ms");
+    x.tick();
+    same!(x.status("j"), "AWAITING_CONFIRMATION", "before its time");
+    a_week_later(x, "j");
+    let f = x.job("j");
+    same!(
+        (
+            f["status"].as_str(),
+            f["trunc"].as_str(),
+            f.get("why").map(String::as_str)
+        ),
+        ("CANCELLED", "CANCEL", Some("NOT_CONFIRMED")),
+        "the job"
+    );
+    let log = entries(&x.p.cmd(&args!["XRANGE", format!("{}:ev", job_key("j")), "-", "+"]));
+    let told: Vec<&str> = log
+        .iter()
+        .filter(|(_, e)| e["t"].starts_with("job."))
+        .map(|(_, e)| e["t"].as_str())
+        .collect();
+    same!(
+        told,
+        ["job.awaiting_confirmation", "job.cancelling", "job.cancelled"],
+        "events"
+    );
+    let reasons = log
+        .iter()
+        .filter(|(_, e)| e["d"].contains(r#""reason":"NOT_CONFIRMED""#))
+        .count();
+    same!(reasons, 2, "events that say why");
+    same!(x.steer("j", "confirm"), "REFUSED CANCELLED", "confirm");
+    same!(
+        x.p.int(&args!["TTL", job_key("j")]) > 0,
+        true,
+        "it is kept, and not for ever"
+    );
+    same!(x.p.int(&args!["ZCARD", key("deadlines")]), 0, "deadlines");
+    same!(x.p.int(&args!["ZCARD", key("active")]), 0, "active");
+    Ok(())
+}
+
+/// The time to confirm it by is not the time it has to run.
+pub fn confirmed_in_time(x: &mut Bench) -> Result<(), Broken> {
+    held(x, "j");
+    same!(x.steer("j", "confirm"), "DONE PENDING", "confirm");
+    a_week_later(x, "j");
+    same!(x.status("j"), "PENDING", "the job");
+    let u = x.take("w")?;
+    x.plan(&u, 5, 5)?;
+    let u = x.take("w")?;
+    x.done(&u, 5)?;
+    same!(x.status("j"), "COMPLETED", "the job");
+    Ok(())
+}
+
 fn with_budget(x: &mut Bench, seconds: &str) -> Result<crate::bench::Unit, Broken> {
     depth(x, 1);
     x.submit_with("j", LANE, &[("a", "", "")], &args!["budget_s", seconds]);

@@ -37,6 +37,8 @@ pub struct World {
     pub server: RedisServer,
     pub dice: Dice,
     pub jobs: Vec<Job>,
+    /// Whether the job that waits for it is confirmed; else its time passes.
+    pub is_confirmed: bool,
     pub remote: Remote,
     pub truth: Truth,
     /// No more trouble: whoever was frozen finishes.
@@ -68,6 +70,7 @@ impl World {
             server,
             dice: Dice::new(start * 4 + mode as u64),
             jobs: jobs(),
+            is_confirmed: !start.is_multiple_of(4),
             remote: Remote::default(),
             truth: Truth::default(),
             draining: false,

@@ -7,6 +7,7 @@ use shared::job::TaskStatus;
 use shared::job::task::TaskInput;
 use shared::store::model::{Claimed, PlanCommitted, TaskFilter};
 use shared::store::{Partition, Read, Store, StoreError};
+use shared::workflow::Definition;
 use testkit::redis_server::RedisServer;
 
 use crate::trouble::job;
@@ -77,14 +78,25 @@ impl World {
         assert_eq!(done.await.unwrap(), PlanCommitted::Ok);
     }
 
+    async fn definition(&self) -> Definition {
+        let definition = self.store.definition(&self.tenant, self.unit.job).await;
+        definition.unwrap().unwrap()
+    }
+
     /// All tasks of a filter, by pages of `limit`: their rows.
     async fn pages(&self, filter: &TaskFilter, limit: usize) -> Vec<u32> {
+        let definition = self.definition().await;
         let (mut rows, mut cursor): (Vec<u32>, Option<String>) = (Vec::new(), None);
         loop {
-            let page = self
-                .store
-                .tasks(&self.tenant, self.unit.job, filter, cursor.as_deref(), limit);
-            let page = page.await.unwrap().unwrap();
+            let page = self.store.tasks(
+                &self.tenant,
+                self.unit.job,
+                &definition,
+                filter,
+                cursor.as_deref(),
+                limit,
+            );
+            let page = page.await.unwrap();
             assert!(page.items.len() <= limit);
             rows.extend(page.items.iter().map(|t| t.index));
             cursor = page.next;
@@ -96,7 +108,7 @@ impl World {
 
     /// The rows of a walk, or why it was broken off; `between` is called behind its first step.
     async fn walk(&self, filter: TaskFilter, between: impl AsyncFnOnce()) -> Result<Vec<u32>, StoreError> {
-        let definition = self.store.definition(&self.tenant, self.unit.job).await?.unwrap();
+        let definition = self.definition().await;
         let mut walk = self.store.walk_tasks(&self.tenant, self.unit.job, &definition, filter);
         let mut rows = Vec::new();
         let mut between = Some(between);
@@ -117,6 +129,34 @@ impl World {
     fn key(&self, part: &str) -> String {
         format!("workflow:{{p0}}:jobs:{}{part}", self.unit.job)
     }
+}
+
+/// The definition was asked for, and with it whether the job is there: a page reads its batches, and nothing else.
+#[tokio::test]
+async fn a_page_of_tasks_is_one_round_trip_behind_its_definition() {
+    let w = world().await;
+    w.put(0..2).await;
+    w.publish(2).await;
+    let definition = w.definition().await;
+    let filter = TaskFilter::default();
+    w.tell(&["CONFIG", "RESETSTAT"]).await;
+    let page = w
+        .store
+        .tasks(&w.tenant, w.unit.job, &definition, &filter, None, 10)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 10);
+    let mut ask = admin(&w.server).await;
+    let stats: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query_async(&mut ask)
+        .await
+        .unwrap();
+    let hmget = stats.lines().find(|line| line.starts_with("cmdstat_hmget:")).unwrap();
+    assert!(
+        hmget.contains("calls=4,"),
+        "state, tasks, outcomes and records of one phase: {hmget}"
+    );
 }
 
 #[tokio::test]

@@ -49,6 +49,7 @@ fn streams(items: &[Value], output: Output) {
         Column::number("IN STREAM"),
         Column::number("PARKED"),
         Column::number("PAUSED"),
+        Column::number("TO CONFIRM"),
         Column::text("HELD BACK BY"),
     ]);
     let mut left_out = 0;
@@ -75,6 +76,7 @@ fn streams(items: &[Value], output: Output) {
                 lane.in_stream.to_string(),
                 lane.parked.to_string(),
                 dash(lane.jobs_paused),
+                dash(lane.jobs_to_confirm),
                 held_back_by,
             ]);
         }

@@ -148,9 +148,10 @@ impl Api {
     /// Why there is no answer, or no end of one.
     pub fn no_answer(&self, error: &reqwest::Error) -> Failure {
         let at = self.shown();
-        let why = if error.is_connect() {
-            format!("the API at {at} can't be reached: {}", innermost(error))
-        } else if error.is_timeout() {
+        if error.is_connect() {
+            return Failure::NotReached(format!("the API at {at} can't be reached: {}", innermost(error)));
+        }
+        let why = if error.is_timeout() {
             format!("the API at {at} did not answer in time")
         } else if error.is_builder() {
             return Failure::Unexpected(format!("the request can't be made: {}", innermost(error)));

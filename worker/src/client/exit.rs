@@ -1,6 +1,6 @@
 //! How the command ends: exit codes, and what went wrong.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::wire::Problem;
 
@@ -62,9 +62,20 @@ pub enum Failure {
     /// The file itself is wrong; told before anything was sent.
     #[error("{0}")]
     BadInput(String),
-    /// No connection, or no answer.
+    /// No connection: nothing was sent.
+    #[error("{0}")]
+    NotReached(String),
+    /// Stopped by hand before the answer was there.
+    #[error("stopped before the API answered")]
+    Interrupted,
+    /// No answer, or no end of one.
     #[error("{0}")]
     Unreachable(String),
+    /// An import was sent and perhaps accepted: nobody knows. `key` finds out without a second job.
+    #[error(
+        "{why}; the import may have been accepted: repeat the command with --idempotency-key {key}, which finds its job if there is one"
+    )]
+    Unsure { key: String, why: Box<Failure> },
     /// The API answered with an error.
     #[error("{}", .0.sentence())]
     Answered(Box<Problem>),
@@ -75,7 +86,9 @@ impl Failure {
         match self {
             Self::Unexpected(_) => UNEXPECTED,
             Self::BadInput(_) => REJECTED,
-            Self::Unreachable(_) => UNREACHABLE,
+            Self::NotReached(_) | Self::Unreachable(_) => UNREACHABLE,
+            Self::Interrupted => INTERRUPTED,
+            Self::Unsure { why, .. } => why.code(),
             Self::Answered(problem) => match problem.status {
                 400 | 413 | 415 | 422 => REJECTED,
                 401 | 403 | 408 | 429 | 502 | 503 | 504 => UNREACHABLE,
@@ -87,16 +100,42 @@ impl Failure {
     /// Worth asking again: nothing is wrong with the request.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::NotReached(_) | Self::Unreachable(_) => true,
             Self::Answered(problem) => matches!(problem.status, 408 | 429 | 500 | 502 | 503 | 504),
-            Self::Unexpected(_) | Self::BadInput(_) => false,
+            Self::Unsure { why, .. } => why.is_transient(),
+            Self::Unexpected(_) | Self::BadInput(_) | Self::Interrupted => false,
         }
     }
 
-    pub fn as_json(&self) -> Value {
+    /// Of an import: what was sent may have been accepted, though no answer says so.
+    pub fn may_be_accepted(&self) -> bool {
         match self {
-            Self::Answered(problem) => problem.raw.clone(),
-            other => serde_json::json!({"error": other.to_string(), "exit_code": other.code()}),
+            Self::Unreachable(_) | Self::Interrupted => true,
+            Self::Answered(problem) => problem.status >= 500,
+            Self::Unsure { why, .. } => why.may_be_accepted(),
+            Self::NotReached(_) | Self::Unexpected(_) | Self::BadInput(_) => false,
         }
+    }
+
+    /// Every failure has the same members: `error` (the sentence that is printed without `--json`), `exit_code`, and `errors`, a list
+    /// of faults with their places, which may be empty. What the API answered has its own besides.
+    pub fn as_json(&self) -> Value {
+        let mut all = match self {
+            Self::Answered(problem) => problem.raw.clone(),
+            // the whole file is at fault, as an empty pointer says
+            Self::BadInput(detail) => json!({"errors": [{"pointer": "", "code": "BAD_INPUT", "detail": detail}]}),
+            Self::Unsure { key, why } => {
+                let mut all = why.as_json();
+                all["idempotency_key"] = key.as_str().into();
+                all
+            }
+            _ => json!({}),
+        };
+        all["error"] = self.to_string().into();
+        all["exit_code"] = self.code().into();
+        if !all["errors"].is_array() {
+            all["errors"] = json!([]);
+        }
+        all
     }
 }

@@ -1,5 +1,6 @@
 //! `phaseline import`: send the file, say which job it became, and watch it if asked to.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -102,15 +103,33 @@ async fn send(
     key: &str,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
-    let mut backoff = Backoff::new(patience(import));
-    loop {
-        match attempt(api, upload, key, import.wait, output).await {
-            Err(failure) if failure.is_transient() && backoff.may_go_on() => {
-                backoff.wait(&failure, output, "trying again").await;
+    // of any attempt: one that was refused says nothing of those before it
+    let is_unsure = Cell::new(false);
+    let sending = async {
+        let mut backoff = Backoff::new(patience(import));
+        loop {
+            let failure = match attempt(api, upload, key, import.wait, output).await {
+                Ok(accepted) => return Ok(accepted),
+                Err(failure) => failure,
+            };
+            is_unsure.set(is_unsure.get() || failure.may_be_accepted());
+            if !failure.is_transient() || !backoff.may_go_on() {
+                return Err(failure);
             }
-            answer => return answer,
+            backoff.wait(&failure, output, "trying again").await;
         }
-    }
+    };
+    let answer = tokio::select! {
+        answer = sending => answer,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    };
+    answer.map_err(|failure| match is_unsure.get() || failure.may_be_accepted() {
+        true => Failure::Unsure {
+            key: key.to_owned(),
+            why: Box::new(failure),
+        },
+        false => failure,
+    })
 }
 
 async fn attempt(

@@ -75,12 +75,13 @@ impl Progress {
             self.note(&format!("job {}", job.status));
         }
         // those of a job that has ended stand in its summary; else once when it begins and once when it is over: its words may change on the way
-        if exit::of_ended(&job.status).is_none() && self.warned == job.warnings.is_empty() {
+        // nor of one that stands: it does not go on, whatever is over
+        if exit::of_standing(&job.status).is_none() && self.warned == job.warnings.is_empty() {
             self.warned = !self.warned;
             for warning in &job.warnings {
                 self.note(&format!("warning: {warning}"));
             }
-            if !self.warned {
+            if !self.warned && job.status != "CANCELLING" {
                 self.note("what it was waiting for is over: it goes on");
             }
         }

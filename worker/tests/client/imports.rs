@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::double::{Api, Reply, Scratch, code, err, job, out};
+use crate::double::{Api, Reply, Scratch, code, err, job, out, run};
 
 #[test]
 fn an_export_is_wrapped_and_sent_whole() {
@@ -76,6 +76,50 @@ fn a_restarted_api_is_waited_for_and_the_import_keeps_its_key() {
         .map(|s| s.header("idempotency-key").unwrap().to_owned())
         .collect();
     assert!(keys[0].len() >= 16 && keys.iter().all(|k| *k == keys[0]), "{keys:?}");
+}
+
+/// It may have been accepted: the key that was made up for it is the only way to find out, so it is told.
+#[test]
+fn when_no_answer_comes_the_key_is_told_with_which_to_repeat_it() {
+    let file = Scratch::file(br#"{"dpsk_data":[]}"#);
+    let away = || Reply::Answer(503, json!({"status": 503, "detail": "Redis did not answer"}));
+    let refused = || Reply::Answer(401, json!({"status": 401, "detail": "no token"}));
+    for (replies, ends) in [(vec![Reply::HangUp], 6), (vec![away()], 6)] {
+        let api = Api::with(replies);
+        let import = ["import", file.path(), "--patience", "0"];
+        let output = api.run(&import);
+        assert_eq!(code(&output), ends);
+        let key = api.seen()[0].header("idempotency-key").unwrap().to_owned();
+        assert!(
+            err(&output).contains(&format!("repeat the command with --idempotency-key {key},")),
+            "{}",
+            err(&output)
+        );
+        let said: Value = serde_json::from_slice(&api.run(&[&["--json"], &import[..]].concat()).stdout).unwrap();
+        let key = api.seen()[1].header("idempotency-key").unwrap().to_owned();
+        assert_eq!(
+            (&said["idempotency_key"], said["exit_code"].as_i64()),
+            (&json!(key), Some(ends.into()))
+        );
+        assert!(
+            said["error"].as_str().unwrap().contains(&key) && said["errors"].is_array(),
+            "{said}"
+        );
+    }
+    // the last attempt was refused, and says nothing of the first
+    let output = Api::with(vec![Reply::HangUp, refused()]).run(&["import", file.path()]);
+    assert!(
+        err(&output).contains("no token") && err(&output).contains("--idempotency-key"),
+        "{}",
+        err(&output)
+    );
+    // nothing was sent, or it was refused: there is nothing to find out
+    let unreached = run("http://127.0.0.1:1", &["import", file.path(), "--patience", "0"]);
+    let refused = Api::with(vec![refused()]).run(&["import", file.path()]);
+    for output in [unreached, refused] {
+        assert_eq!(code(&output), 6);
+        assert!(!err(&output).contains("idempotency"), "{}", err(&output));
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn lists_fit_the_terminal_and_names_cannot_steer_it() {
 
 #[test]
 fn the_fleet_is_shown_as_tables_and_as_one_document() {
-    let lane = |outage: Value| json!({"tenant": "acme", "controller_id": 1, "queued": 12, "in_stream": 3, "parked": 4, "jobs_paused": 8, "cool_down_seconds": 71, "outage": outage});
+    let lane = |outage: Value| json!({"tenant": "acme", "controller_id": 1, "queued": 12, "in_stream": 3, "parked": 4, "jobs_paused": 8, "jobs_to_confirm": 6, "cool_down_seconds": 71, "outage": outage});
     let streams = json!([{"partition": 0, "stream": "s", "group": "workers", "entries": 9, "lag_entries": 5, "lag_seconds": 62.4,
         "in_flight": 4, "in_flight_age_seconds": 3.2, "parked": 4, "dead_letters": 0, "jobs_unfinished": 2,
         "backlog_tasks": 1234, "lanes": [lane(json!({"since": "2026-11-27T10:21:05Z", "reason": "connection refused\u{7}", "tried_every_seconds": 30})), lane(Value::Null)], "lanes_total": 7}]);
@@ -166,8 +166,8 @@ fn the_fleet_is_shown_as_tables_and_as_one_document() {
             vec![
                 "BACKLOG",
                 "1234",
-                "IN STREAM  PARKED  PAUSED  HELD BACK BY",
-                "3       4       8  no answer",
+                "IN STREAM  PARKED  PAUSED  TO CONFIRM  HELD BACK BY",
+                "3       4       8           6  no answer",
                 "1 min 03 s",
                 "1 min 11 s",
                 r"refused\u{7}",

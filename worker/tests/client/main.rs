@@ -8,7 +8,7 @@ mod reports;
 
 use serde_json::{Value, json};
 
-use double::{Api, JOB, Reply, code, err, job, out, run};
+use double::{Api, JOB, Reply, Scratch, code, err, job, out, run};
 
 #[test]
 fn each_end_of_a_job_has_its_exit_code() {
@@ -62,6 +62,62 @@ fn a_controller_that_is_down_is_told_once_and_no_end_is_promised() {
     assert!(text.contains("it goes on"), "{text}");
     let text = out(&Api::with(vec![down()]).run(&["status", JOB]));
     assert!(text.contains("  warning: controller 1 has not"), "{text}");
+}
+
+/// Somebody pauses or cancels it while its controller is away: then it does not go on.
+#[test]
+fn a_job_that_is_held_meanwhile_is_not_said_to_go_on() {
+    for (status, ends) in [("PAUSED", 7), ("CANCELLING", 4)] {
+        let Reply::Answer(_, mut down) = job("RUNNING", 4) else {
+            unreachable!()
+        };
+        down["warnings"] = json!(["controller 1 has not answered since 10:21"]);
+        let api = Api::with(vec![Reply::Answer(200, down), job(status, 4), job("CANCELLED", 4)]);
+        let output = api.run(&["status", JOB, "--watch"]);
+        assert_eq!(code(&output), ends, "{status}");
+        let text = out(&output);
+        assert!(
+            text.contains(&format!("job {status}")) && !text.contains("goes on"),
+            "{text}"
+        );
+    }
+}
+
+/// What scripts read of a failure, whatever it is.
+#[test]
+fn every_failure_has_the_same_members_as_json() {
+    let file = Scratch::file(br#"[{"passphrase":"hunter22"#);
+    let refusal = |body: Value| Api::with(vec![Reply::Answer(409, body)]);
+    let import = ["--json", "import", file.path(), "--controller", "1", "--venue", "v"];
+    let pause = ["--json", "pause", JOB];
+    let fault = json!({"pointer": "/a", "code": "X", "detail": "bad"});
+    for (output, ends, faults) in [
+        (run("http://127.0.0.1:1", &import), 5, 1),
+        (run("http://127.0.0.1:1", &pause), 6, 0),
+        (run("ftp://x", &pause), 1, 0),
+        (refusal(json!({"status": 409, "detail": "no"})).run(&pause), 1, 0),
+        (refusal(json!({"status": 409, "errors": [fault]})).run(&pause), 1, 1),
+        (refusal(json!("<html>")).run(&pause), 1, 0),
+    ] {
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (code(&output), said["exit_code"].as_i64()),
+            (ends, Some(i64::from(ends))),
+            "{said}"
+        );
+        assert!(said["error"].as_str().is_some_and(|text| !text.is_empty()), "{said}");
+        let listed = said["errors"].as_array().unwrap();
+        assert_eq!(listed.len(), faults, "{said}");
+        for fault in listed {
+            assert!(
+                ["pointer", "code", "detail"]
+                    .iter()
+                    .all(|member| fault[member].is_string()),
+                "{said}"
+            );
+        }
+        assert!(!said.to_string().contains("hunter22"));
+    }
 }
 
 #[test]

@@ -196,14 +196,14 @@ end
 -- The job has ended: its state is final and its keys begin to age. The input is not needed any more.
 local function finish_job(job, ms)
   local j = J(job)
-  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started')
+  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started', 'why')
   local st = f[1] == 'CANCEL' and 'CANCELLED' or f[1] and 'FAILED'
     or ((num(f[2]) > 0 or num(f[3]) > 0 or f[4]) and 'PARTIAL') or 'COMPLETED'
   call('HSET', j, 'status', st, 'completed', ms, 'updated', ms)
   call('HDEL', j, 'held')
   for _, z in ipairs({ 'dirty', 'deadlines', 'active' }) do call('ZREM', P..z, job) end
   call('UNLINK', j..':input', j..':inputsec', j..':pk')
-  job_event(job, st, ms, f[1])
+  job_event(job, st, ms, f[8] or f[1])
   tally_end(f[6] or '', st, f[7] and math.max(0, ms - num(f[7])))
   for _, k in ipairs(job_keys(job)) do call('EXPIRE', k, num(f[5])) end
 end

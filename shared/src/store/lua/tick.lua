@@ -1,7 +1,7 @@
 -- What time brings: due parked units, progress not yet told, deadlines, lanes that have cooled down, the stream's depth, the index.
 -- KEYS[1] P   ARGV: max(units per call) stall_ms index-cursor
 -- -> {next due in ms or -1, next index-cursor, stalled job*}   stalled: unfinished jobs without a sign of life for stall_ms
--- Events: job.progress, and what follows from a deadline (reason TIMEOUT)
+-- Events: job.progress, and what follows from a deadline (reason TIMEOUT; of a job that nobody confirmed in time NOT_CONFIRMED)
 local ms = now()
 for _, m in ipairs(call('ZRANGEBYSCORE', P..'delayed', '-inf', ms, 'LIMIT', 0, ARGV[1])) do
   local job, ph, b = string.match(m, '^([^|]+)|([^|]+)|(%-?%d+)$')
@@ -18,7 +18,12 @@ for _, job in ipairs(call('ZRANGEBYSCORE', P..'dirty', '-inf', ms, 'LIMIT', 0, A
 end
 for _, job in ipairs(call('ZRANGEBYSCORE', P..'deadlines', '-inf', ms, 'LIMIT', 0, 10)) do
   call('ZREM', P..'deadlines', job)
-  if call('EXISTS', J(job)) == 1 then truncate(job, 'TIMEOUT', ms); progress(job, ms) end
+  local st = call('HGET', J(job), 'status')
+  if st == 'AWAITING_CONFIRMATION' then
+    call('HSET', J(job), 'status', 'CANCELLING', 'why', 'NOT_CONFIRMED')
+    job_event(job, 'CANCELLING', ms, 'NOT_CONFIRMED')
+    truncate(job, 'CANCEL', ms)                                     -- nothing of it was released: it ends here and now
+  elseif st then truncate(job, 'TIMEOUT', ms); progress(job, ms) end
 end
 local soonest = -1
 local function due(at) at = math.max(0, at - ms); if soonest < 0 or at < soonest then soonest = at end end

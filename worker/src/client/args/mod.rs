@@ -91,7 +91,11 @@ Install it, and start a new shell:
               phaseline completion fish \\
                 > ~/.config/fish/completions/phaseline.fish
   elvish      phaseline completion elvish >> ~/.config/elvish/rc.elv
-  powershell  phaseline completion powershell >> $PROFILE")]
+  powershell  phaseline completion powershell >> $PROFILE
+
+In bash every state of a list is completed (--status PARTIAL,FAILED), and the
+names of an import's --option. In zsh and fish the first state of a list is
+completed, in elvish and powershell none: type the others.")]
     Completion {
         /// The shell
         shell: Shell,

@@ -30,6 +30,8 @@ pub struct Lane {
     pub parked: u64,
     /// Its jobs that stand until they are resumed. None: the API is older and does not tell.
     pub jobs_paused: Option<u64>,
+    /// Those that stand until somebody confirms them; likewise.
+    pub jobs_to_confirm: Option<u64>,
     pub cool_down_seconds: Option<f64>,
     pub outage: Option<Outage>,
 }

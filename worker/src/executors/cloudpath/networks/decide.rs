@@ -54,7 +54,11 @@ pub fn activate(network: &str, place: Place, policy: NameConflict) -> Decision {
     match place {
         Place::AllGroups => Decision::Fits,
         Place::Nowhere => Decision::Write,
-        Place::SomeGroups => by_policy(policy, network, "isAllApGroups is false, wanted true".into()),
+        Place::SomeGroups => by_policy(
+            policy,
+            network,
+            "it is on some AP groups of the venue, wanted all".into(),
+        ),
     }
 }
 
