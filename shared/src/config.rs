@@ -98,8 +98,9 @@ impl EngineSettings {
     pub fn poll_give_up(&self) -> Duration {
         self.poll_interval * self.poll_attempts_max
     }
-    /// A write is settled after this time, unless its job was held: its activity is waited for, it is read back as long again, and two
-    /// workers may die over it (each time twice `lock_ttl`, until it is found).
+    /// A write is settled after this time: its activity is waited for, it is read back as long again, and two workers may die over it
+    /// (each time twice `lock_ttl`, until it is found). Longer only where its job was held, or the controller, Redis or all workers were
+    /// away meanwhile.
     pub fn settled_within(&self) -> Duration {
         self.poll_give_up() * 2 + self.lock_ttl * 4
     }

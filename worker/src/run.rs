@@ -35,7 +35,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     };
     let http = r1::Settings {
         timeout: settings.engine.http_timeout(),
-        look_back: settings.engine.settled_within(),
+        look_back: settings.engine.settled_within() * 2,
         ..r1::Settings::default()
     };
     let clients = Arc::new(Clients::new(file.clone(), http));

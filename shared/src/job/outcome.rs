@@ -208,6 +208,9 @@ pub enum Checkpoint {
         /// Since when it can't be looked up, milliseconds since the epoch; 0: the last look was answered.
         #[serde(rename = "v", default, skip_serializing_if = "is_zero_ms")]
         unread_ms: u64,
+        /// How often it was refused because what it changes was locked.
+        #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
+        locked: u32,
     },
     #[serde(rename = "D")]
     Done {

@@ -27,6 +27,8 @@ pub enum Fault {
     NeverEnds,
     /// 400.
     Rejected,
+    /// 423.
+    Locked,
     /// 401.
     Unauthorised,
     Throttled(u64),
@@ -107,6 +109,14 @@ impl Toy {
                     retry_after: None,
                     write: false,
                     detail: String::new(),
+                });
+            }
+            Some(Fault::Locked) => {
+                return Err(CallError::Transient {
+                    status: 423,
+                    retry_after: None,
+                    code: None,
+                    detail: "somebody else changes it".into(),
                 });
             }
             Some(Fault::Rejected) => {
@@ -248,8 +258,8 @@ impl Executor for Create {
         let n = cx.spec.options["n"].as_u64().unwrap_or(0) as u32;
         let tag = cx.spec.options["tag"].as_str().unwrap_or("");
         let name = |index| format!("{}{tag}{index}", self.prefix);
-        sink.claim((0..n).map(|index| format!("thing|{}", name(index))).collect())
-            .await?;
+        let names = (0..n).map(|index| format!("thing|{}", name(index)));
+        sink.claim(names.chain(self.writes_throughout(cx)).collect()).await?;
         for index in 0..n {
             let name = name(index);
             let there = self.toy(cx).ledger.lock().unwrap().things.contains_key(&name);
@@ -274,8 +284,13 @@ impl Executor for Create {
         }))
     }
 
-    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
-        vec![format!("thing|{}", task.input.name)]
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(format!("thing|{}", task.input.name))
+    }
+
+    fn writes_throughout(&self, cx: &Context) -> Vec<String> {
+        let name = cx.spec.options["throughout"].as_str();
+        name.map(str::to_owned).into_iter().collect()
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

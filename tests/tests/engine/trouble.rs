@@ -276,3 +276,17 @@ async fn a_plan_without_room_holds_no_slot() {
         assert_eq!(w.ended(job).await.status, JobStatus::Completed);
     }
 }
+
+/// A lock is somebody else's change under way: waiting for its end uses up no retries.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_locked_is_waited_for() {
+    let toy = Toy::new("c1", 200.0);
+    for nth in 0..2 {
+        toy.fault("a0", nth, Fault::Locked);
+    }
+    let w = World::with(Toys([(1, toy)].into()), 1, |e| e.retry_max = 0).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 3 }))).await;
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!((v.status, v.counts.completed), (JobStatus::Completed, 6), "{v:#?}");
+}

@@ -175,3 +175,25 @@ async fn a_job_cancelled_after_its_names_were_lost_has_nothing_unknown() {
     assert!(v.counts.cancelled >= 80 - sent, "{v:#?}");
     assert!(v.counts.unknown <= sent - 5, "{v:#?}");
 }
+
+/// What a phase writes throughout stays its own between its batches: of two phases that write it, one has ended before the other begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_batches_of_a_phase_write_is_kept_until_it_has_ended() {
+    let (t, toys) = toy(200.0);
+    let w = World::start(toys, 2).await;
+    let options = |tag: &str| json!({"n": 20, "tag": tag, "throughout": "venue"});
+    let submitted = |tag: &str| w.job(definition(TWO_PHASES), 1, options(tag));
+    for job in [w.submit(&submitted("x")).await, w.submit(&submitted("y")).await] {
+        let v = w.ended(job).await;
+        check_sums(&v);
+        assert_eq!(
+            (v.status, v.resources["thing"].created),
+            (JobStatus::Completed, 40),
+            "{v:#?}"
+        );
+    }
+    let order = t.ledger.lock().unwrap().order.clone();
+    let mut phases: Vec<&str> = order.iter().map(|name| &name[..2]).collect();
+    phases.dedup();
+    assert_eq!(phases.len(), 4, "two phases of two jobs: {phases:?}");
+}

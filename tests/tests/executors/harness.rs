@@ -194,6 +194,13 @@ pub struct Job<'w> {
     data: Arc<Memory>,
 }
 
+/// What these tasks, and their whole phase, write by name.
+fn written(executor: &dyn Executor, cx: &Context, tasks: &[Task]) -> BTreeSet<String> {
+    let open = tasks.iter().filter(|task| task.input.preset.is_none());
+    let names = open.filter_map(|task| executor.writes_name(task));
+    names.chain(executor.writes_throughout(cx)).collect()
+}
+
 /// What a phase came to.
 pub struct Phase {
     pub tasks: Vec<Task>,
@@ -295,8 +302,8 @@ impl<'w> Job<'w> {
         let (cx, executor) = self.context(phase);
         let mut sink = Sink::default();
         let facts = executor.plan(&cx, &mut sink).await?;
-        for task in sink.tasks.iter().filter(|task| task.input.preset.is_none()) {
-            for name in executor.writes_names(&cx, task) {
+        if sink.tasks.iter().any(|task| task.input.preset.is_none()) {
+            for name in written(executor.as_ref(), &cx, &sink.tasks) {
                 assert!(sink.claimed.contains(&name), "{phase}: {name} is not claimed");
             }
         }
@@ -307,7 +314,7 @@ impl<'w> Job<'w> {
     pub async fn names(&self, phase: &str) -> BTreeSet<String> {
         let (cx, executor) = self.context(phase);
         let (tasks, _) = self.plan(phase).await.unwrap();
-        tasks.iter().flat_map(|task| executor.writes_names(&cx, task)).collect()
+        written(executor.as_ref(), &cx, &tasks)
     }
 
     /// Asks for the plan of a phase while another job writes what it would.

@@ -1,6 +1,7 @@
 //! Networks while replies are cut, reads are behind, networks are locked and licences lack.
 
 use serde_json::{Value, json};
+use worker::executors::PlanError;
 
 use super::harness::*;
 use super::networks::{ends, keys, message, options, options_with, run, told};
@@ -248,4 +249,28 @@ async fn two_jobs_with_other_ssids_do_not_activate_in_one_venue_side_by_side() {
     }
     let both: Vec<_> = names[0].intersection(&names[1]).collect();
     assert_eq!(both, ["ap_groups|venue-sim-1"]);
+}
+
+/// Taken for whole, the list would have a network made that is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_networks_that_was_cut_says_of_none_that_it_is_absent() {
+    let world = World::start();
+    let named = |name: &str| json!({"name": name, "ssid": name});
+    world.seed(json!({"wifi_networks": [named("Attic"), named("Bar"), named("Roof")]}));
+    let cut = json!({"operation": "POST /wifiNetworks/query", "kind": "page_cap", "rows": 1});
+    let plan = async || {
+        let job = bar(&world);
+        for phase in ["create_identity_groups", "create_dpsk_pools"] {
+            job.run(phase).await;
+        }
+        job.plan("activate_networks").await
+    };
+    faults(&world, json!([cut]));
+    match plan().await {
+        Err(PlanError::Call(e)) => assert_eq!((e.code().as_str(), e.is_transient()), ("LIST_CUT", true)),
+        other => panic!("{other:?}"),
+    }
+    faults(&world, json!([]));
+    let (tasks, _) = plan().await.unwrap();
+    assert!(tasks[0].input.preset.is_some(), "it is there");
 }

@@ -212,3 +212,32 @@ async fn a_key_under_another_name_is_found_among_many_before_its_row_is_sent_aga
         assert_eq!(world.calls() - before, 3);
     }
 }
+
+/// Under a name nobody can guess a key is looked for among those of the last minutes, not in the whole pool.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_under_an_invented_name_is_looked_for_as_far_back_as_is_set() {
+    let now = jiff::Timestamp::now();
+    for (minutes, is_found) in [(15, true), (30, false)] {
+        let world = World::start();
+        let job = planned(&world).await;
+        let (tasks, _) = job.plan("create_passphrases").await.unwrap();
+        let anna = tasks.iter().find(|task| task.input.name == "anna").unwrap();
+        let key = |name: &str, value: &str, minutes: i64| {
+            let created = (now - jiff::SignedDuration::from_mins(minutes)).to_string();
+            json!({"pool": "Lobby-DPSK", "username": name, "passphrase": value, "createdDate": created})
+        };
+        let others = |of: &str, minutes: i64| -> Vec<Value> {
+            let names = (0..600).map(|n| format!("{of}-{n}"));
+            names
+                .map(|name| key(&name, &format!("key-of-{name}"), minutes))
+                .collect()
+        };
+        // in the order in which they were made: hers, a page and more, and a page and more of the last minute
+        let mut keys = vec![key("DPSK_User_0A1B2C3D_1", "secret-of-anna", minutes)];
+        keys.extend(others("old", minutes - 1));
+        keys.extend(others("new", 0));
+        world.seed(json!({ "passphrases": keys }));
+        let found = job.look_back("create_passphrases", anna, true).await;
+        assert_eq!(matches!(found, Found::Present(_)), is_found, "{minutes}: {found:?}");
+    }
+}

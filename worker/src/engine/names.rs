@@ -15,6 +15,7 @@ use super::batch::Mode;
 use super::core::{Core, now_ms, persist};
 use super::executor::{Aborted, Run};
 use super::waits;
+use crate::executors::Task;
 
 /// After the last claim writes may begin for so long.
 const SEND_FOR: Duration = Duration::from_secs(60);
@@ -62,7 +63,7 @@ impl Run {
             return Ok(None);
         }
         let (began, life) = (Instant::now(), self.core.store.life());
-        let names = self.names(self.batch.open());
+        let names = self.names();
         if names.is_empty() {
             self.names_until = Some(began + SEND_FOR);
             return Ok(None);
@@ -89,23 +90,29 @@ impl Run {
     pub(super) fn may_write(&self) -> bool {
         match self.names_until {
             Some(until) => Instant::now() < until,
-            None => self.names(self.batch.open()).is_empty(),
+            None => self.names().is_empty(),
         }
     }
 
-    /// The batch is committed. What can't be given back now is free when the phase has ended.
+    /// The batch is committed. What other batches write as well, and what can't be given back now, is free when the phase has ended.
     pub(super) async fn release_names(&self) {
-        let names = self.names(self.batch.tasks.iter());
+        let names: Vec<String> = self.names_of(self.batch.tasks.iter()).collect();
         let writer = writer(&self.held);
         if let Err(e) = self.core.store.release_names(&self.limiter, &writer, &names).await {
             tracing::debug!(unit = %self.held.unit, error = %e, "names not given back");
         }
     }
 
-    fn names<'a>(&'a self, tasks: impl Iterator<Item = &'a crate::executors::Task>) -> Vec<String> {
-        let mut names: Vec<String> = tasks.flat_map(|t| self.executor.writes_names(&self.cx, t)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// Of what is not done, and of the whole phase.
+    fn names(&self) -> Vec<String> {
+        if self.batch.all_done() {
+            return Vec::new();
+        }
+        let throughout = self.executor.writes_throughout(&self.cx);
+        self.names_of(self.batch.open()).chain(throughout).collect()
+    }
+
+    fn names_of<'a>(&'a self, tasks: impl Iterator<Item = &'a Task>) -> impl Iterator<Item = String> {
+        tasks.filter_map(|t| self.executor.writes_name(t))
     }
 }

@@ -55,7 +55,7 @@ pub trait JobData: Send + Sync {
 pub trait TaskSink: Send {
     async fn push(&mut self, task: Task) -> Result<(), PlanError>;
 
-    /// Names the phase may write ([`Executor::writes_names`]), before it looks what is there: no other job writes them until their
+    /// Names the phase may write ([`Executor::writes_name`], [`Executor::writes_throughout`]), before it looks what is there: no other job writes them until their
     /// tasks have ended. [`PlanError::NamesTaken`] when another job does now.
     async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
         Ok(())
@@ -137,9 +137,14 @@ pub trait Executor: Send + Sync {
         true
     }
 
-    /// What the task's write makes, changes or takes, by names that are the same in every job and unlike those of anything else on the
-    /// controller. Planned only after they were claimed with [`TaskSink::claim`].
-    fn writes_names(&self, _cx: &Context, _task: &Task) -> Vec<String> {
+    /// What the task's write makes, changes or takes, by a name that is the same in every job and unlike that of anything else on the
+    /// controller. Planned only after it was claimed with [`TaskSink::claim`].
+    fn writes_name(&self, _task: &Task) -> Option<String> {
+        None
+    }
+
+    /// What several tasks of the phase change, by names of the same kind: claimed as well, and kept until the phase has ended.
+    fn writes_throughout(&self, _cx: &Context) -> Vec<String> {
         Vec::new()
     }
 

@@ -129,8 +129,8 @@ impl R1 {
         self.passphrases(pool, Map::from_iter(order))
     }
 
-    /// Adds the keys of the last minutes, as far as [`super::Settings::look_back`] counts from the newest; all keys, where they do not come in the order asked for. Where pages
-    /// are cut it looks twice.
+    /// Adds the keys of the last minutes, as many as [`super::Settings::look_back`] has, counted from the newest; all keys, where they do
+    /// not come in the order asked for. Where pages are cut it looks twice.
     async fn recent(&self, gate: &dyn Gate, pool: &str, found: &mut Rows) -> Result<(), CallError> {
         for _ in 0..2 {
             let (mut sweep, mut order, mut pages) = (self.newest(pool), Descent::default(), 0);
@@ -207,7 +207,7 @@ mod tests {
     fn is_past(dates: &[Option<&str>]) -> bool {
         let mut order = Descent::default();
         dates.iter().for_each(|date| order.see(*date));
-        order.is_past(SignedDuration::from_mins(10))
+        order.is_past(SignedDuration::from_mins(20))
     }
 
     #[test]

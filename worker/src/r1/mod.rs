@@ -51,8 +51,9 @@ pub struct Settings {
     pub user_agent: String,
     /// Largest answer read, 16 MiB.
     pub answer_max: usize,
-    /// A key that was written longer before the newest one of its pool is looked for by name only, 10 min. To be longer than it takes
-    /// until a write is settled. At 2,000 calls a minute it is 40 pages, of a pool of 100,000 keys that has 200.
+    /// A key that was written longer before the newest one of its pool is looked for by name only, 20 min. To be longer than it takes
+    /// until a write is settled. At 2,000 calls a minute it is 80 pages, of a pool of 100,000 keys that has 200; read only where a reply
+    /// was lost and neither the name sent nor one with a number is there.
     pub look_back: Duration,
 }
 
@@ -63,7 +64,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(10),
             user_agent: concat!("phaseline-worker/", env!("CARGO_PKG_VERSION")).into(),
             answer_max: 16 * 1024 * 1024,
-            look_back: Duration::from_secs(600),
+            look_back: Duration::from_secs(1_200),
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use shared::job::TaskStatus;
 use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
-use shared::job::retry::BACKOFF_MAX;
 
 use super::{Batch, Effect, Mode, State, Tries};
 use crate::engine::remotes::Ended;
 use crate::executors::{Found, Sent, Settle, Task};
 use crate::gate::GateClosed;
-use crate::remote::{AskAgain, CallError, LOCKED, NotSent};
+use crate::remote::{AskAgain, CallError, NotSent};
 
 /// Before what was reported done, or refused for being there, is looked for again. Milliseconds.
 pub(super) const AMBIGUOUS_SETTLE_MS: u64 = 2_000;
@@ -18,15 +17,11 @@ const NOT_SENT_WAIT_MS: u64 = 1_000;
 /// Refused credentials are not asked with again before this, where nothing but reading back is left. Milliseconds.
 const REFUSED_WAIT_MS: u64 = 30_000;
 
-/// Between two tries of what is locked: half of the time since the first, within these. Milliseconds. A change of another's is over
-/// after 30 to 90 s.
-const LOCKED_WAIT_MS: (u64, u64) = (2_000, 10_000);
-
 /// Backoff between two looks that fail, as of this retry: 0.2 to 8 s with the usual base. One look may be a dozen calls.
 const UNREAD_BACKOFF: u32 = 3;
 
 /// Why it is read back when its time has come (none: it is sent), and the request id that belongs to the doubt.
-type Look = (Option<Doubt>, Option<String>);
+pub(super) type Look = (Option<Doubt>, Option<String>);
 
 impl Batch {
     /// Waiting ones whose time has come, pending ones that are given up.
@@ -165,6 +160,9 @@ impl Batch {
         if let Some(put_off) = self.put_off(at, e, &error, tries, look(tries.ours), now_ms) {
             return put_off;
         }
+        if let Some(c) = self.locked(at, e, &error, tries, look(tries.ours), now_ms) {
+            return (Some(c), Effect::None);
+        }
         if let CallError::Conflict { uniqueness: true, .. } = e {
             // stored: the intent alone would make what is found ours
             let c = self.wait(at, tries, now_ms, error, (Some(Doubt::Conflict), None));
@@ -195,8 +193,7 @@ impl Batch {
         (Some(c), Effect::None)
     }
 
-    /// Failures that are no attempt at the task: nothing was sent, our credentials were refused, or what it changes is locked while
-    /// somebody else's change is under way, for as long as an activity may take.
+    /// Failures that are no attempt at the task: nothing was sent, or our credentials were refused.
     fn put_off(
         &mut self,
         at: usize,
@@ -216,16 +213,6 @@ impl Batch {
                     e.retry_after().map_or(NOT_SENT_WAIT_MS, |d| d.as_millis() as u64),
                     effect,
                 )
-            }
-            CallError::Transient {
-                status: LOCKED,
-                retry_after,
-                ..
-            } if now_ms < tries.started_ms.saturating_add(self.give_up_ms) => {
-                let (least, most) = LOCKED_WAIT_MS;
-                let wait = (now_ms.saturating_sub(tries.started_ms) / 2).clamp(least, most);
-                let asked = retry_after.map_or(0, |d| d.min(BACKOFF_MAX).as_millis() as u64);
-                (wait.max(asked), Effect::None)
             }
             CallError::Auth { .. } => (
                 if look.0.is_some() { REFUSED_WAIT_MS } else { 0 },
@@ -258,6 +245,7 @@ impl Batch {
             polls: tries.polls,
             taken_ms: tries.taken_ms,
             unread_ms: tries.unread_ms,
+            locked: tries.locked,
         };
         self.states[at] = State::Waiting {
             tries,

@@ -34,6 +34,7 @@ impl Batch {
                     polls: tries.polls,
                     taken_ms: tries.taken_ms,
                     unread_ms: tries.unread_ms,
+                    locked: tries.locked,
                 },
             )),
             _ => None,
@@ -70,6 +71,7 @@ fn checkpoint(s: &State) -> Option<Checkpoint> {
             polls: tries.polls,
             taken_ms: tries.taken_ms,
             unread_ms: tries.unread_ms,
+            locked: tries.locked,
         }),
         State::Pending {
             tries,

@@ -2,11 +2,12 @@
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
 //! do to a task. `unconfirmed`: writes that were taken with nothing to ask after. `cut`: what happens to tasks when the job is held, cut
-//! short, or poison. `known`: all of it as checkpoints. `words`: what the controller says, without secrets.
+//! short, or poison. `locked`: writes that wait for a lock. `known`: all of it as checkpoints. `words`: what the controller says, without secrets.
 
 mod advance;
 mod cut;
 mod known;
+mod locked;
 mod words;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,8 @@ pub struct Tries {
     pub taken_ms: u64,
     /// Since when reading it back fails, ms since the epoch; 0: the last look was answered.
     pub unread_ms: u64,
+    /// How often it was refused because what it changes was locked.
+    pub locked: u32,
 }
 
 /// State of one task in the hands of a worker.
@@ -271,6 +274,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 polls,
                 taken_ms: 0,
                 unread_ms: 0,
+                locked: 0,
             },
             request_id,
             since_ms,
@@ -287,6 +291,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
             polls,
             taken_ms,
             unread_ms,
+            locked,
         } => State::Waiting {
             tries: Tries {
                 attempt,
@@ -295,6 +300,7 @@ fn from_checkpoint(c: Checkpoint, flight_over_ms: u64) -> State {
                 polls,
                 taken_ms,
                 unread_ms,
+                locked,
             },
             not_before_ms,
             last,

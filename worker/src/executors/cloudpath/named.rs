@@ -166,8 +166,8 @@ impl<K: Kind> Executor for FindOrMake<K> {
         Ok(Some(facts))
     }
 
-    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
-        vec![Self::claimed(&task.input.name)]
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Some(Self::claimed(&task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -266,11 +266,9 @@ impl Executor for CreatePassphrases {
         Ok(Some(facts))
     }
 
-    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
-        let key = KeyTask::read(&task.input.data);
-        key.map(|key| claimed(&key.pool, &task.input.name))
-            .into_iter()
-            .collect()
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        let key = KeyTask::read(&task.input.data).ok()?;
+        Some(claimed(&key.pool, &task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

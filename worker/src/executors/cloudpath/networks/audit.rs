@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::cloudpath::ImportPlan;
+use shared::cloudpath::{ImportPlan, NameConflict};
 use shared::job::outcome::{Origin, Outcome, Resource};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::super::compare::quoted;
-use super::super::staged::made_by;
+use super::super::staged::{made_by, policy};
 use super::task::{Step, steps};
 use super::there::{Place, SHOWN_WITHIN, There, place};
 use crate::executors::Context;
@@ -29,8 +29,8 @@ pub struct Data {
 #[derive(Serialize, Deserialize)]
 struct Activated {
     network: String,
-    /// It was found on some AP groups, and that was accepted.
-    is_partly_accepted: bool,
+    /// It was found as it is, and where it is on the air was accepted.
+    is_accepted: bool,
 }
 
 /// A task for each network of which the job says anything; of the others their own phase has told why not. `first`: index of the first one.
@@ -38,7 +38,7 @@ pub async fn tasks(cx: &Context, plan: &ImportPlan, first: u32) -> Result<Vec<Ta
     if plan.networks.is_empty() {
         return Ok(Vec::new());
     }
-    let done = made_by(cx, "activate_networks").await?;
+    let (done, conflicts) = (made_by(cx, "activate_networks").await?, policy(&cx.spec));
     let steps = steps(plan);
     let mut tasks = Vec::new();
     for network in &plan.networks {
@@ -56,7 +56,7 @@ pub async fn tasks(cx: &Context, plan: &ImportPlan, first: u32) -> Result<Vec<Ta
         let activated = of_step(Step::Activate).and_then(|resource| {
             Some(Activated {
                 network: halves(resource)?.1,
-                is_partly_accepted: resource.origin == Origin::Adopted,
+                is_accepted: resource.origin == Origin::Adopted && conflicts == NameConflict::Adopt,
             })
         });
         if link.is_none() && activated.is_none() {
@@ -88,7 +88,7 @@ pub async fn read(r1: &R1, cx: &Context, task: &TaskInput, data: &Data) -> Resul
     if linked == Some(false) {
         faults.push(format!("the network of SSID {ssid} is not linked to its pool"));
     }
-    let is_accepted = data.activated.as_ref().is_some_and(|a| a.is_partly_accepted);
+    let is_accepted = data.activated.as_ref().is_some_and(|a| a.is_accepted);
     match on_air {
         Some(Place::Nowhere) => faults.push(format!("SSID {ssid} is not on the air in the venue")),
         Some(Place::SomeGroups) if !is_accepted => {
@@ -125,6 +125,9 @@ async fn on_air(r1: &R1, cx: &Context, id: &str) -> Result<Place, CallError> {
     let there = There::sweep(r1, cx.gate.as_ref(), |network| network.id == id).await?;
     match there.with_id(id) {
         Some(network) => place(r1, cx, network).await,
-        None => Ok(Place::Nowhere),
+        None => {
+            there.shows_all()?;
+            Ok(Place::Nowhere)
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::cloudpath::ImportPlan;
 use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
@@ -60,6 +61,7 @@ async fn network_of(r1: &R1, cx: &Context, data: &Data) -> Result<Result<String,
             None => Ok(network.id.clone()),
         }),
         Ok(None) => {
+            there.shows_all()?;
             let detail = format!("Wi-Fi network {} is not there", quoted(data.ssid()));
             Err(not_yet("NETWORK_MISSING", detail))
         }
@@ -198,6 +200,14 @@ async fn look(r1: &R1, cx: &Context, data: &Data, there: &There, ours: bool) -> 
     })
 }
 
+fn names(cx: &Context, plan: &ImportPlan) -> Vec<String> {
+    if plan.networks.is_empty() {
+        return Vec::new();
+    }
+    let networks = plan.networks.iter().map(|network| claimed(&network.ssid));
+    networks.chain([ap_groups(&cx.spec.venue_id)]).collect()
+}
+
 fn read(task: &Task) -> Result<Data, CallError> {
     Data::deserialize(&task.input.data).map_err(unreadable_task)
 }
@@ -213,9 +223,7 @@ impl Executor for ActivateNetworks {
         if plan.networks.is_empty() {
             return Ok(None);
         }
-        let names = plan.networks.iter().map(|network| claimed(&network.ssid));
-        let names = names.chain([ap_groups(&cx.spec.venue_id)]);
-        sink.claim(names.collect()).await?;
+        sink.claim(names(cx, &plan)).await?;
         let r1 = self.clients.get(cx.spec.controller)?;
         let there = There::look(&r1, cx, &plan.networks).await?;
         let pools = made_by(cx, "create_dpsk_pools").await?;
@@ -274,12 +282,9 @@ impl Executor for ActivateNetworks {
         SHOWN_WITHIN + Duration::from_secs(2)
     }
 
-    fn writes_names(&self, cx: &Context, task: &Task) -> Vec<String> {
-        let Ok(data) = read(task) else {
-            return Vec::new();
-        };
-        let ap_groups = matches!(data, Data::Activate { .. }).then(|| ap_groups(&cx.spec.venue_id));
-        [claimed(data.ssid())].into_iter().chain(ap_groups).collect()
+    /// A network is made, linked and activated by tasks that may be in different batches.
+    fn writes_throughout(&self, cx: &Context) -> Vec<String> {
+        import_plan(&cx.spec).map_or_else(|_| Vec::new(), |plan| names(cx, &plan))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
@@ -309,6 +314,10 @@ impl Executor for ActivateNetworks {
         let all: Vec<Data> = all.collect::<Result<_, _>>()?;
         let matters = |network: &WifiNetwork| all.iter().any(|data| data.means(network));
         let there = There::sweep(&r1, cx.gate.as_ref(), matters).await?;
+        let is_shown = |data: &Data| there.all().iter().any(|network| data.means(network));
+        if !all.iter().all(is_shown) {
+            there.shows_all()?;
+        }
         let mut found = Vec::with_capacity(tasks.len());
         for ((task, ours), data) in tasks.iter().zip(&all) {
             let index = task.input.index;

@@ -129,7 +129,7 @@ pub fn activation_id(venue: &str, network: &str) -> String {
     format!("{venue}/{network}")
 }
 
-/// What no two jobs change at a time: an activation goes to every AP group of the venue, whatever its network.
+/// What no two jobs change at a time: an activation, and a link of what is on the air, goes to every AP group of the venue.
 pub fn ap_groups(venue: &str) -> String {
     format!("ap_groups|{venue}")
 }

@@ -18,17 +18,20 @@ pub const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 
 /// The networks of the tenant, as far as they matter.
 #[derive(Debug, Default)]
-pub struct There(Vec<WifiNetwork>);
+pub struct There {
+    networks: Vec<WifiNetwork>,
+    /// So many are counted and were not shown.
+    hidden: u64,
+}
 
 impl There {
-    /// One sweep; of thousands of networks only those that matter are kept. A list that was cut is read once more: what it did not
-    /// show would be made again, or taken for gone.
+    /// One sweep; of thousands of networks only those that matter are kept. A list that was cut is read once more.
     pub async fn sweep(
         r1: &R1,
         gate: &dyn Gate,
         matters: impl Fn(&WifiNetwork) -> bool + Sync,
     ) -> Result<Self, CallError> {
-        let mut kept: Vec<WifiNetwork> = Vec::new();
+        let (mut kept, mut hidden): (Vec<WifiNetwork>, u64) = (Vec::new(), 0);
         for _ in 0..2 {
             let mut sweep = r1.wifi_networks();
             let keep = |network: WifiNetwork| {
@@ -37,11 +40,28 @@ impl There {
                 }
             };
             sweep.visit(gate, keep).await?;
+            hidden = sweep.missing();
             if sweep.is_whole() {
                 break;
             }
         }
-        Ok(There(kept))
+        Ok(There { networks: kept, hidden })
+    }
+
+    /// To be asked before a network that is not shown is believed to be absent: it would be made again, or taken for gone.
+    /// [`CallError::Transient`] where it may be one of those that are hidden.
+    pub fn shows_all(&self) -> Result<(), CallError> {
+        match self.hidden {
+            0 => Ok(()),
+            hidden => Err(CallError::Transient {
+                status: 0,
+                retry_after: Some(SHOWN_WITHIN),
+                code: Some("LIST_CUT".into()),
+                detail: format!(
+                    "RUCKUS One counts {hidden} Wi-Fi networks more than it lists, and one that is needed is not in the list"
+                ),
+            }),
+        }
     }
 
     /// Those the plan names or would make, and those in the venue.
@@ -53,20 +73,25 @@ impl There {
         let matters = |network: &WifiNetwork| {
             network.at(&cx.spec.venue_id).is_some() || wanted.iter().any(|spec| meant(network, spec))
         };
-        Self::sweep(r1, cx.gate.as_ref(), matters).await
+        let there = Self::sweep(r1, cx.gate.as_ref(), matters).await?;
+        let is_shown = |spec: &NetworkSpec| there.all().iter().any(|network| meant(network, spec));
+        if !wanted.iter().all(is_shown) {
+            there.shows_all()?;
+        }
+        Ok(there)
     }
 
     pub fn all(&self) -> &[WifiNetwork] {
-        &self.0
+        &self.networks
     }
 
     pub fn with_id(&self, id: &str) -> Option<&WifiNetwork> {
-        self.0.iter().find(|network| network.id == id)
+        self.networks.iter().find(|network| network.id == id)
     }
 
     /// The network of this name, and why it can't be told.
     pub fn named(&self, name: &str) -> Result<Option<&WifiNetwork>, TaskError> {
-        let mut named = self.0.iter().filter(|network| network.name == name);
+        let mut named = self.networks.iter().filter(|network| network.name == name);
         match (named.next(), named.count()) {
             (found, 0) => Ok(found),
             (_, more) => Err(ambiguous("Wi-Fi network", name, more + 1)),
@@ -169,12 +194,13 @@ mod tests {
 
     #[test]
     fn a_network_is_the_one_named_or_the_one_of_its_id() {
-        let there = There(vec![
+        let networks = vec![
             network("n", "Lobby", "Lobby", "dpsk"),
             network("m", "Roof", "Up there", "psk"),
             network("x", "Twin", "Twin", "dpsk"),
             network("y", "Twin", "Twin", "dpsk"),
-        ]);
+        ];
+        let there = There { networks, hidden: 0 };
         let resolved = |ssid: &str, target: NetworkTarget| {
             there
                 .resolve(&spec(ssid, target))

@@ -193,8 +193,8 @@ impl Executor for AttachPolicies {
             .map(Some)
     }
 
-    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
-        Link::read(task).map(|link| link.claimed()).into_iter().collect()
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        Link::read(task).ok().map(|link| link.claimed())
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

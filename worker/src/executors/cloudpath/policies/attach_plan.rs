@@ -112,7 +112,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Whether a policy that is not ours, or none at all, answers the users of one of ours in a set. Asked only where there are others. `answers`: ours is in it and has its condition.
+    /// Whether a policy that is not ours, or none at all, answers the users of one of ours in a set. Asked only where there are others.
+    /// `answers`: ours is in it and has its condition.
     async fn shadow(
         &self,
         set: &str,
@@ -271,6 +272,15 @@ impl Planner<'_> {
                     let message = format!("{} exists and differs: {differs}", quoted(&name));
                     self.refuse(index, name, TaskError::new("NAME_CONFLICT", message));
                 }
+                Standing::Unanswered => {
+                    let message = format!(
+                        "policy set {} answers user {} with no policy, although {} is in it",
+                        quoted(&set.name),
+                        quoted(&example(policy)),
+                        quoted(&policy.name)
+                    );
+                    self.refuse(index, name, TaskError::new("NOBODY_ANSWERS", message));
+                }
                 Standing::Behind | Standing::First if condition == Some(Condition::Refused) => {
                     let message = format!("policy {} has not the condition it should have", quoted(&policy.name));
                     self.refuse(index, name, TaskError::new("CONDITION_MISSING", message));
@@ -324,6 +334,9 @@ enum Standing {
     /// Its users are answered by this one, and that stays.
     Accepted(String),
     Refused(String),
+    /// Nobody answers its users, though it is there. No place in the order helps: put at the front again and again, it would be a write
+    /// each time.
+    Unanswered,
     /// It is put behind those that are there.
     Behind,
     /// It is put before them.
@@ -339,8 +352,7 @@ fn standing(is_there: bool, shadow: Option<&whole::Answer>, policy: NameConflict
         _ if !is_there => Standing::First,
         NameConflict::Adopt => Standing::Accepted(other),
         NameConflict::Fail => Standing::Refused(other),
-        // no place in the order helps users whom nobody answers: put at the front again and again, it would be a write each time
-        NameConflict::Update if shadow == Some(&whole::Answer::Nobody) => Standing::Refused(other),
+        NameConflict::Update if shadow == Some(&whole::Answer::Nobody) => Standing::Unanswered,
         NameConflict::Update => Standing::First,
     }
 }
@@ -390,8 +402,12 @@ mod tests {
             (true, Some(theirs()), Fail, Standing::Refused(theirs_told())),
             (true, Some(theirs()), Update, Standing::First),
             (false, Some(theirs()), Update, Standing::First),
-            (true, Some(Answer::Nobody), Update, Standing::Refused("none".into())),
+            (false, Some(theirs()), Fail, Standing::First),
+            (false, Some(theirs()), Adopt, Standing::First),
+            (true, Some(Answer::Nobody), Update, Standing::Unanswered),
+            (true, Some(Answer::Nobody), Fail, Standing::Refused("none".into())),
             (true, Some(Answer::Nobody), Adopt, Standing::Accepted("none".into())),
+            (false, Some(Answer::Nobody), Update, Standing::First),
         ] {
             assert_eq!(
                 standing(is_there, shadow.as_ref(), policy),

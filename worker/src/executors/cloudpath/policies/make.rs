@@ -167,9 +167,8 @@ impl Executor for CreatePolicySets {
         Ok(Some(facts))
     }
 
-    fn writes_names(&self, _cx: &Context, task: &Task) -> Vec<String> {
-        let named = read(task).map(|data| claimed(data.kind(), &task.input.name));
-        named.into_iter().collect()
+    fn writes_name(&self, task: &Task) -> Option<String> {
+        read(task).ok().map(|data| claimed(data.kind(), &task.input.name))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
