@@ -9,13 +9,16 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Content, Reply};
 
-/// A file of its own for each simulator in the folder that `SIM_RECORD_DIR` names: the traffic of a whole suite, to be checked against
-/// the vendor's documents.
+/// A file of its own for each simulator in the folder that `SIM_RECORD_DIR` names, beginning with the suite it is for: the traffic of
+/// whole suites, to be checked against the vendor's documents. (The simulator's own suite also calls it wrongly, on purpose.)
 pub fn in_folder() -> Option<PathBuf> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let folder = std::env::var_os("SIM_RECORD_DIR")?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    Some(Path::new(&folder).join(format!("{}-{number}.jsonl", std::process::id())))
+    // cargo-nextest says it to tests, and these to the processes they start
+    let suite = std::env::var("NEXTEST_BINARY_ID").unwrap_or_else(|_| "none".to_owned());
+    let suite = suite.replace("::", "-");
+    Some(Path::new(&folder).join(format!("{suite}-{}-{number}.jsonl", std::process::id())))
 }
 
 /// An open record file.
