@@ -1,6 +1,7 @@
 //! From an import's body to an accepted job: read and judge while it arrives, plan, seal, stage, submit. Until the last
 //! step nothing exists that would not go away by itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,7 +166,7 @@ fn prepare(
         tenant: by.tenant,
         controller: request.controller_id,
         venue_id: request.venue_id,
-        workflow,
+        workflow: Cow::Borrowed(workflow),
         options,
         input_meta,
         input_chunks: u32::try_from(chunks.len()).map_err(|_| Problem::internal())?,
@@ -177,6 +178,7 @@ fn prepare(
         idempotency,
         require_confirmation,
         ttl_seconds: state.engine.job_ttl.as_secs(),
+        resume_of: None,
     };
     Ok(Prepared { new, chunks })
 }
@@ -256,6 +258,8 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
                 "this Idempotency-Key was used for another body; use a new key for a new import",
             ))
         }
+        // said of retries only
+        Submitted::NotRetried(_) => Err(Problem::internal()),
     }
 }
 
