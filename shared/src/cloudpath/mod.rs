@@ -69,6 +69,7 @@ mod options;
 mod policies;
 mod pool;
 mod request;
+mod scope;
 pub mod shown;
 mod spec;
 #[cfg(test)]
@@ -82,6 +83,7 @@ pub use mapping::{Mapper, plan};
 pub use networks::OnAir;
 pub use options::{Expired, ImportOptions, InvalidRows, MAX_TIMEOUT_SECONDS, NameConflict};
 pub use request::{ImportRequest, parse_request};
+pub use scope::RowScope;
 pub use spec::{
     ExpirationType, GroupSpec, ImportPlan, NetworkSpec, NetworkTarget, PassphraseFormat, PolicySetSpec, PolicySpec,
     PoolExpiration, PoolSpec, Row, Totals,
