@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::limits::MAX_ROWS;
 
+/// The phase that has a task for each row; the row is the task's index.
+pub const ROWS_PHASE: &str = "create_passphrases";
+
 /// Rows by their places. As text, which is also how it is stored: `all`, or ranges in order, `0-12,15`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowScope(Option<Vec<(u32, u32)>>);
