@@ -114,8 +114,12 @@ fn a_corrected_row_is_as_if_it_had_been_exported_so_and_the_others_are_untouched
     );
     assert_eq!(plan.totals.imports, 5);
     assert_eq!(plan.totals.changes_by_reason[&Reason::DevicesClamped], 1);
-    // a correction of a correction: the clamp is told no more
+    // what was told of fields that are not corrected now stays
     let again = Before { rows, plan, ..before };
+    let named = json!({"corrections": [{"row": 3, "fields": {"name": "dora"}}]});
+    let (_, rows) = revised(&again, RowScope::all(), job, &named).unwrap();
+    assert_eq!(rows[3].0.changes[0].reason, Reason::DevicesClamped);
+    // a correction of a correction: the clamp is told no more
     let body =
         json!({"corrections": [{"row": 3, "fields": {"useDeviceCountLimit": false, "expirationDateTime": null}}]});
     let (plan, rows) = revised(&again, RowScope::all(), job, &body).unwrap();
