@@ -175,14 +175,14 @@ impl Revision {
         let Some(pool) = row.pool else {
             let vlan = row.vlan.map_or("no VLAN".to_owned(), |vlan| format!("VLAN {vlan}"));
             let detail = format!("this job makes no pool for {vlan}; import the corrected export anew");
-            return one(&at.field("vlanid"), Code::NeedsImport, detail);
+            return one(at.field("vlanid"), Code::NeedsImport, detail);
         };
         let is_moved = row.username != before.username || row.pool != before.pool;
         if is_moved && let Some(suffix) = suffix.filter(|suffix| !self.is_answered(pool, suffix)) {
             let detail = format!(
                 "this job makes no policy for users of {suffix:?} in that pool; import the corrected export anew"
             );
-            return one(&at.field("name"), Code::NeedsImport, detail);
+            return one(at.field("name"), Code::NeedsImport, detail);
         }
         row.changes = changes(&before, row.changes, at);
         Ok((before, row, secret))
