@@ -1,10 +1,12 @@
 //! From an import's body to an accepted job: read and judge while it arrives, plan, seal, stage, submit. Until the last
 //! step nothing exists that would not go away by itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 use shared::blob;
 use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError, Row};
@@ -12,7 +14,8 @@ use shared::controllers::Controller;
 use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
-use shared::store::model::{NewJob, Submitted};
+use shared::secret::SecretString;
+use shared::store::model::{NewJob, NotRetried, Submitted};
 use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
@@ -89,9 +92,31 @@ pub fn controller(state: &State, tenant: &TenantId, request: &ImportRequest) -> 
 }
 
 /// A chunk as it is stored: packed rows, and the box of their passphrases.
-struct Chunk {
+pub(crate) struct Chunk {
     rows: Vec<u8>,
     sealed: Vec<u8>,
+}
+
+impl Chunk {
+    /// `secrets` at the positions of their rows.
+    pub(crate) fn of<R: Serialize>(
+        sealer: &Sealer,
+        job: JobId,
+        number: u32,
+        rows: &[R],
+        secrets: &[Option<SecretString>],
+    ) -> Result<Self, Problem> {
+        let sealed = sealer.seal_column(&place(job, number), secrets);
+        Ok(Chunk {
+            rows: blob::pack(rows).map_err(|_| Problem::internal())?,
+            sealed: sealed.map_err(|_| Problem::internal())?,
+        })
+    }
+}
+
+/// Place of a chunk's sealed column: workers open it with the same words.
+pub(crate) fn place(job: JobId, number: u32) -> String {
+    format!("{job}|input|{number}")
 }
 
 /// Everything that is stored of an import, made in a blocking thread.
@@ -120,18 +145,27 @@ pub async fn accept(
         .map_err(|_| Problem::internal())??;
     let Prepared { new, chunks } = prepared;
     for (number, chunk) in (0u32..).zip(chunks) {
-        if let Err(error) = store
-            .stage_input(&new.tenant, new.id, number, chunk.rows, chunk.sealed)
-            .await
-        {
-            // Redis that is away cannot be asked to forget either: nobody waits for a second time-out
-            if !matches!(error, StoreError::Unavailable { .. }) {
-                discard(&store, &new).await;
-            }
-            return Err(error.into());
-        }
+        stage(&store, &new.tenant, new.id, number, chunk).await?;
     }
     submit(&store, &new).await
+}
+
+/// Stages a chunk; when that fails, all that was staged of the job is taken back.
+pub(crate) async fn stage(
+    store: &Store,
+    tenant: &TenantId,
+    job: JobId,
+    number: u32,
+    chunk: Chunk,
+) -> Result<(), Problem> {
+    let staged = store.stage_input(tenant, job, number, chunk.rows, chunk.sealed).await;
+    if let Err(error) = &staged
+        // Redis that is away cannot be asked to forget either: nobody waits for a second time-out
+        && !matches!(error, StoreError::Unavailable { .. })
+    {
+        discard(store, tenant, job).await;
+    }
+    Ok(staged?)
 }
 
 fn prepare(
@@ -144,17 +178,8 @@ fn prepare(
 ) -> Result<Prepared, Problem> {
     let workflow = catalog::find(catalog::CLOUDPATH_DPSK_IMPORT).ok_or_else(Problem::internal)?;
     let (plan, mapper) = cloudpath::plan(&request.export, &request.options, now);
-    let rate = Rate {
-        calls_per_minute: f64::from(controller.limits.calls_per_minute),
-        burst: f64::from(controller.limits.burst),
-        concurrency: controller.limits.concurrency.min(state.engine.calls_parallel_max),
-    };
-    let estimate = Estimate::of(&plan, rate);
-    let at_least = state.engine.global_timeout.as_secs();
-    let timeout_seconds = request
-        .options
-        .timeout_seconds
-        .unwrap_or_else(|| at_least.max(estimate.seconds.saturating_mul(3)));
+    let estimate = Estimate::of(&plan, rate(state, controller));
+    let timeout_seconds = timeout(state, request.options.timeout_seconds, estimate.seconds);
     let id = JobId::generate();
     let options = serde_json::to_value(&request.options).map_err(|_| Problem::internal())?;
     let require_confirmation = request.options.require_confirmation;
@@ -166,7 +191,7 @@ fn prepare(
         tenant: by.tenant,
         controller: request.controller_id,
         venue_id: request.venue_id,
-        workflow,
+        workflow: Cow::Borrowed(workflow),
         options,
         input_meta,
         input_chunks: u32::try_from(chunks.len()).map_err(|_| Problem::internal())?,
@@ -178,12 +203,27 @@ fn prepare(
         idempotency,
         require_confirmation,
         ttl_seconds: state.engine.job_ttl.as_secs(),
+        resume_of: None,
     };
     Ok(Prepared { new, chunks })
 }
 
+pub(crate) fn rate(state: &State, controller: &Controller) -> Rate {
+    Rate {
+        calls_per_minute: f64::from(controller.limits.calls_per_minute),
+        burst: f64::from(controller.limits.burst),
+        concurrency: controller.limits.concurrency.min(state.engine.calls_parallel_max),
+    }
+}
+
+/// For the whole job: as asked for, else by its size.
+pub(crate) fn timeout(state: &State, asked_for: Option<u64>, predicted: u64) -> u64 {
+    let at_least = state.engine.global_timeout.as_secs();
+    asked_for.unwrap_or_else(|| at_least.max(predicted.saturating_mul(3)))
+}
+
 /// What is known of the input without its rows: sums for `skip_condition`, and the plan that the phases follow.
-fn meta(plan: &ImportPlan) -> Result<serde_json::Value, Problem> {
+pub(crate) fn meta(plan: &ImportPlan) -> Result<serde_json::Value, Problem> {
     let all = serde_json::to_value(plan).map_err(|_| Problem::internal())?;
     Ok(json!({
         "rows": plan.totals.rows,
@@ -204,15 +244,13 @@ fn chunks(sealer: &Sealer, job: JobId, export: Export, mapper: &Mapper) -> Resul
         let keep = |row: Row, secret| (row.skip.is_none().then_some(secret), row);
         let mapped = left.by_ref().take(CHUNK_ROWS).map(|row| mapper.map(row));
         let (secrets, rows): (Vec<_>, Vec<_>) = mapped.map(|(row, secret)| keep(row, secret)).unzip();
-        let place = format!("{job}|input|{}", chunks.len());
-        let sealed = sealer.seal_column(&place, &secrets).map_err(|_| Problem::internal())?;
-        let rows = blob::pack(&rows).map_err(|_| Problem::internal())?;
-        chunks.push(Chunk { rows, sealed });
+        let number = u32::try_from(chunks.len()).map_err(|_| Problem::internal())?;
+        chunks.push(Chunk::of(sealer, job, number, &rows, &secrets)?);
     }
     Ok(chunks)
 }
 
-async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
+pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
     let mut pauses = SUBMIT_RETRIES.into_iter();
     let answer = loop {
         match store.submit(new).await {
@@ -240,29 +278,55 @@ async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Problem> {
             })
         }
         Submitted::Replay(job) => {
-            discard(store, new).await;
-            // The estimate of then: it may depend on limits that have changed since. The state is that of now.
-            let then = store.job(&new.tenant, job).await?;
-            Ok(Accepted {
-                job,
-                estimated_seconds: then.as_ref().map_or(new.predicted_seconds, |j| j.predicted_seconds),
-                status: then.map_or(JobStatus::Pending, |j| j.status),
-                replayed: true,
-            })
+            discard(store, &new.tenant, new.id).await;
+            replayed(store, &new.tenant, job).await
         }
         Submitted::KeyReused => {
-            discard(store, new).await;
-            Err(Problem::new(
-                Kind::KeyReused,
-                "this Idempotency-Key was used for another body; use a new key for a new import",
-            ))
+            discard(store, &new.tenant, new.id).await;
+            Err(key_reused())
+        }
+        Submitted::NotRetried(why) => {
+            discard(store, &new.tenant, new.id).await;
+            Err(not_retried(why, new.resume_of.unwrap_or(new.id)))
+        }
+    }
+}
+
+/// The job of then.
+pub(crate) async fn replayed(store: &Store, tenant: &TenantId, job: JobId) -> Result<Accepted, Problem> {
+    // The estimate of then: it may depend on limits that have changed since. The state is that of now.
+    let then = store.job(tenant, job).await?;
+    Ok(Accepted {
+        job,
+        estimated_seconds: then.as_ref().map_or(0, |j| j.predicted_seconds),
+        status: then.map_or(JobStatus::Pending, |j| j.status),
+        replayed: true,
+    })
+}
+
+pub(crate) fn key_reused() -> Problem {
+    let detail = "this Idempotency-Key was used for another body; use a new key for a new request";
+    Problem::new(Kind::KeyReused, detail)
+}
+
+/// Why there is no retry of job `of`.
+pub(crate) fn not_retried(why: NotRetried, of: JobId) -> Problem {
+    match why {
+        NotRetried::NotFound => Problem::no_such_job(&of.to_string()),
+        NotRetried::Refused(status) => {
+            let detail = format!("a job that is {} cannot be retried", status.as_str());
+            Problem::conflict(status, detail)
+        }
+        NotRetried::Running(retry) => {
+            let detail = format!("job {retry} is a retry of it and has not ended");
+            Problem::new(Kind::Conflict, detail)
         }
     }
 }
 
 /// Takes back what was staged. When that fails, or is not tried, it goes by itself within the hour.
-async fn discard(store: &Store, new: &NewJob) {
-    if let Err(error) = store.discard_input(&new.tenant, new.id).await {
-        tracing::debug!(job = %new.id, %error, "staged input is left to expire");
+pub(crate) async fn discard(store: &Store, tenant: &TenantId, job: JobId) {
+    if let Err(error) = store.discard_input(tenant, job).await {
+        tracing::debug!(%job, %error, "staged input is left to expire");
     }
 }

@@ -14,6 +14,7 @@ pub mod openapi;
 pub mod params;
 mod remotes;
 mod report;
+mod retry;
 pub mod routes;
 pub mod run;
 pub mod server;

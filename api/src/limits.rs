@@ -31,6 +31,8 @@ pub enum Body {
     Small,
     /// An export. Parsed while it arrives, by its handler, which keeps to the limits of [`State::body_limits`](crate::state::State).
     Export,
+    /// Corrected rows, as many as an export has, read like one; or no body at all.
+    Corrections,
 }
 
 impl Body {
@@ -38,7 +40,7 @@ impl Body {
         match self {
             Self::None => None,
             Self::Small => Some(BodyLimits::SMALL),
-            Self::Export => Some(BodyLimits::EXPORT),
+            Self::Export | Self::Corrections => Some(BodyLimits::EXPORT),
         }
     }
 }
@@ -83,7 +85,7 @@ pub async fn keep<B: MessageBody + 'static>(
     let arrival = Rc::new(Arrival::default());
     match limits.body {
         Body::None => arrival.ended.notify_one(),
-        Body::Small | Body::Export => {
+        Body::Small | Body::Export | Body::Corrections => {
             let bounds = (limits.body == Body::Small).then_some(BodyLimits::SMALL);
             let incoming = Incoming::new(req.take_payload(), bounds, arrival.clone());
             req.set_payload(Payload::Stream {

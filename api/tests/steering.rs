@@ -14,7 +14,7 @@ use common::{settings, token};
 use fleet::{Hands, failed, made, new_job, task};
 use serde_json::{Value, json};
 use shared::id::JobId;
-use shared::job::{JOB_STATUSES, JobStatus};
+use shared::job::{JOB_STATUSES, JobStatus, Steer};
 use shared::store::Store;
 use shared::store::model::{ErrorView, PlanCommitted};
 use shared::workflow::{Definition, parse};
@@ -140,5 +140,35 @@ async fn every_call_from_every_state_works_or_names_the_state() {
             redis.cli(&["FLUSHALL"]);
             store.prepare(&settings.redis).await.unwrap();
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_retry_from_every_state_is_a_job_of_its_own_or_names_the_state() {
+    let World { redis, store, parts } = world().await;
+    let settings = settings(redis.port);
+    let app = init_service(app(parts)).await;
+    let tenant = TENANT.parse().unwrap();
+    for from in JOB_STATUSES {
+        let id = job_at(&store, from).await;
+        let request = TestRequest::post()
+            .uri(&format!("/api/v1/jobs/{id}/retry"))
+            .insert_header(("authorization", format!("Bearer {}", token(Some(TENANT), &["user"]))));
+        let answer = call_service(&app, request.to_request()).await;
+        let status = answer.status().as_u16();
+        let told: Value = read_body_json(answer).await;
+        let case = format!("retry from {}: {status} {told}", from.as_str());
+        let old = store.job(&tenant, id).await.unwrap().unwrap();
+        assert_eq!(old.status, from, "{case}");
+        if from.allows(Steer::Retry) {
+            let new: JobId = told["job_id"].as_str().expect(&case).parse().unwrap();
+            assert_eq!((status, &told["status"]), (202, &json!("PENDING")), "{case}");
+            assert_eq!(old.retried_by, Some(new), "{case}");
+        } else {
+            assert_eq!((status, &told["state"]), (409, &json!(from.as_str())), "{case}");
+            assert_eq!(old.retried_by, None, "{case}");
+        }
+        redis.cli(&["FLUSHALL"]);
+        store.prepare(&settings.redis).await.unwrap();
     }
 }

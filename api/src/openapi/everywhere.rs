@@ -59,7 +59,7 @@ fn complete(endpoint: &Endpoint, operation: &mut Operation) {
         // Only an import is nothing without its body.
         body.required = Some(match endpoint.limits.body {
             Body::Export => Required::True,
-            Body::None | Body::Small => Required::False,
+            Body::None | Body::Small | Body::Corrections => Required::False,
         });
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content {

@@ -43,6 +43,11 @@ const SHOWN: &[Shown] = shown! {
     "resume" "request" "steer" "With a reason";
     "cancel" "request" "steer" "With a reason";
     "pause" "200" "steered" "Paused";
+    "retry" "request" "retry" "Two rows corrected, one told by its place, one by its task";
+    "retry" "202" "retried" "Accepted";
+    "retry" "200" "retried" "The job of then";
+    "retry" "400" "problem_400_retry" "Corrections that cannot be taken";
+    "retry" "422" "problem_422" "Another body under the same key";
     "workflows" "200" "workflows" "All workflows of this version";
     "workflow" "200" "workflow" "The definition, shortened";
     "healthz" "200" "health" "Alive";

@@ -40,6 +40,7 @@ use crate::routes;
         routes::steer::pause,
         routes::steer::resume,
         routes::steer::cancel,
+        routes::retry::retry,
         routes::admin::streams,
         routes::admin::workers,
         routes::admin::limits,

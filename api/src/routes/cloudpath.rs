@@ -6,8 +6,10 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use serde::Serialize;
+use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::export::ImportBody;
@@ -16,7 +18,7 @@ use super::{Access, Endpoint};
 use crate::auth::{Reader, Submitter};
 use crate::body::{self, Received};
 use crate::error::{Fault, Kind, Problem};
-use crate::import;
+use crate::import::{self, Accepted};
 use crate::limits::Body;
 use crate::metrics::Metrics;
 use crate::openapi::params::{Idempotency, JobPath, Wait};
@@ -29,7 +31,7 @@ use crate::wait::{self, Preference};
 /// Resources of each kind shown in a status.
 const CREATED_SHOWN: usize = 100;
 /// A minute for planning and staging 100,000 rows, and one for `Prefer: wait`.
-const IMPORT_ANSWER: Duration = Duration::from_secs(120);
+pub(super) const IMPORT_ANSWER: Duration = Duration::from_secs(120);
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 pub fn endpoints() -> Vec<Endpoint> {
@@ -41,7 +43,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// An import that was accepted.
+/// A job that was accepted.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Accepted)]
 pub struct AcceptedView {
@@ -51,6 +53,10 @@ pub struct AcceptedView {
     status: JobStatus,
     /// From the number of calls and what the controller's limits allow.
     estimated_duration_seconds: u64,
+    /// Of a retry: the job it takes up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid, nullable = false)]
+    resume_of: Option<String>,
 }
 
 /// Import an export into a controller.
@@ -101,8 +107,20 @@ async fn import(
     let accepted = tokio::spawn(accepting).await.map_err(|_| Problem::internal())??;
     drop(permit);
     drop(reading);
+    let location = format!("/api/cloudpath-dpsk/jobs/{}/status", accepted.job);
+    Ok(answer(&req, &state, &tenant, accepted, location, None).await)
+}
 
-    let waited = wait::for_end(&state, &tenant, accepted.job, accepted.status, Preference::of(&req)).await;
+/// The answer to a call that has started a job, perhaps after its end.
+pub(super) async fn answer(
+    req: &HttpRequest,
+    state: &State,
+    tenant: &TenantId,
+    accepted: Accepted,
+    location: String,
+    resume_of: Option<JobId>,
+) -> HttpResponse {
+    let waited = wait::for_end(state, tenant, accepted.job, accepted.status, Preference::of(req)).await;
     let mut answer = if accepted.replayed {
         HttpResponse::Ok()
     } else {
@@ -114,21 +132,26 @@ async fn import(
     if accepted.replayed {
         answer.insert_header(("Idempotent-Replayed", "true"));
     }
-    answer.insert_header((
-        header::LOCATION,
-        format!("/api/cloudpath-dpsk/jobs/{}/status", accepted.job),
-    ));
-    Ok(answer.json(AcceptedView {
+    answer.insert_header((header::LOCATION, location));
+    answer.json(AcceptedView {
         job_id: accepted.job.to_string(),
         status: waited.status,
         estimated_duration_seconds: accepted.estimated_seconds,
-    }))
+        resume_of: resume_of.map(|job| job.to_string()),
+    })
 }
 
 /// What can be refused before a byte of the body is read. The caller's idempotency key, and the right to be read.
-fn admit(req: &HttpRequest, state: &State) -> Result<(Option<String>, tokio::sync::OwnedSemaphorePermit), Problem> {
+fn admit(req: &HttpRequest, state: &State) -> Result<(Option<String>, OwnedSemaphorePermit), Problem> {
     Params::of(req).finish()?;
     super::require_json(req.headers().get(header::CONTENT_TYPE))?;
+    let key = announced(req, state)?;
+    state.store()?;
+    Ok((key, permit(state)?))
+}
+
+/// The caller's idempotency key, of a request whose body is not known to be refused.
+pub(super) fn announced(req: &HttpRequest, state: &State) -> Result<Option<String>, Problem> {
     if let Some(coding) = req.headers().get(header::CONTENT_ENCODING)
         && coding != "identity"
     {
@@ -145,15 +168,17 @@ fn admit(req: &HttpRequest, state: &State) -> Result<(Option<String>, tokio::syn
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(Problem::too_large(limit));
     }
-    let key = idempotency_key(req.headers())?;
-    state.store()?;
-    let permit = state.imports.clone().try_acquire_owned().map_err(|_| {
+    idempotency_key(req.headers())
+}
+
+/// The right to be read.
+pub(super) fn permit(state: &State) -> Result<OwnedSemaphorePermit, Problem> {
+    state.imports.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             Kind::Busy,
             "this server reads as many imports at once as it can; try again in a moment",
         )
-    })?;
-    Ok((key, permit))
+    })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

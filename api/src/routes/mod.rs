@@ -8,6 +8,7 @@ mod export;
 pub mod health;
 pub mod jobs;
 pub mod report;
+pub mod retry;
 pub mod steer;
 pub mod workflows;
 
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Endpoint> {
         jobs::endpoints(),
         report::endpoints(),
         steer::endpoints(),
+        retry::endpoints(),
         admin::endpoints(),
         health::endpoints(),
         document::endpoints(),

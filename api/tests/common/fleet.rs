@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::borrow::Cow;
+
 use serde_json::json;
 use shared::blob;
 use shared::id::{JobId, PhaseId, TenantId, WorkerId};
@@ -31,7 +33,7 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         tenant: tenant.parse().unwrap(),
         controller: 1,
         venue_id: "v-1".into(),
-        workflow,
+        workflow: Cow::Borrowed(workflow),
         options: json!({}),
         input_meta: json!({}),
         input_chunks: 0,
@@ -43,6 +45,7 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         idempotency: None,
         require_confirmation: false,
         ttl_seconds: 3600,
+        resume_of: None,
     }
 }
 

@@ -25,114 +25,179 @@ const FIELDS: [&str; 9] = [
     "vlanid",
 ];
 
+/// Fields of one DPSK as they were given, on the way to a row.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    row: ExportRow,
+    seen: u16,
+    repeated: u16,
+    uses_limit: Option<bool>,
+    limit: Option<i64>,
+    /// Names that are no field's, and the fields that are meant.
+    instead: Vec<(&'static str, String)>,
+}
+
 /// Reads the next value as a DPSK of `pool`. Every fault is noted in the row; only a broken document stops.
 pub(super) fn read<R: Read>(json: &mut Json<R>, pool: &mut CloudpathPool) -> Result<ExportRow, RequestError> {
-    let mut row = ExportRow::default();
+    let mut given = Given::default();
     let kind = json.peek()?;
     if kind != ValueType::Object {
-        row.refuse(
+        given.row.refuse(
             "",
             Code::WrongType,
             format!("expected a DPSK (an object), found {}", kind_name(kind)),
         );
         json.skip()?;
-        return Ok(row);
+        return Ok(given.row);
     }
-    let (mut seen, mut repeated, mut uses_limit, mut limit) = (0_u16, 0_u16, None, None);
-    let mut instead: Vec<(&'static str, String)> = Vec::new();
     json.begin_object()?;
     while json.has_next()? {
         let meant = |name: &str| meant_by(name).map(|field| (field, name.to_owned()));
-        let index = match json.name_in_or(&FIELDS, meant)? {
-            Ok(index) => index,
+        match json.name_in_or(&FIELDS, meant)? {
+            Ok(index) => given.read(json, index, pool)?,
             Err(Some(other)) => {
                 // one that says nothing loses nothing; a row has few of them, whatever its size
-                if !is_empty(&json.scalar()?) && !instead.iter().any(|(field, _)| *field == other.0) {
-                    instead.push(other);
+                if !is_empty(&json.scalar()?) && !given.instead.iter().any(|(field, _)| *field == other.0) {
+                    given.instead.push(other);
                 }
-                continue;
             }
-            Err(None) => {
-                json.skip()?;
-                continue;
-            }
-        };
-        let field = FIELDS[index];
-        if seen & (1 << index) != 0 {
-            // Said once per field, so that a row has few problems whatever its size.
-            if repeated & (1 << index) == 0 {
-                row.refuse(field, Code::DuplicateField, "given more than once in one DPSK");
-            }
-            repeated |= 1 << index;
-            json.skip()?;
-            continue;
-        }
-        seen |= 1 << index;
-        match field {
-            "passphrase" => passphrase(json, &mut row)?,
-            "ssidList" => row.has_ssids = ssids(json, pool)?,
-            "guid" => row.guid = taken(guid(json.scalar()?), &mut row, field).unwrap_or_default(),
-            "name" => row.name = taken(name(json.scalar()?, MAX_NAME), &mut row, field).unwrap_or_default(),
-            "status" => row.status = taken(status(json.scalar()?), &mut row, field),
-            "expirationDateTime" => row.expires = taken(expiry(json.scalar()?), &mut row, field),
-            "useDeviceCountLimit" => uses_limit = taken(flag(json.scalar()?), &mut row, field),
-            "deviceCountLimit" => limit = taken(integer(json.scalar()?), &mut row, field),
-            _ => row.vlan = taken(vlan(json.scalar()?), &mut row, field),
+            Err(None) => json.skip()?,
         }
     }
     json.end_object()?;
+    Ok(given.into_row())
+}
 
-    let was_given = |field: &str| {
-        FIELDS
-            .iter()
-            .position(|f| *f == field)
-            .is_some_and(|i| seen & (1 << i) != 0)
-    };
-    for (field, name) in instead.into_iter().filter(|(field, _)| !was_given(field)) {
-        let detail = format!("missing, and {} is not read: call it {field}", quote(&name));
-        row.refuse(field, Code::UnknownField, detail);
+fn bit(field: &str) -> u16 {
+    FIELDS.iter().position(|f| *f == field).map_or(0, |i| 1 << i)
+}
+
+impl Given {
+    /// Reads the next value as the field of this name. False, and nothing is read: there is none.
+    pub fn read_named<R: Read>(&mut self, json: &mut Json<R>, field: &str) -> Result<bool, RequestError> {
+        let Some(index) = FIELDS.iter().position(|f| *f == field) else {
+            return Ok(false);
+        };
+        // SSIDs are the pool's, and nobody asks here for those of a single key
+        self.read(json, index, &mut CloudpathPool::default())?;
+        Ok(true)
     }
-    if limit.is_some_and(|limit| limit > 0)
-        && !was_given("useDeviceCountLimit")
-        && !row.has_problem("useDeviceCountLimit")
-    {
-        row.refuse(
-            "useDeviceCountLimit",
-            Code::MissingField,
-            "missing: it says whether deviceCountLimit counts",
-        );
+
+    pub fn has(&self, field: &str) -> bool {
+        self.seen & bit(field) != 0
     }
-    if row.guid.is_empty() && !row.has_problem("guid") {
-        row.refuse(
-            "guid",
-            Code::MissingField,
-            "missing: it identifies the key in Cloudpath",
-        );
-    }
-    if row.secret.is_none() && !row.has_problem("passphrase") {
-        row.refuse("passphrase", Code::MissingField, "missing: there is no key to import");
-    }
-    // Without `useDeviceCountLimit` the number means nothing in Cloudpath (exports say 0 then).
-    if uses_limit == Some(true) {
-        match limit {
-            Some(limit) if limit >= 1 => row.device_limit = Some(u32::try_from(limit).unwrap_or(u32::MAX)),
-            Some(limit) => {
-                row.refuse(
-                    "deviceCountLimit",
-                    Code::BadDeviceLimit,
-                    format!("{limit} devices; at least 1"),
-                );
+
+    fn read<R: Read>(
+        &mut self,
+        json: &mut Json<R>,
+        index: usize,
+        pool: &mut CloudpathPool,
+    ) -> Result<(), RequestError> {
+        let (field, row) = (FIELDS[index], &mut self.row);
+        if self.seen & (1 << index) != 0 {
+            // Said once per field, so that a row has few problems whatever its size.
+            if self.repeated & (1 << index) == 0 {
+                row.refuse(field, Code::DuplicateField, "given more than once in one DPSK");
             }
-            None if row.has_problem("deviceCountLimit") => {}
-            None => row.refuse(
-                "deviceCountLimit",
-                Code::MissingField,
-                "missing, though useDeviceCountLimit is true",
-            ),
+            self.repeated |= 1 << index;
+            return json.skip();
         }
+        self.seen |= 1 << index;
+        match field {
+            "passphrase" => passphrase(json, row)?,
+            "ssidList" => row.has_ssids = ssids(json, pool)?,
+            "guid" => row.guid = taken(guid(json.scalar()?), row, field).unwrap_or_default(),
+            "name" => row.name = taken(name(json.scalar()?, MAX_NAME), row, field).unwrap_or_default(),
+            "status" => row.status = taken(status(json.scalar()?), row, field),
+            "expirationDateTime" => row.expires = taken(expiry(json.scalar()?), row, field),
+            "useDeviceCountLimit" => self.uses_limit = taken(flag(json.scalar()?), row, field),
+            "deviceCountLimit" => self.limit = taken(integer(json.scalar()?), row, field),
+            _ => row.vlan = taken(vlan(json.scalar()?), row, field),
+        }
+        Ok(())
     }
-    row.problems.shrink_to_fit();
-    Ok(row)
+
+    /// What was not given is as in `base`, a good row.
+    pub fn onto(mut self, base: ExportRow) -> ExportRow {
+        let given = std::mem::replace(&mut self.row, base);
+        let seen = self.seen;
+        let is_given = |field: &str| seen & bit(field) != 0;
+        let row = &mut self.row;
+        row.problems = given.problems;
+        if is_given("name") {
+            row.name = given.name;
+        }
+        if is_given("passphrase") {
+            row.secret = given.secret;
+        }
+        if is_given("vlanid") {
+            row.vlan = given.vlan;
+        }
+        if is_given("expirationDateTime") {
+            row.expires = given.expires;
+        }
+        let before = row.device_limit.take();
+        if !is_given("deviceCountLimit") {
+            self.limit = before.map(i64::from);
+        }
+        if !is_given("useDeviceCountLimit") && before.is_some() {
+            self.uses_limit = Some(true);
+            self.seen |= bit("useDeviceCountLimit");
+        }
+        self.into_row()
+    }
+
+    /// The row, with what is wrong with it as a whole.
+    fn into_row(mut self) -> ExportRow {
+        let instead = std::mem::take(&mut self.instead);
+        let (seen, limit, mut row) = (self.seen, self.limit, self.row);
+        let was_given = |field: &str| seen & bit(field) != 0;
+        for (field, name) in instead.into_iter().filter(|(field, _)| !was_given(field)) {
+            let detail = format!("missing, and {} is not read: call it {field}", quote(&name));
+            row.refuse(field, Code::UnknownField, detail);
+        }
+        if limit.is_some_and(|limit| limit > 0)
+            && !was_given("useDeviceCountLimit")
+            && !row.has_problem("useDeviceCountLimit")
+        {
+            row.refuse(
+                "useDeviceCountLimit",
+                Code::MissingField,
+                "missing: it says whether deviceCountLimit counts",
+            );
+        }
+        if row.guid.is_empty() && !row.has_problem("guid") {
+            row.refuse(
+                "guid",
+                Code::MissingField,
+                "missing: it identifies the key in Cloudpath",
+            );
+        }
+        if row.secret.is_none() && !row.has_problem("passphrase") {
+            row.refuse("passphrase", Code::MissingField, "missing: there is no key to import");
+        }
+        // Without `useDeviceCountLimit` the number means nothing in Cloudpath (exports say 0 then).
+        if self.uses_limit == Some(true) {
+            match limit {
+                Some(limit) if limit >= 1 => row.device_limit = Some(u32::try_from(limit).unwrap_or(u32::MAX)),
+                Some(limit) => {
+                    row.refuse(
+                        "deviceCountLimit",
+                        Code::BadDeviceLimit,
+                        format!("{limit} devices; at least 1"),
+                    );
+                }
+                None if row.has_problem("deviceCountLimit") => {}
+                None => row.refuse(
+                    "deviceCountLimit",
+                    Code::MissingField,
+                    "missing, though useDeviceCountLimit is true",
+                ),
+            }
+        }
+        row.problems.shrink_to_fit();
+        row
+    }
 }
 
 fn is_empty(scalar: &Scalar) -> bool {

@@ -51,6 +51,14 @@ pub enum Code {
     DuplicateNetwork,
     /// Two options that exclude each other.
     Contradiction,
+    /// A row that the job does not have.
+    UnknownRow,
+    /// A row that a retry leaves alone: it is done.
+    NotRetried,
+    /// A row that is corrected twice.
+    DuplicateRow,
+    /// A correction that needs what only a new import makes: another pool, another policy.
+    NeedsImport,
     /// Skipped: the key's expiry lies in the past, and `expired` is `skip`.
     Expired,
     /// Skipped: the key's status in Cloudpath is not `ACTIVE`.

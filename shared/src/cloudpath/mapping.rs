@@ -20,7 +20,7 @@ use super::spec::{ExpirationType, GroupSpec, ImportPlan, PoolExpiration, PoolSpe
 use crate::secret::SecretString;
 
 /// Cloudpath pool, and VLAN where there is one pool per VLAN.
-type Target = (u16, Option<u16>);
+pub(super) type Target = (u16, Option<u16>);
 
 /// Maps rows one by one, once the plan stands; so that 100,000 of them never exist twice.
 #[derive(Debug, Clone)]
@@ -117,6 +117,11 @@ fn policies_of(
 }
 
 impl Mapper {
+    /// For rows of an import that is planned already; `pools` as it was.
+    pub(super) fn onto(options: ImportOptions, now: Timestamp, pools: BTreeMap<Target, u16>) -> Self {
+        Self { options, now, pools }
+    }
+
     /// The record of a row, and its passphrase. A skipped row's is empty: what is not imported is not kept.
     pub fn map(&self, row: ExportRow) -> (Row, SecretString) {
         let record = self.record(&row);
@@ -124,7 +129,7 @@ impl Mapper {
         (record, secret.unwrap_or_else(|| SecretString::new("")))
     }
 
-    fn target(&self, row: &ExportRow) -> Target {
+    pub(super) fn target(&self, row: &ExportRow) -> Target {
         (row.pool, row.vlan.filter(|_| self.options.group_by_vlan))
     }
 

@@ -50,6 +50,7 @@
 mod alias;
 mod change;
 mod convert;
+mod corrections;
 mod date;
 mod document;
 mod dpsk;
@@ -69,12 +70,15 @@ mod options;
 mod policies;
 mod pool;
 mod request;
+mod revision;
+mod scope;
 pub mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 pub use change::{Change, Field, Reason};
+pub use corrections::{CORRECTABLE, Corrections, parse_corrections};
 pub use estimate::{Estimate, Rate};
 pub use export::{CloudpathPool, Export, ExportRow, Shape, Skip};
 pub use fault::{Code, DOCUMENT, Fault, Faults, RequestError};
@@ -82,6 +86,8 @@ pub use mapping::{Mapper, plan};
 pub use networks::OnAir;
 pub use options::{Expired, ImportOptions, InvalidRows, MAX_TIMEOUT_SECONDS, NameConflict};
 pub use request::{ImportRequest, parse_request};
+pub use revision::{Judging, Revised, Revision, Staged};
+pub use scope::{ROWS_PHASE, RowScope};
 pub use spec::{
     ExpirationType, GroupSpec, ImportPlan, NetworkSpec, NetworkTarget, PassphraseFormat, PolicySetSpec, PolicySpec,
     PoolExpiration, PoolSpec, Row, Totals,

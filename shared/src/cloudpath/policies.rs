@@ -37,7 +37,7 @@ impl Suffixes {
 }
 
 /// What comes behind the last `_`, if anything does.
-fn suffix(name: &str) -> Option<&str> {
+pub(super) fn suffix(name: &str) -> Option<&str> {
     let (_, suffix) = name.trim().rsplit_once('_')?;
     (!suffix.is_empty()).then_some(suffix)
 }

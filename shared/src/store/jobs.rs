@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::model::{NewJob, Steered, Submitted};
+use super::model::{NewJob, NotRetried, Steered, Submitted};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, Lane, TenantId};
@@ -77,8 +77,7 @@ impl Store {
             })
             .collect();
         let (key, hash) = match &new.idempotency {
-            // the caller's text never becomes part of a key
-            Some((key, hash)) => (hex(&Sha256::digest(key.as_bytes())), hex(hash)),
+            Some((key, hash)) => (key_hash(key), hex(hash)),
             None => (String::new(), String::new()),
         };
         let mut args = Args::new()
@@ -89,13 +88,14 @@ impl Store {
             .with(hash)
             .with(serde_json::json!({ "phases": phases }).to_string())
             .with(new.input_chunks)
-            .with(new.first_status().as_str());
+            .with(new.first_status().as_str())
+            .with(new.resume_of.map(|job| job.to_string()).unwrap_or_default());
         let fields = [
             ("ctl", new.controller.to_string()),
             ("venue", new.venue_id.clone()),
             ("wf", new.workflow.name.clone()),
             ("wfv", new.workflow.version.to_string()),
-            ("def", serde_json::to_string(new.workflow)?),
+            ("def", serde_json::to_string(&*new.workflow)?),
             ("options", new.options.to_string()),
             ("input", new.input_meta.to_string()),
             ("chunks", new.input_chunks.to_string()),
@@ -120,12 +120,21 @@ impl Store {
                 .and_then(|s| s.parse::<JobId>().ok())
                 .ok_or_else(|| StoreError::Corrupt("submit: no job id".into()))
         };
+        let status = || {
+            reply
+                .get(1)
+                .and_then(|s| JobStatus::parse(s))
+                .ok_or_else(|| StoreError::Corrupt(format!("submit answered {reply:?}")))
+        };
         match reply.first().map(String::as_str) {
             Some("OK") => Ok(Submitted::Accepted),
             // our own id: the first call's reply was lost
             Some("EXISTS") if id()? == new.id => Ok(Submitted::Accepted),
             Some("EXISTS") => Ok(Submitted::Replay(id()?)),
             Some("REUSED") => Ok(Submitted::KeyReused),
+            Some("GONE") => Ok(Submitted::NotRetried(NotRetried::NotFound)),
+            Some("REFUSED") => Ok(Submitted::NotRetried(NotRetried::Refused(status()?))),
+            Some("RETRIED") => Ok(Submitted::NotRetried(NotRetried::Running(id()?))),
             Some("NOINPUT") => Err(StoreError::Unavailable {
                 reason: "the staged input is not whole (Redis lost it, or the upload took over an hour)".into(),
                 timeout: false,
@@ -200,6 +209,11 @@ impl Store {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// The caller's text never becomes part of a key.
+pub(super) fn key_hash(key: &str) -> String {
+    hex(&Sha256::digest(key.as_bytes()))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -21,6 +21,7 @@ mod pinned;
 mod polls;
 mod reader;
 mod resources;
+mod retries;
 mod roster;
 mod script_times;
 mod scripts;

@@ -1,6 +1,7 @@
 //! What goes into the store and what comes out, in plain types.
 
 use super::durable::Life;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +19,7 @@ pub struct NewJob {
     pub tenant: TenantId,
     pub controller: i64,
     pub venue_id: String,
-    pub workflow: &'static Definition,
+    pub workflow: Cow<'static, Definition>,
     /// With defaults filled in.
     pub options: Value,
     /// What is known of the input without its rows.
@@ -37,6 +38,8 @@ pub struct NewJob {
     pub require_confirmation: bool,
     /// Seconds the job's keys live after it ended.
     pub ttl_seconds: u64,
+    /// The ended job that it is a retry of.
+    pub resume_of: Option<JobId>,
 }
 
 impl NewJob {
@@ -56,6 +59,17 @@ pub enum Submitted {
     Replay(JobId),
     /// The same key with another body.
     KeyReused,
+    NotRetried(NotRetried),
+}
+
+/// Why a job is not retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRetried {
+    NotFound,
+    /// Not from this state.
+    Refused(JobStatus),
+    /// This retry of it has not ended.
+    Running(JobId),
 }
 
 /// Answer to a steering call.

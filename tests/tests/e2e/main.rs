@@ -7,6 +7,7 @@ mod death;
 mod imports;
 mod networks;
 mod policies;
+mod retries;
 mod search;
 mod secrets;
 mod starts;

@@ -1,5 +1,6 @@
 //! One Redis, some workers, jobs: what every test of the engine begins with.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,7 +123,7 @@ impl World {
             tenant: Self::tenant(),
             controller,
             venue_id: "v".into(),
-            workflow: definition,
+            workflow: Cow::Borrowed(definition),
             options,
             input_meta: json!({}),
             input_chunks: 0,
@@ -134,6 +135,7 @@ impl World {
             idempotency: None,
             require_confirmation: false,
             ttl_seconds: 3600,
+            resume_of: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::cloudpath::{self, parse_request};
+use shared::cloudpath::{self, RowScope, parse_request};
 use shared::controllers::ControllersFile;
 use shared::id::{JobId, PhaseId};
 use shared::job::TaskStatus;
@@ -273,6 +273,13 @@ impl<'w> Job<'w> {
             spec: Arc::new(spec),
             data: Arc::new(data),
         }
+    }
+
+    /// The same input, about these rows alone.
+    pub fn about(mut self, rows: &[u32]) -> Self {
+        let scope = RowScope::of(rows.iter().copied());
+        Arc::make_mut(&mut self.spec).input["scope"] = json!(scope);
+        self
     }
 
     /// What the plan of the import tells the people who asked for it.

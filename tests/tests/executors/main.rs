@@ -10,4 +10,5 @@ mod networks;
 mod networks_trouble;
 mod policies;
 mod policy_conflicts;
+mod retries;
 mod surprises;

@@ -255,7 +255,7 @@ pub fn submit_args(
     let tenant = lane.split('|').next().unwrap_or_default();
     let dag = serde_json::json!({ "phases": phases });
     let mut a = args![
-        job, tenant, lane, idem, hash, dag, 0, status, "ttl", 1000, "expected", 10
+        job, tenant, lane, idem, hash, dag, 0, status, "", "ttl", 1000, "expected", 10
     ];
     a.extend_from_slice(fields);
     a

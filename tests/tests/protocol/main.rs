@@ -19,6 +19,7 @@ mod names;
 mod planning;
 mod proto;
 mod queues;
+mod retries;
 mod server_trouble;
 mod sim;
 mod starts;

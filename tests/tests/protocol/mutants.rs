@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use crate::bench::{Bench, Schedule, server};
 use crate::proto::Scripts;
-use crate::{fairness, fencing as f, limiter as l, names as n, planning as p, queues as q, steering as s};
+use crate::{
+    fairness, fencing as f, limiter as l, names as n, planning as p, queues as q, retries as r, steering as s,
+};
 
 struct Mutant {
     name: &'static str,
@@ -70,6 +72,14 @@ const MUTANTS: &[Mutant] = &[
     m("an ended job lives for ever", "_prelude", "do call('EXPIRE', k, num(f[5])) end", "do local _ = k end", p::ages),
     m("a running job's input expires", "submit", "call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')", "", p::ages),
     m("a running job's keys expire", "plan_commit", "ring_add(f[1]); pump(16)", "call('EXPIRE', PH(job, ph), 600); ring_add(f[1]); pump(16)", p::ages),
+    m("of what failed no rows are left", "_prelude", "if st == 'COMPLETED' then call('UNLINK'", "if true then call('UNLINK'", r::what_is_not_done_keeps_its_input),
+    m("the rows of what failed live for ever", "_prelude", "':err', ':input', ':inputsec' }", "':err' }", r::what_is_not_done_keeps_its_input),
+    m("whatever has not ended is retried", "submit", "if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then", "if false then", r::only_what_has_ended_undone),
+    m("another tenant's job is retried", "submit", "if f[1] ~= t then return { 'GONE' } end", "", r::of_another_tenant_nothing_is_known),
+    m("two retries side by side", "submit", "return { 'RETRIED', f[3] }", "local _", r::one_retry_at_a_time),
+    m("a retry is not kept with what it is of", "submit", "call('HSET', J(before), 'retried_by', job)", "", r::one_retry_at_a_time),
+    m("a retry says not what it is of", "submit", "call('HSET', j, 'resume_of', before);", "", r::one_retry_at_a_time),
+    m("a retry that has ended stands in the way", "submit", "local st = f[3] and call('HGET', J(f[3]), 'status')", "local st = f[3] and 'RUNNING'", r::one_retry_at_a_time),
     m("a used key with another body is accepted", "submit", "h == hash and 'EXISTS' or 'REUSED'", "'EXISTS'", p::idempotency),
     m("a used key makes a second job", "submit", "  if old then", "  if false then", p::idempotency),
     m("a phase's last numbers are not told", "complete", "\nprogress(job, ms)\n", "\n", p::last_numbers_are_told),

@@ -101,6 +101,7 @@ impl World {
             dag,
             1,
             status,
+            "",
             "expected",
             expected,
             "budget_s",

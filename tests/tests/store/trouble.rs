@@ -1,5 +1,6 @@
 //! Demoted, frozen, killed, full, and with another password.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::json;
@@ -225,7 +226,7 @@ pub fn job() -> NewJob {
         tenant: "acme".parse().unwrap(),
         controller: 1,
         venue_id: "v".into(),
-        workflow,
+        workflow: Cow::Borrowed(workflow),
         options: json!({}),
         input_meta: json!({}),
         input_chunks: 0,
@@ -237,5 +238,6 @@ pub fn job() -> NewJob {
         idempotency: None,
         require_confirmation: false,
         ttl_seconds: 3600,
+        resume_of: None,
     }
 }

@@ -35,11 +35,35 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         .clone()
         .unwrap_or_else(|| Uuid::new_v4().to_string());
     let (accepted, raw, is_replay) = send(api, &upload, &import, &key, output).await?;
-    if import.wait.is_some() {
-        return waited(api, &accepted, &raw, output).await;
+    let follow_it = Follow {
+        is_waited: import.wait.is_some(),
+        is_watched: import.watch,
+        patience: patience(&import),
+    };
+    follow(api, &accepted, &raw, is_replay, &follow_it, output).await
+}
+
+/// What is wanted of a job that has been accepted.
+pub struct Follow {
+    pub is_waited: bool,
+    pub is_watched: bool,
+    pub patience: Duration,
+}
+
+/// Says which job it became, and stays with it as far as that is wanted.
+pub async fn follow(
+    api: &Api,
+    accepted: &Accepted,
+    raw: &Value,
+    is_replay: bool,
+    wanted: &Follow,
+    output: Output,
+) -> Result<u8, Failure> {
+    if wanted.is_waited {
+        return waited(api, accepted, raw, output).await;
     }
     if output.json {
-        output.document(&raw);
+        output.document(raw);
     } else {
         let estimate = accepted.estimated_duration_seconds.map(progress::duration);
         let about = estimate.map(|e| format!(", about {e}")).unwrap_or_default();
@@ -51,11 +75,11 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
             false => format!("accepted as job {}{about}", accepted.job_id),
         });
     }
-    if import.watch {
-        return watch::watch(api, &accepted.job_id, patience(&import), output).await;
+    if wanted.is_watched {
+        return watch::watch(api, &accepted.job_id, wanted.patience, output).await;
     }
     if !output.json {
-        output.line(&next(&accepted));
+        output.line(&next(accepted));
     }
     Ok(exit::OK)
 }

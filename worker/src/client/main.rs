@@ -14,6 +14,7 @@ mod list;
 mod output;
 mod progress;
 mod report;
+mod retry;
 mod status;
 mod steer;
 mod table;
@@ -75,6 +76,7 @@ async fn run(args: Args, output: Output) -> Result<u8, Failure> {
         Command::Pause { job, reason } => steer::pause(&api()?, job, reason, output).await,
         Command::Resume { job } => steer::resume(&api()?, job, output).await,
         Command::Cancel { job } => steer::cancel(&api()?, job, output).await,
+        Command::Retry(retry) => retry::run(&api()?, retry, output).await,
         Command::Admin(admin) => admin::run(&api()?, admin, output).await,
         // it needs no API, not even the address of one
         Command::Completion { shell } => Ok(completion::run(shell, output)),

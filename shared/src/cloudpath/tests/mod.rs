@@ -1,5 +1,6 @@
 //! Tests over whole requests. Small ones of one function stand beside it.
 
+mod corrections;
 mod faults;
 mod mapping;
 mod networks;

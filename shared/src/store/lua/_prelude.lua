@@ -178,7 +178,7 @@ local function phases_of(job)
 end
 local function job_keys(job)
   local j, keys = J(job), {}
-  for _, s in ipairs({ '', ':dag', ':ev', ':err' }) do keys[#keys + 1] = j..s end
+  for _, s in ipairs({ '', ':dag', ':ev', ':err', ':input', ':inputsec' }) do keys[#keys + 1] = j..s end
   for _, ph in ipairs(phases_of(job)) do
     for _, s in ipairs({ ':ph:', ':in:', ':sec:', ':out:', ':b:' }) do keys[#keys + 1] = j..s..ph end
   end
@@ -193,7 +193,7 @@ local function tally_end(wf, st, took_ms)
   while DURATIONS[i] and took_ms > DURATIONS[i] * 1000 do i = i + 1 end
   call('HINCRBY', P..'stats', 'took|'..wf..'|'..i, 1); call('HINCRBY', P..'stats', 'took_ms|'..wf, took_ms)
 end
--- The job has ended: its state is final and its keys begin to age. The input is not needed any more.
+-- The job has ended: its state is final and its keys begin to age. Of what is done nothing is retried: its input is not needed any more.
 local function finish_job(job, ms)
   local j = J(job)
   local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started', 'why')
@@ -202,7 +202,8 @@ local function finish_job(job, ms)
   call('HSET', j, 'status', st, 'completed', ms, 'updated', ms)
   call('HDEL', j, 'held')
   for _, z in ipairs({ 'dirty', 'deadlines', 'active' }) do call('ZREM', P..z, job) end
-  call('UNLINK', j..':input', j..':inputsec', j..':pk')
+  call('UNLINK', j..':pk')
+  if st == 'COMPLETED' then call('UNLINK', j..':input', j..':inputsec') end
   job_event(job, st, ms, f[8] or f[1])
   tally_end(f[6] or '', st, f[7] and math.max(0, ms - num(f[7])))
   for _, k in ipairs(job_keys(job)) do call('EXPIRE', k, num(f[5])) end

@@ -3,6 +3,7 @@
 mod import;
 mod lists;
 mod report;
+mod retry;
 mod values;
 
 use clap::{Parser, Subcommand, ValueHint};
@@ -14,6 +15,7 @@ use crate::exit;
 pub use import::{Import, OPTIONS};
 pub use lists::{Jobs, Tasks};
 pub use report::{Format, Report};
+pub use retry::Retry;
 use values::job_id;
 
 /// Heading of the options that every command has.
@@ -77,6 +79,8 @@ pub enum Command {
         #[arg(value_parser = job_id, value_hint = ValueHint::Other)]
         job: Uuid,
     },
+    /// Take up what is left of a job that has ended, as a new job
+    Retry(Retry),
     /// Look at the fleet: what is queued, who works, what the controllers allow
     #[command(subcommand)]
     Admin(Admin),
@@ -137,7 +141,9 @@ mod tests {
 
     #[test]
     fn what_is_no_job_id_is_told_what_one_looks_like() {
-        for command in ["status", "tasks", "report", "confirm", "pause", "resume", "cancel"] {
+        for command in [
+            "status", "tasks", "report", "confirm", "pause", "resume", "cancel", "retry",
+        ] {
             let said = Args::try_parse_from(["phaseline", command, "42"])
                 .unwrap_err()
                 .to_string();

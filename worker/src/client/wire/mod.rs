@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Answer of an import.
+/// Answer of an import, or of a retry.
 #[derive(Debug, Deserialize)]
 pub struct Accepted {
     pub job_id: String,

@@ -23,7 +23,7 @@ use super::key_task::Wanted;
 use super::networks;
 use super::policies;
 use super::snapshot::Snapshot;
-use super::staged::{Rows, import_plan, made_by, never_writes, policy, store_failed, unreadable_task};
+use super::staged::{Rows, import_plan, made_by, never_writes, policy, scope, store_failed, unreadable_task};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -110,7 +110,7 @@ struct Audit {
     /// Of these, the unknown ones whose user has a key, and those whose user has none.
     unknown_there: u32,
     unknown_absent: u32,
-    /// Rows of the export found in the pool, whatever the job says of them.
+    /// Rows of the export found in the pool, whatever the job says of them, and whether it is about them or not.
     exported: u64,
     first_missing: Vec<String>,
     first_changed: Vec<String>,
@@ -166,6 +166,16 @@ impl Audit {
             self.first_changed
                 .push(format!("{} ({differences})", quoted(&row.username)));
         }
+    }
+
+    /// A row that a retry leaves alone: its key is that of an earlier job, which has audited it, and nothing of it is this job's to claim.
+    fn other_row(&mut self, row: &Row, secret: Option<&SecretString>, keys: &Snapshot) {
+        let named = keys.named(&row.username).len() as u64;
+        let is_elsewhere = || secret.is_some_and(|value| keys.with_value(value).is_some());
+        self.exported += match named {
+            0 => u64::from(is_elsewhere()),
+            named => named,
+        };
     }
 
     /// `unseen`: keys the controller counted and did not show.
@@ -258,6 +268,7 @@ impl Executor for AuditResults {
         let _room = self.room.acquire().await.expect("the semaphore is never closed");
         let keys = Snapshot::sweep(&r1, cx.gate.as_ref(), &data.pool).await?;
         let (claims, policy) = (claims(cx).await.map_err(|e| store_failed(&e))?, policy(&cx.spec));
+        let scope = scope(&cx.spec).map_err(unreadable_task)?;
         let mut audit = Audit::default();
         let mut rows = Rows::between(cx.input.as_ref(), data.first, data.end);
         while let Some((_, chunk)) = rows.next().await.map_err(|e| store_failed(&e))? {
@@ -265,7 +276,10 @@ impl Executor for AuditResults {
                 .iter()
                 .filter(|(row, _)| row.pool.map(u32::from) == Some(task.input.index))
             {
-                audit.row(row, secret.as_ref(), &claims, &keys, policy);
+                match scope.contains(row.row) {
+                    true => audit.row(row, secret.as_ref(), &claims, &keys, policy),
+                    false => audit.other_row(row, secret.as_ref(), &keys),
+                }
             }
         }
         let (index, pool) = (task.input.index, &task.input.name);

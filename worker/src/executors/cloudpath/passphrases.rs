@@ -1,4 +1,5 @@
-//! `create_passphrases`: the keys themselves, one task for each row of the export; the row is the task's index.
+//! `create_passphrases`: the keys themselves, one task for each row of the export; the row is the task's index. A retry has tasks for the
+//! rows that are left.
 //!
 //! The planner holds the keys of a pool in memory only from the first of its rows to the last. Sending makes one write: a new
 //! passphrase, a change of one that differs (`update`), or a passphrase for an identity that has none. What is stored is read back, a
@@ -23,7 +24,7 @@ use super::key_task::{KeyTask, Op, Wanted};
 use super::read_back;
 use super::snapshot::{Key, Snapshot};
 use super::staged::{
-    LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, sent, tell_changes, unreadable_task,
+    LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, scope, sent, tell_changes, unreadable_task,
 };
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -66,9 +67,10 @@ struct Open {
 struct Planner<'a> {
     cx: &'a Context,
     r1: R1,
-    plan: ImportPlan,
     policy: NameConflict,
     pools: HashMap<u32, PoolNow>,
+    /// Keys to import into each, as far as the job is about them.
+    keys: HashMap<u16, u32>,
     open: BTreeMap<u16, Open>,
     /// Tasks that will write.
     writes: u32,
@@ -215,7 +217,7 @@ impl Planner<'_> {
             keys,
             now,
             people: None,
-            rows_left: self.plan.pools.get(usize::from(pool)).map_or(0, |p| p.passphrases),
+            rows_left: self.keys.get(&pool).copied().unwrap_or(0),
         })
     }
 }
@@ -228,21 +230,27 @@ impl Executor for CreatePassphrases {
 
     async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError> {
         let (plan, policy) = (import_plan(&cx.spec)?, options(&cx.spec)?.name_conflict);
+        let scope = scope(&cx.spec)?;
         let r1 = self.clients.get(cx.spec.controller)?;
         // first of all: a job that waits for another asks often, and takes none of the controller's calls
         let made = made_by(cx, "create_dpsk_pools").await?;
+        let mut keys: HashMap<u16, u32> = HashMap::new();
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
-            let row = |row: &Row| Some(claimed(&made.get(&row.pool?.into())?.id, &row.username));
-            sink.claim(chunk.iter().filter_map(|(r, _)| row(r)).collect()).await?;
+            let wanted = || chunk.iter().map(|(row, _)| row).filter(|row| scope.contains(row.row));
+            let name = |row: &Row| Some(claimed(&made.get(&row.pool?.into())?.id, &row.username));
+            sink.claim(wanted().filter_map(name).collect()).await?;
+            for pool in wanted().filter(|row| row.skip.is_none()).filter_map(|row| row.pool) {
+                *keys.entry(pool).or_default() += 1;
+            }
         }
         let pools = pools_now(cx, &r1, &plan, &made).await?;
         let mut planner = Planner {
             cx,
             r1,
-            plan,
             policy,
             pools,
+            keys,
             open: BTreeMap::new(),
             writes: 0,
             left: 0,
@@ -250,7 +258,7 @@ impl Executor for CreatePassphrases {
         let mut changed: BTreeMap<Reason, u32> = BTreeMap::new();
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
-            for (row, secret) in chunk {
+            for (row, secret) in chunk.into_iter().filter(|(row, _)| scope.contains(row.row)) {
                 let mut task = planner.row(&row, secret).await?;
                 tell_changes(&mut task.input.data, &row.changes);
                 for change in &row.changes {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::cloudpath::shown::CHANGES;
-use shared::cloudpath::{Change, ImportOptions, ImportPlan, NameConflict, Row};
+use shared::cloudpath::{Change, ImportOptions, ImportPlan, NameConflict, Row, RowScope};
 use shared::id::PhaseId;
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, Resource};
@@ -24,6 +24,11 @@ pub const LEFT_DIFFERENT: &str = "left_different";
 /// The plan of the import: member `plan` of the job's `input`.
 pub fn import_plan(spec: &JobSpec) -> Result<ImportPlan, PlanError> {
     ImportPlan::deserialize(&spec.input["plan"]).map_err(|e| damaged("plan", &e))
+}
+
+/// The rows it is about: member `scope` of the job's `input`, absent where that is all of them.
+pub fn scope(spec: &JobSpec) -> Result<RowScope, PlanError> {
+    RowScope::deserialize(&spec.input["scope"]).map_err(|e| damaged("scope", &e))
 }
 
 /// The job's options, as they were accepted.

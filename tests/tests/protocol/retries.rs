@@ -1,0 +1,138 @@
+//! Schedules about retries: what is kept of a job that is not done, and who may take it up.
+
+use crate::args;
+use crate::bench::{Bench, submit_args};
+use crate::checks::Fields;
+use crate::model::Broken;
+use crate::proto::*;
+use crate::same;
+
+const LANE: &str = "t|1";
+
+/// Submits `job` as a retry of `of`.
+fn retry(x: &mut Bench, job: &str, of: &str, key: &str) -> String {
+    retry_in(x, LANE, job, of, key)
+}
+
+fn retry_in(x: &mut Bench, lane: &str, job: &str, of: &str, key: &str) -> String {
+    let mut a = submit_args(
+        job,
+        lane,
+        &[("a", "", "")],
+        key,
+        "hash",
+        "PENDING",
+        &args!["budget_s", 600],
+    );
+    a[8] = of.into();
+    texts(&x.p.call("submit", &a)).join(" ")
+}
+
+fn told<'a>(job: &'a Fields, field: &str) -> &'a str {
+    job.get(field).map_or("", String::as_str)
+}
+
+/// A job of five tasks with staged rows, of which so many fail.
+fn ended(x: &mut Bench, job: &str, failed: u32) -> Result<(), Broken> {
+    for part in ["input", "inputsec"] {
+        x.p.cmd(&args!["HSET", key(&format!("jobs:{job}:{part}")), 0, "rows"]);
+    }
+    let mut a = submit_args(job, LANE, &[("a", "", "")], "", "", "PENDING", &args!["budget_s", 600]);
+    a[6] = "1".into();
+    same!(texts(&x.p.call("submit", &a))[0], "OK", "submit");
+    let u = x.take("w")?;
+    x.plan(&u, 5, 5)?;
+    let u = x.take("w")?;
+    same!(x.complete(&u, [5 - failed, failed, 0, 0, 0]), "OK", "complete");
+    Ok(())
+}
+
+pub fn what_is_not_done_keeps_its_input(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "done", 0)?;
+    ended(x, "part", 2)?;
+    same!(
+        (x.status("done"), x.status("part")),
+        ("COMPLETED".into(), "PARTIAL".into()),
+        "ends"
+    );
+    for part in ["input", "inputsec"] {
+        same!(
+            x.p.int(&args!["EXISTS", key(&format!("jobs:done:{part}"))]),
+            0,
+            "{part} of what is done"
+        );
+        let ttl = x.p.int(&args!["TTL", key(&format!("jobs:part:{part}"))]);
+        same!(
+            (1..=1000).contains(&ttl),
+            true,
+            "{part} lives as long as its job: {ttl}"
+        );
+    }
+    Ok(())
+}
+
+pub fn only_what_has_ended_undone(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "done", 0)?;
+    same!(retry(x, "r", "done", ""), "REFUSED COMPLETED", "of what is done");
+    x.submit("j", LANE, &[("a", "", "")]);
+    same!(retry(x, "r", "j", ""), "REFUSED PENDING", "of what has not begun");
+    x.steer("j", "pause");
+    same!(retry(x, "r", "j", ""), "REFUSED PAUSED", "of what is held");
+    x.steer("j", "cancel");
+    same!(
+        retry(x, "r", "j", ""),
+        "REFUSED CANCELLING",
+        "of what is being cancelled"
+    );
+    same!(x.try_take("w").is_none(), true, "nothing is left to be done");
+    same!(x.status("j"), "CANCELLED", "the job");
+    same!(retry(x, "r", "j", ""), "OK r", "of what was cancelled");
+    same!(retry(x, "r2", "nothing", ""), "GONE", "of what is not there");
+    same!(x.p.int(&args!["EXISTS", job_key("r2")]), 0, "a refused retry exists");
+    Ok(())
+}
+
+pub fn of_another_tenant_nothing_is_known(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "part", 2)?;
+    same!(retry_in(x, "u|1", "r", "part", ""), "GONE", "somebody else's job");
+    same!(x.job("part").contains_key("retried_by"), false, "it is as it was");
+    Ok(())
+}
+
+/// The second is told the first; once that has ended there may be another. A key that is used again finds its job in any case.
+pub fn one_retry_at_a_time(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "part", 2)?;
+    let ttl = x.p.int(&args!["TTL", job_key("part")]);
+    same!(retry(x, "r1", "part", "key"), "OK r1", "first");
+    same!(retry(x, "r2", "part", ""), "RETRIED r1", "second");
+    same!(retry(x, "r2", "part", "key"), "EXISTS r1", "first again, under its key");
+    same!(
+        retry(x, "r1", "part", ""),
+        "EXISTS r1",
+        "first again, its answer was lost"
+    );
+    let old = x.job("part");
+    same!(
+        (told(&old, "status"), told(&old, "retried_by")),
+        ("PARTIAL", "r1"),
+        "the old job"
+    );
+    let new = x.job("r1");
+    same!(told(&new, "resume_of"), "part", "the new one");
+    let left = x.p.int(&args!["TTL", job_key("part")]);
+    same!(
+        (1..=ttl).contains(&left),
+        true,
+        "the old job goes when it would have gone: {left}"
+    );
+    let u = x.take("w")?;
+    same!(u.job, "r1", "whose plan");
+    x.plan(&u, 2, 2)?;
+    let u = x.take("w")?;
+    same!(x.complete(&u, [1, 1, 0, 0, 0]), "OK", "complete");
+    same!(retry(x, "r2", "part", ""), "OK r2", "another of the old job");
+    same!(retry(x, "r3", "r1", ""), "OK r3", "one of the retry");
+    let old = x.job("part");
+    same!(told(&old, "retried_by"), "r2", "the last one is told");
+    Ok(())
+}

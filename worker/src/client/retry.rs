@@ -1,0 +1,73 @@
+//! `phaseline retry`: send the corrections, say which job it became, and watch it if asked to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{Method, header};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::api::Api;
+use crate::args::Retry;
+use crate::exit::Failure;
+use crate::import;
+use crate::output::Output;
+use crate::watch::Backoff;
+use crate::wire::Accepted;
+
+/// Of a file of corrections: as much as the API takes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+pub async fn run(api: &Api, retry: Retry, output: Output) -> Result<u8, Failure> {
+    let body = retry.corrections.as_deref().map(read).transpose()?;
+    // With a key of its own the request may be sent again after a broken connection and still makes one job.
+    let made_up = || Uuid::new_v4().to_string();
+    let key = retry.idempotency_key.clone().unwrap_or_else(made_up);
+    let patience = Duration::from_secs(retry.patience * 60);
+    let mut backoff = Backoff::new(patience);
+    let (accepted, raw, is_replay) = loop {
+        match send(api, &retry, body.clone(), &key).await {
+            Err(failure) if failure.is_transient() && backoff.may_go_on() => {
+                backoff.wait(&failure, output, "trying again").await;
+            }
+            answer => break answer?,
+        }
+    };
+    let follow = import::Follow {
+        is_waited: retry.wait.is_some(),
+        is_watched: retry.watch,
+        patience,
+    };
+    import::follow(api, &accepted, &raw, is_replay, &follow, output).await
+}
+
+async fn send(api: &Api, retry: &Retry, body: Option<Bytes>, key: &str) -> Result<(Accepted, Value, bool), Failure> {
+    let mut request = api
+        .request(Method::POST, &format!("api/v1/jobs/{}/retry", retry.job))?
+        .header("idempotency-key", key);
+    if let Some(body) = body {
+        request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+    }
+    if let Some(seconds) = retry.wait {
+        request = request.header("prefer", format!("wait={seconds}"));
+    }
+    api.answer_or_replay(request).await
+}
+
+/// The body of the request: the file as it is, or a bare list made an object. What is in it is for the API to judge; it holds
+/// passphrases, so nothing of it is ever repeated here.
+fn read(file: &Path) -> Result<Bytes, Failure> {
+    let shown = file.display();
+    let bad = |e: std::io::Error| Failure::Unexpected(format!("{shown}: {e}"));
+    if std::fs::metadata(file).map_err(bad)?.len() > FILE_BYTES_MAX {
+        return Err(Failure::BadInput(format!("{shown}: more than 64 MiB")));
+    }
+    let text = std::fs::read(file).map_err(bad)?;
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    let is_list = text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
+    Ok(match is_list {
+        true => [br#"{"corrections":"#.as_slice(), text, b"}"].concat().into(),
+        false => text.to_vec().into(),
+    })
+}
