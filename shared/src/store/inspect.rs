@@ -215,18 +215,6 @@ impl Store {
         }
         Ok(out)
     }
-
-    /// The definition a job was started with. None: no such job of this tenant.
-    pub async fn definition(&self, tenant: &TenantId, job: JobId) -> Result<Option<Definition>, StoreError> {
-        let p = self.partition_of(tenant);
-        let is_known = self.pinned.of(job).is_some();
-        let Some(pinned) = self.pinned(p, job).await?.filter(|pinned| pinned.tenant == *tenant) else {
-            return Ok(None);
-        };
-        // what is kept does not say that the job is still there
-        let is_there = !is_known || self.job_status(tenant, job).await?.is_some();
-        Ok(is_there.then(|| pinned.definition.clone()))
-    }
 }
 
 /// Adds the questions for a job's hash: its fields, and `more` of them.
