@@ -136,9 +136,9 @@ async fn a_job_is_known_to_its_own_tenant_only_and_while_it_is_there() {
     assert!(w.store.known_job(&w.tenant, job).await.unwrap().is_none());
 }
 
-/// That the job is there was asked before: a page looks at its batches once, and at nothing twice.
+/// That the job is there, and what its phases are, was asked before and is not asked again.
 #[tokio::test]
-async fn a_page_of_tasks_asks_four_things_of_one_phase_and_nothing_of_its_job() {
+async fn a_page_of_tasks_takes_four_hmgets_for_a_phase() {
     let w = world().await;
     w.put(0..2).await;
     w.publish(2).await;
