@@ -275,6 +275,8 @@ pub struct JobView {
     pub updated_ms: u64,
     pub completed_ms: Option<u64>,
     pub deadline_ms: Option<u64>,
+    /// Of a job that waits to be confirmed: it is cancelled when nobody has by then.
+    pub confirm_by_ms: Option<u64>,
     pub counts: Counts,
     pub percent: f64,
     pub phases: Vec<PhaseView>,

@@ -147,7 +147,7 @@ fn stream_out(mut stream: TcpStream, kind: &str, chunks: &[String], is_whole: bo
 pub fn job(status: &str, completed: u64) -> Reply {
     Reply::Answer(
         200,
-        json!({"id": "j-1", "workflow_name": "cloudpath_dpsk_import", "status": status, "pause_reason": "too many failures",
+        json!({"id": "j-1", "workflow_name": "cloudpath_dpsk_import", "status": status, "pause_reason": "too many failures", "confirm_by": "2026-12-04T10:00:00.000Z",
             "phases": [{"id": "p", "name": "Create passphrases", "status": if status == "RUNNING" { "RUNNING" } else { "COMPLETED" },
                 "tasks": {"total": 10, "completed": completed}}],
             "summary": {"total_tasks": 10, "completed": completed, "percent": completed as f64 * 10.0,
