@@ -5,6 +5,7 @@ mod double;
 mod imports;
 mod lists;
 mod reports;
+mod stopped;
 
 use serde_json::{Value, json};
 
