@@ -88,6 +88,7 @@ async fn job_at(store: &Store, status: JobStatus) -> JobId {
                 phase: Some("only".into()),
                 task: None,
                 request_id: None,
+                status: None,
             };
             let failed = store.plan_fail(fleet::P, &claim.unit, &claim.token, &error, None).await;
             assert_eq!(failed.unwrap(), PlanCommitted::Ok);
