@@ -292,6 +292,9 @@ pub struct JobBody {
     /// When it ends `FAILED` if it has not ended by then; moves on while it is paused.
     #[schema(value_type = Option<Time>)]
     pub deadline_at: Option<String>,
+    /// Of a job in `AWAITING_CONFIRMATION`: it is cancelled when nobody has confirmed it by then.
+    #[schema(value_type = Option<Time>)]
+    pub confirm_by: Option<String>,
     pub controller_id: i64,
     pub venue_id: String,
     pub tenant_id: String,
@@ -340,6 +343,7 @@ impl JobBody {
             updated_at: time(job.updated_ms),
             completed_at: job.completed_ms.map(time),
             deadline_at: job.deadline_ms.map(time),
+            confirm_by: job.confirm_by_ms.map(time),
             controller_id: job.controller,
             venue_id: job.venue_id,
             tenant_id: job.tenant.to_string(),

@@ -159,7 +159,7 @@ impl CallError {
 
     /// For machines, stable: the vendor's own code where there is one (`DPSK-020`), else `HTTP_503` or a word of ours.
     pub fn code(&self) -> String {
-        let (status, code) = match self {
+        let code = match self {
             CallError::NotSent(NotSent::Closed(GateClosed::CoolDown(_))) => return "COOL_DOWN".into(),
             CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost)) => return "LEASE_LOST".into(),
             CallError::NotSent(NotSent::Closed(GateClosed::Stopped)) => return "STOPPED".into(),
@@ -168,14 +168,30 @@ impl CallError {
             CallError::Ambiguous { .. } => return "NO_REPLY".into(),
             CallError::RateLimited { .. } => return "RATE_LIMITED".into(),
             CallError::Malformed { .. } => return "MALFORMED_ANSWER".into(),
-            CallError::ServerError { status, .. } => (*status, &None),
-            CallError::Transient { status, code, .. }
-            | CallError::Auth { status, code, .. }
-            | CallError::Conflict { status, code, .. }
-            | CallError::Rejected { status, code, .. } => (*status, code),
-            CallError::NotFound { code, .. } => (404, code),
+            CallError::ServerError { .. } => &None,
+            CallError::Transient { code, .. }
+            | CallError::Auth { code, .. }
+            | CallError::Conflict { code, .. }
+            | CallError::NotFound { code, .. }
+            | CallError::Rejected { code, .. } => code,
         };
-        code.clone().unwrap_or_else(|| format!("HTTP_{status}"))
+        code.clone()
+            .unwrap_or_else(|| format!("HTTP_{}", self.status().unwrap_or(0)))
+    }
+
+    /// HTTP status with which the remote side refused it. None: nobody refused it, or only our own checks did.
+    pub fn status(&self) -> Option<u16> {
+        let status = match self {
+            CallError::RateLimited { .. } => 429,
+            CallError::NotFound { .. } => 404,
+            CallError::ServerError { status, .. }
+            | CallError::Transient { status, .. }
+            | CallError::Auth { status, .. }
+            | CallError::Conflict { status, .. }
+            | CallError::Rejected { status, .. } => *status,
+            CallError::NotSent(_) | CallError::Ambiguous { .. } | CallError::Malformed { .. } => 0,
+        };
+        Some(status).filter(|status| *status != 0)
     }
 
     /// For people: one sentence, lower case, no full stop.
@@ -423,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_the_vendors_where_there_is_one() {
+    fn codes_are_the_vendors_where_there_is_one_and_the_status_is_that_of_a_refusal() {
         let conflict = |code: Option<&str>| CallError::Conflict {
             status: 409,
             code: code.map(str::to_owned),
@@ -432,6 +448,8 @@ mod tests {
         };
         assert_eq!(conflict(Some("DPSK-020")).code(), "DPSK-020");
         assert_eq!(conflict(None).code(), "HTTP_409");
+        assert_eq!(conflict(Some("DPSK-020")).status(), Some(409));
+        assert_eq!(CallError::from(GateClosed::LeaseLost).status(), None);
         assert_eq!(CallError::RateLimited { retry_after: None }.code(), "RATE_LIMITED");
     }
 

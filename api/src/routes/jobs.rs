@@ -165,14 +165,13 @@ async fn tasks(
     let tenant = state.tenant_for(&caller.0, id).await?;
     let store = state.store()?;
     let gone = || Problem::no_such_job(&id.to_string());
-    let definition = store.definition(&tenant, id).await?.ok_or_else(gone)?;
-    check(&definition, &filter, cursor.as_deref())?;
-    let page = store
-        .tasks(&tenant, id, &definition, &filter, cursor.as_deref(), limit)
-        .await?;
-    let named = TaskContext::named_by(&definition, page.items.iter().map(|t| &t.phase));
+    let job = store.known_job(&tenant, id).await?.ok_or_else(gone)?;
+    let definition = job.definition();
+    check(definition, &filter, cursor.as_deref())?;
+    let page = store.tasks(&job, &filter, cursor.as_deref(), limit).await?;
+    let named = TaskContext::named_by(definition, page.items.iter().map(|t| &t.phase));
     let names = store.names_of(&tenant, id, &named).await?;
-    let context = TaskContext::of(definition, &state.engine, names);
+    let context = TaskContext::of(definition.clone(), &state.engine, names);
     Ok(web::Json(PageView::of(page, |task| TaskBody::of(task, &context))))
 }
 

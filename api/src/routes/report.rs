@@ -96,13 +96,14 @@ async fn report(
     })?;
     let tenant = state.tenant_for(&caller.0, id).await?;
     let gone = || Problem::no_such_job(&id.to_string());
-    let definition = store.definition(&tenant, id).await?.ok_or_else(gone)?;
-    check(&definition, &filter, None)?;
+    let known = store.known_job(&tenant, id).await?.ok_or_else(gone)?;
+    let definition = known.definition();
+    check(definition, &filter, None)?;
     let job = store.job(&tenant, id).await?.ok_or_else(gone)?;
-    let named = TaskContext::named_by(&definition, definition.phases.iter().map(|p| &p.id));
+    let named = TaskContext::named_by(definition, definition.phases.iter().map(|p| &p.id));
     let names = store.names_of(&tenant, id, &named).await?;
-    let walk = store.walk_tasks(&tenant, id, &definition, filter);
-    let context = TaskContext::of(definition, &state.engine, names);
+    let walk = store.walk_tasks(&known, filter);
+    let context = TaskContext::of(definition.clone(), &state.engine, names);
     let now = jiff::Timestamp::now();
     let mut pieces = report::begin(walk, context, &job, format!("{now:.3}"), format, permit).map_err(broken)?;
     // what goes wrong before the first piece can still be told

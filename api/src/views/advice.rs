@@ -1,4 +1,4 @@
-//! What a network engineer can do about an error, by its code.
+//! What a network engineer can do about an error: by its code, or, of what the controller refused, by its HTTP status.
 
 use shared::store::model::ErrorView;
 
@@ -7,14 +7,28 @@ const AGAIN: &str =
 const LATER: &str = "import the same export again later: what is there and equal is left alone";
 const MEND: &str =
     "correct what it names, in the export or in RUCKUS One, then import again: what is there and equal is left alone";
+const CREDENTIALS: &str = "check the controller's client_id and client_secret in controllers.toml, and the role of this application token in RUCKUS One, \
+                           then import the same export again";
 
-/// None: its message says it, or there is nothing to do but look.
+/// Codes of Phaseline whose messages say what to do, or about which nothing can be done but what the message says.
+const SAID_IN_MESSAGE: [&str; 8] = [
+    "CHANGED_MEANWHILE",
+    "CRITICAL_PHASE_FAILED",
+    "FIELDS_NOT_SET",
+    "NOT_CONFIRMED",
+    "PASSPHRASE_REPLACED",
+    "SKIP_CONDITION",
+    "STORED_UNDER_ANOTHER_NAME",
+    "TIMEOUT",
+];
+
+/// None: its message says it.
 pub fn advice(e: &ErrorView) -> Option<&'static str> {
     // one that says itself what to do is not told it twice
-    if e.message.contains("name_conflict") {
+    if e.message.contains("name_conflict") || SAID_IN_MESSAGE.contains(&e.code.as_str()) {
         return None;
     }
-    of_ours(&e.code, e.phase.as_deref()).or_else(|| of_refusal(&e.code, &e.message))
+    Some(of_ours(&e.code, e.phase.as_deref()).unwrap_or_else(|| of_refusal(&e.code, e.status)))
 }
 
 /// Codes of Phaseline.
@@ -26,65 +40,80 @@ fn of_ours(code: &str, phase: Option<&str>) -> Option<&'static str> {
         "PASSPHRASE_TAKEN" => {
             "two users of a pool cannot have the same passphrase: change or delete one of the two, then import again"
         }
+        "PASSPHRASE_TOO_SHORT" => "lengthen it in the export, then import again",
         "GROUP_MISSING" | "POOL_MISSING" => "see the error of that group or pool first",
+        "POLICY_MISSING" | "POLICY_SET_MISSING" | "CONDITION_MISSING" | "SET_NOT_WHOLE" => {
+            "see the errors of the policies it names first, then import again"
+        }
+        "NOBODY_ANSWERS" => "check the policy's condition and RADIUS group in RUCKUS One, then import again",
+        "RADIUS_GROUP_MISSING" => "make a RADIUS attribute group of that name in RUCKUS One, then import again",
+        "NETWORK_NOT_FOUND" | "NETWORK_UNFIT" => {
+            "name another network in ssid_network_map, or correct this one in RUCKUS One, then import again"
+        }
+        "NOT_LINKED" => "see the error of the link of that network first, then import again",
         "GROUP_HAS_POOL" => {
             "an identity group has one pool: rename or delete one of the two in RUCKUS One, then import again"
         }
         "INVENTED_NAME" => "give the user another name in the export",
-        "ACTIVITY_NEVER_ENDED" | "NO_REPLY" | "NOT_FOUND" | "NOT_VISIBLE_YET" | "TAKEN_OVER" => AGAIN,
-        "RATE_LIMITED" | "UNREACHABLE" | "LOGIN_UNAVAILABLE" => LATER,
+        "ACTIVATION_CLASH" | "IDENTITY_HAS_KEY" | "IDENTITY_TAKEN" => MEND,
+        "ACTIVITY_NEVER_ENDED"
+        | "AUDIT_MISMATCH"
+        | "MALFORMED_ANSWER"
+        | "NETWORK_MISSING"
+        | "NEVER_SEEN"
+        | "NO_REPLY"
+        | "NOT_FOUND"
+        | "NOT_VISIBLE_YET"
+        | "TAKEN_OVER"
+        | "UNREADABLE" => AGAIN,
+        // how an activity that gives no code of its own has ended
+        "ACTIVITY_FAIL" | "ACTIVITY_CANCELLED" | "ACTIVITY_PARTIAL_SUCCESS" | "ACTIVITY_SKIPPED" => AGAIN,
+        "COOL_DOWN" | "LEASE_LOST" | "LOGIN_UNAVAILABLE" | "NAMES_RELEASED" | "NOT_SENT" | "RATE_LIMITED"
+        | "STOPPED" | "UNREACHABLE" => LATER,
+        "CONTROLLER_UNKNOWN" | "CONTROLLER_UNUSABLE" => {
+            "correct the controller in controllers.toml, then import the same export again"
+        }
         "POISON" => {
             "look at the workers' logs; then import the same export again: what is there and equal is left alone"
         }
-        "INPUT_DAMAGED" | "INPUT_INCOMPLETE" | "TASK_DAMAGED" => "import the export again",
+        "STORE" | "STORE_FAILED" | "STORE_UNAVAILABLE" => {
+            "look at Redis and the workers' logs; then import the same export again: what is there and equal is left alone"
+        }
+        "INPUT_DAMAGED" | "INPUT_INCOMPLETE" | "PASSPHRASE_MISSING" | "TASK_DAMAGED" => "import the export again",
+        "TOO_MANY_TASKS" => "split the export, and import one part after the other",
         _ => return None,
     })
 }
 
-/// What the controller itself refused, with its own code where it gave one, else with the HTTP status. With its own code the status is
-/// told by the words that workers put before the controller's (`remote::CallError::to_message`).
-fn of_refusal(code: &str, message: &str) -> Option<&'static str> {
-    let status: Option<u16> = code.strip_prefix("HTTP_").and_then(|n| n.parse().ok());
-    Some(match (code, status) {
-        ("WIFI-10126", _) => {
-            "RUCKUS One has too few licences for it: add or free some there, then import the same export again: what is there and equal is \
-             left alone"
+/// What the controller refused, with its own code where it gave one: by that code where it is known, else by the status, whatever the code. A
+/// code without a status is that of an activity that failed, or of an error that was stored before the status was.
+fn of_refusal(code: &str, status: Option<u16>) -> &'static str {
+    match code {
+        "WIFI-10126" => {
+            return "RUCKUS One has too few licences for it: add or free some there, then import the same export again: what is there and \
+                    equal is left alone";
         }
         // the name of a user, or of an identity
-        ("DPSK-020" | "GENERAL-010", _) => {
-            "RUCKUS One has this name already: import the same export again, which compares it with the export and says what differs"
+        "DPSK-020" | "GENERAL-010" => {
+            return "RUCKUS One has this name already: import the same export again, which compares it with the export and says what differs";
         }
-        ("RCG-10003", _) | (_, Some(401 | 403)) => CREDENTIALS,
-        _ if message.contains("the controller refused our credentials (") => CREDENTIALS,
-        (_, Some(300..=399)) => {
-            "check the controller's base_url in controllers.toml, then import the same export again"
-        }
-        (_, Some(405 | 501 | 505)) => {
+        "RCG-10003" => return CREDENTIALS,
+        _ => {}
+    }
+    match status.or_else(|| code.strip_prefix("HTTP_")?.parse().ok()) {
+        Some(401 | 403) => CREDENTIALS,
+        Some(300..=399) => "check the controller's base_url in controllers.toml, then import the same export again",
+        Some(405 | 501 | 505) => {
             "this RUCKUS One does not take the call: report it to whoever runs Phaseline, with the request id"
         }
-        (_, Some(404)) => AGAIN,
-        (_, Some(419)) => {
+        Some(404) => AGAIN,
+        Some(419) => {
             "RUCKUS One takes no more objects of this kind: delete what is not needed there, then import the same export again"
         }
-        (_, Some(408 | 409 | 423 | 425 | 429 | 500..)) => LATER,
         // 423: somebody or something else is changing it
-        _ if message.contains("the controller is not ready for it (") => LATER,
-        ("ACTIVITY_FAIL" | "ACTIVITY_CANCELLED" | "ACTIVITY_PARTIAL_SUCCESS" | "ACTIVITY_SKIPPED", _) => AGAIN,
-        (_, Some(_)) => MEND,
-        _ if is_of_the_vendor(code) => MEND,
-        _ => return None,
-    })
-}
-
-const CREDENTIALS: &str = "check the controller's client_id and client_secret in controllers.toml, and the role of this application token in RUCKUS One, \
-                           then import the same export again";
-
-/// `WIFI-10126`, `EXT-AUTH-10400`: words of capitals and a number, joined by hyphens. Ours have underscores.
-fn is_of_the_vendor(code: &str) -> bool {
-    code.rsplit_once('-').is_some_and(|(words, number)| {
-        let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_uppercase());
-        words.split('-').all(is_word) && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
-    })
+        Some(408 | 409 | 423 | 425 | 429 | 500..) => LATER,
+        _ => MEND,
+    }
 }
 
 /// What to do about an object that is there and differs. Only what is named after the export can be told apart by another name; and
@@ -113,85 +142,125 @@ fn of_conflict(phase: Option<&str>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
     use super::*;
 
-    fn told(code: &str, message: &str) -> Option<&'static str> {
+    fn told(code: &str, status: Option<u16>) -> Option<&'static str> {
         advice(&ErrorView {
             code: code.to_owned(),
-            message: message.to_owned(),
+            message: "anna: refused".to_owned(),
             phase: Some("create_passphrases".to_owned()),
             task: None,
             request_id: None,
+            status,
         })
     }
 
     #[test]
     fn what_the_controller_refused_ends_with_what_to_do() {
-        for (code, message, part) in [
-            ("WIFI-10126", "Insufficient licenses", "too few licences"),
-            (
-                "DPSK-020",
-                "it exists already (409): Username 'anna' already exists",
-                "compares it",
-            ),
-            ("GENERAL-010", "it exists already (409)", "compares it"),
-            ("RCG-10003", "Please re-login", "client_secret"),
-            (
-                "AUTH-1",
-                "the controller refused our credentials (403): no",
-                "client_secret",
-            ),
-            (
-                "HTTP_401",
-                "the controller refused our credentials (401)",
-                "client_secret",
-            ),
-            (
-                "HTTP_302",
-                "it redirects to elsewhere, which is not followed",
-                "base_url",
-            ),
-            ("HTTP_501", "the controller refused it (501)", "report it"),
-            (
-                "HTTP_404",
-                "the controller does not know it (404)",
-                "look at it in RUCKUS One",
-            ),
-            ("HTTP_419", "the controller refused it (419)", "no more objects"),
-            ("HTTP_423", "the controller is not ready for it (423)", "again later"),
-            (
-                "GENERAL-423",
-                "the controller is not ready for it (423): locked",
-                "again later",
-            ),
-            ("HTTP_503", "the controller failed (503)", "again later"),
-            ("ACTIVITY_FAIL", "its activity failed", "look at it in RUCKUS One"),
-            ("HTTP_400", "the controller refused it (400)", "correct what it names"),
-            (
-                "EXT-AUTH-10400",
-                "the controller refused it (422): bad",
-                "correct what it names",
-            ),
+        for (code, status, part) in [
+            ("WIFI-10126", Some(422), "too few licences"),
+            ("DPSK-020", Some(409), "compares it"),
+            ("GENERAL-010", Some(409), "compares it"),
+            ("RCG-10003", Some(401), "client_secret"),
+            ("AUTH-1", Some(403), "client_secret"),
+            ("HTTP_401", None, "client_secret"),
+            ("HTTP_302", Some(302), "base_url"),
+            ("HTTP_501", Some(501), "report it"),
+            ("HTTP_404", None, "look at it in RUCKUS One"),
+            ("GENERAL-404", Some(404), "look at it in RUCKUS One"),
+            ("HTTP_419", Some(419), "no more objects"),
+            ("HTTP_423", Some(423), "again later"),
+            ("GENERAL-423", Some(423), "again later"),
+            ("WIFI-1", Some(409), "again later"),
+            ("CODE_MASKED", Some(503), "again later"),
+            ("HTTP_503", Some(503), "again later"),
+            ("ACTIVITY_FAIL", None, "look at it in RUCKUS One"),
+            ("HTTP_400", Some(400), "correct what it names"),
+            ("EXT-AUTH-10400", Some(422), "correct what it names"),
+            // of any form, and of an activity, which has no status
+            ("error.of_theirs", Some(418), "correct what it names"),
+            ("WIFI-77", None, "correct what it names"),
         ] {
-            let told = told(code, message).unwrap_or_default();
+            let told = told(code, status).unwrap_or_default();
             assert!(told.contains(part), "{code}: {told}");
         }
     }
 
     #[test]
-    fn codes_that_nobody_knows_and_words_that_say_it_themselves_have_no_advice() {
-        for code in [
-            "X",
-            "SOMETHING_OF_OURS",
-            "-1",
-            "dpsk-1",
-            "A--1",
-            "A-",
-            "HTTP_",
-            "HTTP_x",
-        ] {
-            assert_eq!(told(code, "anna: refused"), None, "{code}");
+    fn words_that_say_it_themselves_have_no_advice() {
+        assert_eq!(told("TIMEOUT", None), None);
+        let says_it = ErrorView {
+            code: "NAME_CONFLICT".to_owned(),
+            message: "it is widened with name_conflict=update".to_owned(),
+            phase: None,
+            task: None,
+            request_id: None,
+            status: None,
+        };
+        assert_eq!(advice(&says_it), None);
+    }
+
+    /// Texts in capitals that are no codes of errors: words of RUCKUS One and Redis, states, and the stand-in for a code of the controller.
+    const NO_CODES: [&str; 12] = [
+        "CANCEL",
+        "CARGO_PKG_VERSION",
+        "CODE_MASKED",
+        "CRITICAL",
+        "DAYS_AFTER_TIME",
+        "DICTIONARY_WORDS",
+        "KEYBOARD_FRIENDLY",
+        "MOST_SECURED",
+        "NEVER_WRITES",
+        "NOGROUP",
+        "NUMBERS_ONLY",
+        "SPECIFIED_DATE",
+    ];
+
+    fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("tests") || path.ends_with("tests.rs") {
+                continue;
+            } else if path.is_dir() {
+                sources(&path, all);
+            } else {
+                all.push(path);
+            }
         }
-        assert_eq!(told("NAME_CONFLICT", "it is widened with name_conflict=update"), None);
+    }
+
+    /// Words of capitals in quotes, outside of tests.
+    fn words(source: &str) -> impl Iterator<Item = &str> {
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_word = |text: &&str| {
+            let is_of_a_word = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+            text.len() > 3 && text.bytes().all(is_of_a_word) && text.starts_with(|c: char| c.is_ascii_uppercase())
+        };
+        code.split('"').filter(is_word)
+    }
+
+    #[test]
+    fn every_code_of_ours_has_advice_or_says_it_itself() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut files = vec![
+            root.join("worker/src/remote.rs"),
+            root.join("shared/src/store/outlook.rs"),
+        ];
+        sources(&root.join("worker/src/engine"), &mut files);
+        sources(&root.join("worker/src/executors"), &mut files);
+        let files: Vec<String> = files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
+        let codes: BTreeSet<&str> = files.iter().flat_map(|file| words(file)).collect();
+        assert!(codes.contains("POISON") && codes.contains("NO_REPLY"), "{codes:?}");
+        let has_word = |code: &str| of_ours(code, None).is_some() || SAID_IN_MESSAGE.contains(&code);
+        let without: Vec<_> = codes
+            .iter()
+            .filter(|code| !NO_CODES.contains(code) && !has_word(code))
+            .collect();
+        assert!(without.is_empty(), "what can be done about {without:?}?");
+        let gone: Vec<_> = SAID_IN_MESSAGE.iter().filter(|code| !codes.contains(**code)).collect();
+        assert!(gone.is_empty(), "nobody says {gone:?} any more");
     }
 }

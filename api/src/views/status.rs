@@ -5,10 +5,10 @@ use shared::job::{JobStatus, PhaseStatus};
 use shared::store::model;
 use utoipa::ToSchema;
 
-use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord};
+use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time};
 
 use super::words::{notices, sentence, warnings};
-use super::{CreatedView, PhaseView, SummaryView, summary};
+use super::{CreatedView, PhaseView, SummaryView, summary, time};
 
 /// Status of an import.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,6 +39,9 @@ pub struct StatusView {
     #[schema(value_type = LimitedByWord)]
     pub limited_by: &'static str,
     pub pause_reason: Option<String>,
+    /// Of a job in `AWAITING_CONFIRMATION`: it is cancelled when nobody has confirmed it by then.
+    #[schema(value_type = Option<Time>)]
+    pub confirm_by: Option<String>,
 }
 
 /// The phase that runs.
@@ -75,6 +78,7 @@ impl StatusView {
             eta_seconds: job.eta_seconds,
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,
+            confirm_by: job.confirm_by_ms.map(time),
             phases: job.phases.into_iter().map(|p| PhaseView::of(p, now_ms)).collect(),
         }
     }

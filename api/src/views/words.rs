@@ -156,13 +156,14 @@ mod tests {
     fn an_error_says_where_and_what_and_what_to_do() {
         let mut phases = [phase("create_passphrases", serde_json::Value::Null)];
         let mut error = ErrorView {
-            code: "X".to_owned(),
+            code: "TIMEOUT".to_owned(),
             message: "anna: refused".to_owned(),
             phase: Some("create_passphrases".to_owned()),
             task: Some("17".to_owned()),
             request_id: None,
+            status: None,
         };
-        assert_eq!(sentence(&error, &phases), "Create passphrases: anna: refused [X]");
+        assert_eq!(sentence(&error, &phases), "Create passphrases: anna: refused [TIMEOUT]");
         error.code = "POOL_MISSING".to_owned();
         assert_eq!(
             what(&error),
@@ -206,7 +207,7 @@ mod tests {
             ]
         );
         error.phase = None;
-        error.code = "X".to_owned();
-        assert_eq!(sentence(&error, &phases), "anna: refused [X]");
+        error.code = "TIMEOUT".to_owned();
+        assert_eq!(sentence(&error, &phases), "anna: refused [TIMEOUT]");
     }
 }

@@ -60,7 +60,12 @@ pub const VARIABLES: &[(&str, &str, &str, &str)] = &[
         "0.05 to 300 s",
         "base of the exponential backoff",
     ),
-    ("JOB_TTL_DAYS", "7", "1 to 365 days", "how long an ended job is kept"),
+    (
+        "JOB_TTL_DAYS",
+        "7",
+        "1 to 365 days",
+        "how long an ended job is kept, and an import is held that nobody confirms: then it is cancelled",
+    ),
     (
         "LOCK_TTL",
         "45",

@@ -116,6 +116,9 @@ pub struct TaskError {
     pub code: String,
     #[serde(rename = "m")]
     pub message: String,
+    /// HTTP status of the refusal, where the controller refused it: the code may be its own, and say nothing of the kind.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 impl TaskError {
@@ -123,6 +126,7 @@ impl TaskError {
         TaskError {
             code: code.to_owned(),
             message: message.into(),
+            status: None,
         }
     }
 }
@@ -266,7 +270,8 @@ mod tests {
         );
     }
 
-    /// Blobs of running jobs outlive deploys: these lines were written by the first version and must be read for ever.
+    /// Blobs of running jobs outlive deploys: these lines were written by the first version, or the first that had a field of theirs, and
+    /// must be read for ever.
     #[test]
     fn persisted_forms_are_read_for_ever() {
         let golden = [
@@ -275,6 +280,8 @@ mod tests {
             r#"{"s":"R","n":2,"t":99,"e":{"k":"HTTP_503","m":"unavailable"},"w":"gave_up","q":"r-1","o":true,"b":5}"#,
             r#"{"s":"R","n":0,"t":99,"e":{"k":"NOT_VISIBLE_YET","m":"m"},"w":"done","o":true,"b":5,"u":6}"#,
             r#"{"s":"R","n":0,"t":99,"e":{"k":"RATE_LIMITED","m":"m"},"w":"sent","o":true,"b":5,"v":7}"#,
+            r#"{"s":"R","n":1,"t":99,"e":{"k":"GENERAL-423","m":"locked","h":423},"o":true,"b":5}"#,
+            r#"{"s":"D","o":{"i":7,"s":"FAILED","e":{"k":"WIFI-10126","m":"m","h":409},"b":5,"c":9}}"#,
             r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
         ];
         for line in golden {

@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 31] = [
+const FIELDS: [&str; 32] = [
     "t",
     "status",
     "ctl",
@@ -85,6 +85,7 @@ const FIELDS: [&str; 31] = [
     "updated",
     "completed",
     "deadline",
+    "confirm_by",
     "budget_s",
     "predicted",
     "expected",
@@ -214,18 +215,6 @@ impl Store {
             out.push(view_of(job.id, job.fields, &definition, of_job, 0)?.0);
         }
         Ok(out)
-    }
-
-    /// The definition a job was started with. None: no such job of this tenant.
-    pub async fn definition(&self, tenant: &TenantId, job: JobId) -> Result<Option<Definition>, StoreError> {
-        let p = self.partition_of(tenant);
-        let is_known = self.pinned.of(job).is_some();
-        let Some(pinned) = self.pinned(p, job).await?.filter(|pinned| pinned.tenant == *tenant) else {
-            return Ok(None);
-        };
-        // what is kept does not say that the job is still there
-        let is_there = !is_known || self.job_status(tenant, job).await?.is_some();
-        Ok(is_there.then(|| pinned.definition.clone()))
     }
 }
 
@@ -396,6 +385,8 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         updated_ms: num(&f, "updated"),
         completed_ms: get(&f, "completed"),
         deadline_ms: get(&f, "deadline"),
+        // an older version that confirmed it has left the field there
+        confirm_by_ms: get(&f, "confirm_by").filter(|_| status == JobStatus::AwaitingConfirmation),
         counts,
         percent,
         eta_seconds: match (&outage, &waits) {

@@ -40,6 +40,7 @@ pub use keys::Partition;
 pub use lanes::{LaneFigures, PartitionFigures};
 pub use limits::{LimitGrant, LimitRequest};
 pub use names::{NamesClaimed, Writer};
+pub use pinned::KnownJob;
 pub use polls::PendingActivity;
 pub use reader::{Read, Reader};
 pub use roster::WorkerFigures;

@@ -289,6 +289,8 @@ pub struct JobView {
     pub updated_ms: u64,
     pub completed_ms: Option<u64>,
     pub deadline_ms: Option<u64>,
+    /// Of a job that waits to be confirmed: it is cancelled when nobody has by then.
+    pub confirm_by_ms: Option<u64>,
     pub counts: Counts,
     pub percent: f64,
     pub phases: Vec<PhaseView>,
@@ -338,6 +340,9 @@ pub struct ErrorView {
     pub task: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// HTTP status, where the controller refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 #[derive(Debug, Clone)]

@@ -115,6 +115,7 @@ pub(super) fn cut_short(
         phase,
         task: None,
         request_id: None,
+        status: None,
     })
 }
 

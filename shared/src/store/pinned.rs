@@ -23,6 +23,20 @@ pub(super) struct Pinned {
     pub definition: Definition,
 }
 
+/// A job that was there for a tenant when it was asked for, and the definition it was started with. Made by [`Store::known_job`] alone: who
+/// holds one has been told of the job, so that what reads its parts need not ask whose it is again.
+#[derive(Debug, Clone)]
+pub struct KnownJob {
+    pub(super) id: JobId,
+    pub(super) pinned: Arc<Pinned>,
+}
+
+impl KnownJob {
+    pub fn definition(&self) -> &Definition {
+        &self.pinned.definition
+    }
+}
+
 /// Shared by all handles of a process' store.
 #[derive(Clone, Default)]
 pub(super) struct PinnedJobs(Arc<Mutex<Kept>>);
@@ -80,6 +94,18 @@ impl Store {
         });
         self.pinned.keep(job, &pinned);
         Ok(Some(pinned))
+    }
+
+    /// A tenant's job, to read its tasks. None: no such job of this tenant.
+    pub async fn known_job(&self, tenant: &TenantId, job: JobId) -> Result<Option<KnownJob>, StoreError> {
+        let p = self.partition_of(tenant);
+        let is_kept = self.pinned.of(job).is_some();
+        let Some(pinned) = self.pinned(p, job).await?.filter(|pinned| pinned.tenant == *tenant) else {
+            return Ok(None);
+        };
+        // what is kept does not say that the job is still there
+        let is_there = !is_kept || self.job_status(tenant, job).await?.is_some();
+        Ok(is_there.then_some(KnownJob { id: job, pinned }))
     }
 
     /// Whose job it is, for reading only: what is read of it is asked under this tenant, and answers nothing when the job is gone.

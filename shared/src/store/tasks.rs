@@ -7,9 +7,9 @@ use serde_json::{Value as Json, json};
 use super::inspect::reply;
 use super::keys::Partition;
 use super::model::{Page, TaskFilter, TaskView};
-use super::{Store, StoreError};
+use super::{KnownJob, Store, StoreError};
 use crate::blob;
-use crate::id::{JobId, PhaseId, TaskId, TenantId};
+use crate::id::{JobId, PhaseId, TaskId};
 use crate::job::outcome::{Checkpoint, Origin, Outcome};
 use crate::job::task::TaskInput;
 use crate::job::{PhaseStatus, TaskStatus};
@@ -57,17 +57,16 @@ pub(super) struct Batches {
 }
 
 impl Store {
-    /// Tasks in the order of phases and rows. Of a job that is gone, and was not when its `definition` was asked for, there are none.
+    /// Tasks in the order of phases and rows. Of a job that has gone since it was known there are none.
     pub async fn tasks(
         &self,
-        tenant: &TenantId,
-        job: JobId,
-        definition: &Definition,
+        known: &KnownJob,
         filter: &TaskFilter,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<TaskView>, StoreError> {
-        let p = self.partition_of(tenant);
+        let (job, definition) = (known.id, known.definition());
+        let p = self.partition_of(&known.pinned.tenant);
         let mut at = cursor.and_then(At::parse).unwrap_or_default();
         let (mut items, mut read) = (Vec::new(), 0);
         let together = if filter.is_any() { PAGE_CHUNK } else { SCAN_CHUNK };

@@ -2,9 +2,8 @@
 
 use super::keys::Partition;
 use super::model::{TaskFilter, TaskView};
-use super::{Store, StoreError};
-use crate::id::{JobId, PhaseId, TenantId};
-use crate::workflow::Definition;
+use super::{KnownJob, Store, StoreError};
+use crate::id::PhaseId;
 
 /// Batches in memory at a time: a few hundred tasks.
 const TOGETHER: u32 = 4;
@@ -12,9 +11,8 @@ const TOGETHER: u32 = 4;
 /// A walk over a job's tasks, in the order of phases and rows. Each is told as it was when its batch was read.
 pub struct TaskWalk {
     store: Store,
-    tenant: TenantId,
+    known: KnownJob,
     partition: Partition,
-    job: JobId,
     filter: TaskFilter,
     /// Those that are left, the current one last.
     phases: Vec<PhaseId>,
@@ -22,15 +20,13 @@ pub struct TaskWalk {
 }
 
 impl Store {
-    /// `definition` is the job's own.
-    pub fn walk_tasks(&self, tenant: &TenantId, job: JobId, definition: &Definition, filter: TaskFilter) -> TaskWalk {
-        let ids = definition.phases.iter().map(|p| &p.id);
+    pub fn walk_tasks(&self, known: &KnownJob, filter: TaskFilter) -> TaskWalk {
+        let ids = known.definition().phases.iter().map(|p| &p.id);
         let wanted = ids.filter(|id| filter.phase.as_ref().is_none_or(|f| f == *id));
         TaskWalk {
             store: self.clone(),
-            tenant: tenant.clone(),
-            partition: self.partition_of(tenant),
-            job,
+            partition: self.partition_of(&known.pinned.tenant),
+            known: known.clone(),
             phases: wanted.rev().cloned().collect(),
             filter,
             batch: 0,
@@ -49,7 +45,7 @@ impl TaskWalk {
             let at = self.batch;
             let found = self
                 .store
-                .batches(self.partition, self.job, phase, at, TOGETHER)
+                .batches(self.partition, self.known.id, phase, at, TOGETHER)
                 .await?;
             self.batch += found.tasks.len() as u32;
             let is_end = found.tasks.len() < TOGETHER as usize;
@@ -70,9 +66,10 @@ impl TaskWalk {
 
     /// A job's keys end all at once, its hash with them: while it is there, nothing was missing.
     async fn end(&self) -> Result<(), StoreError> {
-        match self.store.job_status(&self.tenant, self.job).await? {
+        let KnownJob { id, pinned } = &self.known;
+        match self.store.job_status(&pinned.tenant, *id).await? {
             Some(_) => Ok(()),
-            None => Err(StoreError::Corrupt(format!("job {} went while it was read", self.job))),
+            None => Err(StoreError::Corrupt(format!("job {id} went while it was read"))),
         }
     }
 }

@@ -55,6 +55,10 @@ pub fn while_running(w: &mut World) {
         w.broken
             .push(format!("{job} waits to be confirmed, and nothing ends that"));
     }
+    if f.contains_key("confirm_by") != (f["status"] == "AWAITING_CONFIRMATION") {
+        let (status, by) = (&f["status"], f.get("confirm_by"));
+        w.broken.push(format!("{job} is {status}, to be confirmed by {by:?}"));
+    }
     if w.mode != Mode::Sabotage {
         if let Err(e) = queues(&mut w.p, 12) {
             w.broken.push(e);

@@ -165,6 +165,7 @@ pub fn nobody_confirms(x: &mut Bench) -> Result<(), Broken> {
     );
     let kept = by.parse::<f64>().unwrap_or(0.0) - created.parse::<f64>().unwrap_or(0.0);
     same!(kept, 604_800_000.0, "held for, in ms");
+    same!(x.job("j").get("confirm_by").cloned(), Some(by), "to be confirmed by");
     x.tick();
     same!(x.status("j"), "AWAITING_CONFIRMATION", "before its time");
     a_week_later(x, "j");
@@ -178,6 +179,7 @@ pub fn nobody_confirms(x: &mut Bench) -> Result<(), Broken> {
         ("CANCELLED", "CANCEL", Some("NOT_CONFIRMED")),
         "the job"
     );
+    same!(f.get("confirm_by"), None, "to be confirmed by, when it has ended");
     let log = entries(&x.p.cmd(&args!["XRANGE", format!("{}:ev", job_key("j")), "-", "+"]));
     let told: Vec<&str> = log
         .iter()
@@ -205,10 +207,30 @@ pub fn nobody_confirms(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Before this version, or by an API that is older than the workers: nothing says by when.
+pub fn held_by_an_older_version(x: &mut Bench) -> Result<(), Broken> {
+    held(x, "j");
+    let f = x.job("j");
+    x.p.cmd(&args!["ZREM", key("deadlines"), "j"]);
+    x.p.cmd(&args!["HDEL", job_key("j"), "confirm_by"]);
+    x.tick();
+    same!(
+        x.job("j").get("confirm_by").cloned(),
+        f.get("confirm_by").cloned(),
+        "to be confirmed by"
+    );
+    let by = x.p.text(&args!["ZSCORE", key("deadlines"), "j"]);
+    same!(by, f.get("confirm_by").cloned(), "its deadline");
+    a_week_later(x, "j");
+    same!(x.status("j"), "CANCELLED", "the job");
+    Ok(())
+}
+
 /// The time to confirm it by is not the time it has to run.
 pub fn confirmed_in_time(x: &mut Bench) -> Result<(), Broken> {
     held(x, "j");
     same!(x.steer("j", "confirm"), "DONE PENDING", "confirm");
+    same!(x.job("j").get("confirm_by").cloned(), None, "to be confirmed by");
     a_week_later(x, "j");
     same!(x.status("j"), "PENDING", "the job");
     let u = x.take("w")?;

@@ -6,8 +6,7 @@ use shared::id::{PhaseId, TenantId, Unit, WorkerId};
 use shared::job::TaskStatus;
 use shared::job::task::TaskInput;
 use shared::store::model::{Claimed, PlanCommitted, TaskFilter};
-use shared::store::{Partition, Read, Store, StoreError};
-use shared::workflow::Definition;
+use shared::store::{KnownJob, Partition, Read, Store, StoreError};
 use testkit::redis_server::RedisServer;
 
 use crate::trouble::job;
@@ -78,24 +77,17 @@ impl World {
         assert_eq!(done.await.unwrap(), PlanCommitted::Ok);
     }
 
-    async fn definition(&self) -> Definition {
-        let definition = self.store.definition(&self.tenant, self.unit.job).await;
-        definition.unwrap().unwrap()
+    async fn known(&self) -> KnownJob {
+        let known = self.store.known_job(&self.tenant, self.unit.job).await;
+        known.unwrap().unwrap()
     }
 
     /// All tasks of a filter, by pages of `limit`: their rows.
     async fn pages(&self, filter: &TaskFilter, limit: usize) -> Vec<u32> {
-        let definition = self.definition().await;
+        let known = self.known().await;
         let (mut rows, mut cursor): (Vec<u32>, Option<String>) = (Vec::new(), None);
         loop {
-            let page = self.store.tasks(
-                &self.tenant,
-                self.unit.job,
-                &definition,
-                filter,
-                cursor.as_deref(),
-                limit,
-            );
+            let page = self.store.tasks(&known, filter, cursor.as_deref(), limit);
             let page = page.await.unwrap();
             assert!(page.items.len() <= limit);
             rows.extend(page.items.iter().map(|t| t.index));
@@ -108,8 +100,7 @@ impl World {
 
     /// The rows of a walk, or why it was broken off; `between` is called behind its first step.
     async fn walk(&self, filter: TaskFilter, between: impl AsyncFnOnce()) -> Result<Vec<u32>, StoreError> {
-        let definition = self.definition().await;
-        let mut walk = self.store.walk_tasks(&self.tenant, self.unit.job, &definition, filter);
+        let mut walk = self.store.walk_tasks(&self.known().await, filter);
         let mut rows = Vec::new();
         let mut between = Some(between);
         while let Some(tasks) = walk.next().await? {
@@ -131,20 +122,30 @@ impl World {
     }
 }
 
-/// The definition was asked for, and with it whether the job is there: a page reads its batches, and nothing else.
+/// What a job's tasks are read with is given to its own tenant only, and the partition, which others share, is not what tells them apart.
 #[tokio::test]
-async fn a_page_of_tasks_is_one_round_trip_behind_its_definition() {
+async fn a_job_is_known_to_its_own_tenant_only_and_while_it_is_there() {
+    let w = world().await;
+    let (job, other) = (w.unit.job, "somebody-else".parse::<TenantId>().unwrap());
+    assert_eq!(w.store.partition_of(&other), w.store.partition_of(&w.tenant));
+    // read for them first, and from memory after its own tenant has read it
+    assert!(w.store.known_job(&other, job).await.unwrap().is_none());
+    assert_eq!(w.known().await.definition().phases[0].id.as_str(), "first");
+    assert!(w.store.known_job(&other, job).await.unwrap().is_none());
+    w.tell(&["UNLINK", &w.key("")]).await;
+    assert!(w.store.known_job(&w.tenant, job).await.unwrap().is_none());
+}
+
+/// That the job is there, and what its phases are, was asked before and is not asked again.
+#[tokio::test]
+async fn a_page_of_tasks_takes_four_hmgets_for_a_phase() {
     let w = world().await;
     w.put(0..2).await;
     w.publish(2).await;
-    let definition = w.definition().await;
+    let known = w.known().await;
     let filter = TaskFilter::default();
     w.tell(&["CONFIG", "RESETSTAT"]).await;
-    let page = w
-        .store
-        .tasks(&w.tenant, w.unit.job, &definition, &filter, None, 10)
-        .await
-        .unwrap();
+    let page = w.store.tasks(&known, &filter, None, 10).await.unwrap();
     assert_eq!(page.items.len(), 10);
     let mut ask = admin(&w.server).await;
     let stats: String = redis::cmd("INFO")

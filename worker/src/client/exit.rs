@@ -110,10 +110,11 @@ impl Failure {
     /// Of an import: what was sent may have been accepted, though no answer says so.
     pub fn may_be_accepted(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Interrupted => true,
+            Self::Unreachable(_) => true,
             Self::Answered(problem) => problem.status >= 500,
             Self::Unsure { why, .. } => why.may_be_accepted(),
-            Self::NotReached(_) | Self::Unexpected(_) | Self::BadInput(_) => false,
+            // whoever stopped it knows whether anything had been sent
+            Self::NotReached(_) | Self::Interrupted | Self::Unexpected(_) | Self::BadInput(_) => false,
         }
     }
 

@@ -129,14 +129,17 @@ async fn send(
 ) -> Result<(Accepted, Value, bool), Failure> {
     // of any attempt: one that was refused says nothing of those before it
     let is_unsure = Cell::new(false);
+    // bytes of the body, by the attempt that is under way
+    let sent = Arc::new(AtomicU64::new(0));
     let sending = async {
         let mut backoff = Backoff::new(patience(import));
         loop {
-            let failure = match attempt(api, upload, key, import.wait, output).await {
+            let failure = match attempt(api, upload, key, import.wait, &sent, output).await {
                 Ok(accepted) => return Ok(accepted),
                 Err(failure) => failure,
             };
             is_unsure.set(is_unsure.get() || failure.may_be_accepted());
+            sent.store(0, Ordering::Relaxed);
             if !failure.is_transient() || !backoff.may_go_on() {
                 return Err(failure);
             }
@@ -145,9 +148,12 @@ async fn send(
     };
     let answer = tokio::select! {
         answer = sending => answer,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+        _ = tokio::signal::ctrl_c() => {
+            is_unsure.set(is_unsure.get() || sent.load(Ordering::Relaxed) > 0);
+            Err(Failure::Interrupted)
+        }
     };
-    answer.map_err(|failure| match is_unsure.get() || failure.may_be_accepted() {
+    answer.map_err(|failure| match is_unsure.get() {
         true => Failure::Unsure {
             key: key.to_owned(),
             why: Box::new(failure),
@@ -161,9 +167,9 @@ async fn attempt(
     upload: &Upload,
     key: &str,
     wait: Option<u64>,
+    sent: &Arc<AtomicU64>,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
-    let sent = Arc::new(AtomicU64::new(0));
     let mut request = api
         .request(Method::POST, "api/cloudpath-dpsk/import")?
         .header(header::CONTENT_TYPE, "application/json")

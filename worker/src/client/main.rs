@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::UNEXPECTED);
         }
     };
-    let code = match runtime.block_on(run(args, output)) {
+    let code = match runtime.block_on(until_stopped(run(args, output))) {
         Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
@@ -62,6 +62,16 @@ fn main() -> ExitCode {
     // Reading a file may still sit in a blocking thread; nobody waits for it.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// Ctrl-C ends every command, also where it does something else with it first: whoever has asked for it once gets it in its place for good.
+async fn until_stopped(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
+    tokio::select! {
+        // what the command has to say of it comes first
+        biased;
+        done = command => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    }
 }
 
 async fn run(args: Args, output: Output) -> Result<u8, Failure> {

@@ -74,8 +74,8 @@ impl Progress {
             self.status.clone_from(&job.status);
             self.note(&format!("job {}", job.status));
         }
-        // those of a job that has ended stand in its summary; else once when it begins and once when it is over: its words may change on the way
-        // nor of one that stands: it does not go on, whatever is over
+        // Once when it begins and once when it is over: its words may change on the way. Those of a job that has ended stand in its summary,
+        // and one that is held does not go on, whatever is over.
         if exit::of_standing(&job.status).is_none() && self.warned == job.warnings.is_empty() {
             self.warned = !self.warned;
             for warning in &job.warnings {

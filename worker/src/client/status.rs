@@ -117,7 +117,12 @@ pub fn held(job: &Job) -> Vec<String> {
             format!("paused: {}", job.pause_reason.as_deref().unwrap_or("no reason given")),
             format!("continue it with: phaseline resume {}", job.id),
         ],
-        "AWAITING_CONFIRMATION" => vec![format!("waits for confirmation: phaseline confirm {}", job.id)],
+        "AWAITING_CONFIRMATION" => {
+            let by = job.confirm_by.as_deref();
+            let by = by.map(|by| format!("it is cancelled when nobody has confirmed it by {by}"));
+            let wait = format!("waits for confirmation: phaseline confirm {}", job.id);
+            [wait].into_iter().chain(by).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -120,6 +120,7 @@ fn sums(outcomes: &[Outcome], phase: &str, names: &BTreeMap<u32, &str>) -> Batch
                     phase: Some(phase.to_owned()),
                     task: Some(o.index.to_string()),
                     request_id: o.request_id.clone(),
+                    status: e.status,
                 });
             }
         }

@@ -343,6 +343,7 @@ impl Planner {
             phase: Some(self.phase.id.to_string()),
             task: None,
             request_id: None,
+            status: None,
         };
         tracing::warn!(unit = %self.unit(), code, error = message, "the phase can't be planned");
         let (store, p, held) = (&self.core.store, self.partition, &self.held);

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -33,31 +34,36 @@ pub enum Reply {
     Stream(&'static str, Vec<String>, bool),
     /// Hang up without a word, as a process that is restarted does.
     HangUp,
+    /// Say nothing, and keep the connection.
+    Silence,
 }
 
 /// Answers one request after the other with what it was given; the last answer is repeated.
 pub struct Api {
     pub port: u16,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<(Mutex<Vec<Seen>>, Condvar)>,
 }
 
 impl Api {
     pub fn with(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let log = seen.clone();
         std::thread::spawn(move || {
             let mut replies = VecDeque::from(replies);
+            let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
                 let request = read(&stream);
-                log.lock().unwrap().push(request);
+                log.0.lock().unwrap().push(request);
+                log.1.notify_all();
                 let last = replies.len() == 1;
                 match replies.front().unwrap() {
                     Reply::Answer(status, body) => answer(stream, *status, body),
                     Reply::Stream(kind, chunks, is_whole) => stream_out(stream, kind, chunks, *is_whole),
                     Reply::HangUp => drop(stream),
+                    Reply::Silence => silent.push(stream),
                 }
                 if !last {
                     replies.pop_front();
@@ -71,8 +77,22 @@ impl Api {
         run(&format!("http://127.0.0.1:{}", self.port), args)
     }
 
+    /// Until so many requests have come.
+    pub fn has_seen(&self, requests: usize) {
+        let (seen, came) = &*self.seen;
+        let limit = Duration::from_secs(20);
+        let (seen, _) = came
+            .wait_timeout_while(seen.lock().unwrap(), limit, |seen| seen.len() < requests)
+            .unwrap();
+        assert!(seen.len() >= requests, "{} requests have come", seen.len());
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.0.lock().unwrap().clone()
     }
 }
 
@@ -84,6 +104,51 @@ pub fn run(url: &str, args: &[&str]) -> Output {
 pub fn run_in(columns: u32, api: &Api, args: &[&str]) -> Output {
     let mut command = command(&format!("http://127.0.0.1:{}", api.port), args);
     command.env("COLUMNS", columns.to_string()).output().unwrap()
+}
+
+/// The command while it runs, to be stopped by hand.
+pub struct Running {
+    child: Child,
+    /// Lines of its standard error, as they come.
+    complaints: BufReader<ChildStderr>,
+    told: String,
+}
+
+impl Running {
+    pub fn start(url: &str, args: &[&str]) -> Self {
+        let mut command = command(url, args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let complaints = BufReader::new(child.stderr.take().unwrap());
+        Running {
+            child,
+            complaints,
+            told: String::new(),
+        }
+    }
+
+    /// Until it has complained of that.
+    pub fn complains_of(&mut self, what: &str) {
+        while !self.told.contains(what) {
+            let read = self.complaints.read_line(&mut self.told).unwrap();
+            assert!(read > 0, "it has ended: {}", self.told);
+        }
+    }
+
+    /// Ctrl-C: its exit code and what it has complained of. It has ten seconds to end.
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        assert!(sent.success());
+        let (tell, ended) = mpsc::channel();
+        let mut child = self.child;
+        std::thread::spawn(move || tell.send(child.wait().unwrap()));
+        let ended = ended.recv_timeout(Duration::from_secs(10));
+        if ended.is_err() {
+            Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+        }
+        self.complaints.read_to_string(&mut self.told).unwrap();
+        (ended.ok().and_then(|status| status.code()), self.told)
+    }
 }
 
 fn command(url: &str, args: &[&str]) -> Command {
@@ -121,9 +186,10 @@ fn answer(mut stream: TcpStream, status: u16, body: &Value) {
         (200, true) => "idempotent-replayed: true\r\n",
         _ => "",
     };
+    let wait = body["retry_after"].as_u64().unwrap_or(0);
     let body = body.to_string();
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\nretry-after: 0\r\n{replayed}content-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\nretry-after: {wait}\r\n{replayed}content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
@@ -147,7 +213,7 @@ fn stream_out(mut stream: TcpStream, kind: &str, chunks: &[String], is_whole: bo
 pub fn job(status: &str, completed: u64) -> Reply {
     Reply::Answer(
         200,
-        json!({"id": "j-1", "workflow_name": "cloudpath_dpsk_import", "status": status, "pause_reason": "too many failures",
+        json!({"id": "j-1", "workflow_name": "cloudpath_dpsk_import", "status": status, "pause_reason": "too many failures", "confirm_by": "2026-12-04T10:00:00.000Z",
             "phases": [{"id": "p", "name": "Create passphrases", "status": if status == "RUNNING" { "RUNNING" } else { "COMPLETED" },
                 "tasks": {"total": 10, "completed": completed}}],
             "summary": {"total_tasks": 10, "completed": completed, "percent": completed as f64 * 10.0,

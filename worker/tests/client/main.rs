@@ -6,6 +6,7 @@ mod imports;
 mod lists;
 mod reports;
 mod retries;
+mod stopped;
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ fn each_end_of_a_job_has_its_exit_code() {
         );
         assert!(text.contains(match status {
             "PAUSED" => "paused: too many",
-            "AWAITING_CONFIRMATION" => "waits for confirmation: phaseline confirm ",
+            "AWAITING_CONFIRMATION" => "it is cancelled when nobody has confirmed it by 2026-12-04T10:00:00.000Z",
             _ => "passphrases: 7 created, 3 adopted",
         }));
         let api = Api::with(vec![job(status, 10)]);

@@ -184,6 +184,13 @@ local function job_keys(job)
   end
   return keys
 end
+-- A job that is to be confirmed is nobody's work yet; it is held for as long as an ended one is kept (`tick` ends it).
+local function confirm_by(job)
+  local f = call('HMGET', J(job), 'confirm_by', 'created', 'ttl')
+  local by = f[1] or num(f[2]) + num(f[3]) * 1000
+  if not f[1] then call('HSET', J(job), 'confirm_by', by) end
+  call('ZADD', P..'deadlines', 'NX', by, job)
+end
 -- Counters for metrics, by workflow, since the database was set up. A job's duration is counted in the first bucket it fits.
 local DURATIONS = { 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400 }
 local function tally_end(wf, st, took_ms)
@@ -257,7 +264,7 @@ truncate = function(job, reason, ms)
   -- a held job whose last calls were one failure too many: it settles now, nothing can resume it, and it is watched again
   if f[3] == 'PAUSED' then call('HSET', j, 'status', 'RUNNING') end
   call('ZADD', P..'active', ms, job)
-  call('HDEL', j, 'held')
+  call('HDEL', j, 'held', 'confirm_by')
   local ends = {}
   for _, ph in ipairs(phases_of(job)) do
     local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'bdone', 'tasks', 'bsize', 'dropped')

@@ -43,6 +43,7 @@ elseif what == 'confirm' then
   if st ~= 'AWAITING_CONFIRMATION' then return { 'REFUSED', st } end
   call('HSET', j, 'status', 'PENDING', 'updated', ms)
   call('ZREM', P..'deadlines', job)                                 -- that to confirm it by; its own begins with the first claim
+  call('HDEL', j, 'confirm_by')
   call('ZADD', P..'active', ms, job)
   requeue()
   job_event(job, 'PENDING', ms)

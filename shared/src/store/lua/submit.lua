@@ -46,9 +46,7 @@ for _, p in ipairs(dag.phases) do
   else call('HSET', PH(job, p.id), 'st', 'PENDING') end
 end
 call('ZADD', P..'index', ms, t..'|'..job); call('ZADD', P..'index:t:'..t, ms, job)
--- one that is to be confirmed is nobody's work yet; it is held for as long as an ended one is kept (`tick` ends it)
-if ARGV[8] == 'PENDING' then call('ZADD', P..'active', ms, job)
-else call('ZADD', P..'deadlines', ms + num(call('HGET', j, 'ttl')) * 1000, job) end
+if ARGV[8] == 'PENDING' then call('ZADD', P..'active', ms, job) else confirm_by(job) end
 job_event(job, ARGV[8], ms)
 pump(16)
 return { 'OK', job }

@@ -38,11 +38,13 @@ if ms - cfg('depth_at', '', 0) >= 5000 then                         -- depth = t
   call('HSET', P..'cfg', 'depth_at', ms, 'depth', math.min(4096, math.max(32, 2 * slots)))
 end
 pump(32)
--- the index drops a job when its hash is gone, not by age
+-- the index drops a job when its hash is gone, not by age; a job that a version held which knew no time to confirm it by is given one
 local s = call('ZSCAN', P..'index', ARGV[3], 'COUNT', 20)
 for i = 1, #s[2], 2 do
   local t, job = string.match(s[2][i], '^([^|]*)|(.+)$')
-  if job and call('EXISTS', J(job)) == 0 then call('ZREM', P..'index', s[2][i]); call('ZREM', P..'index:t:'..t, job) end
+  local st = job and call('HGET', J(job), 'status')
+  if job and not st then call('ZREM', P..'index', s[2][i]); call('ZREM', P..'index:t:'..t, job)
+  elseif st == 'AWAITING_CONFIRMATION' then confirm_by(job) end
 end
 local h = call('ZRANGE', P..'delayed', 0, 0, 'WITHSCORES')
 if #h > 0 then due(tonumber(h[2])) end

@@ -37,6 +37,8 @@ pub struct Job {
     pub warnings: Vec<String>,
     pub notices: Vec<String>,
     pub pause_reason: Option<String>,
+    /// None as well: the API is older and does not tell.
+    pub confirm_by: Option<String>,
     pub eta_seconds: Option<u64>,
     pub limited_by: Option<String>,
 }

@@ -24,7 +24,10 @@ impl Batch {
     pub(super) fn refused(&self, e: &CallError) -> TaskError {
         let secrets = self.secrets();
         let message = mask_cut(&mask(&e.to_message(), &secrets), &secrets);
-        TaskError::new(&without_secrets(&e.code(), &secrets), message)
+        TaskError {
+            status: e.status(),
+            ..TaskError::new(&without_secrets(&e.code(), &secrets), message)
+        }
     }
 }
 

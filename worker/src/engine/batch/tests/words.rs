@@ -83,7 +83,10 @@ fn a_refusal_that_quotes_another_tasks_passphrase_is_told_without_it() {
         code: Some("X-2".into()),
         detail: format!("as bad as {OWN}, and corr…"),
     });
-    let (_, told) = message(batch.sent(1, refused, 1, 0.5).0);
+    let (checkpoint, _) = batch.sent(1, refused, 1, 0.5);
+    let stored = serde_json::to_string(&checkpoint).unwrap();
+    assert!(stored.contains(r#""h":400"#), "the kind of a refusal is kept: {stored}");
+    let (_, told) = message(checkpoint);
     assert!(told.ends_with("as bad as ***, and ***…"), "{told}");
 }
 
