@@ -177,7 +177,11 @@ async fn a_retry_from_every_state_is_a_job_of_its_own_or_names_the_state() {
 /// Whoever is to approve an import can see when it will be cancelled, and nobody is told so of a job that goes on.
 #[actix_web::test]
 async fn a_held_job_says_by_when_to_confirm_it() {
-    let World { store, parts, .. } = world().await;
+    let World {
+        redis: _redis,
+        store,
+        parts,
+    } = world().await;
     let app = init_service(app(parts)).await;
     let id = job_at(&store, JobStatus::AwaitingConfirmation).await;
     let token = format!("Bearer {}", token(Some(TENANT), &["user"]));
@@ -191,8 +195,6 @@ async fn a_held_job_says_by_when_to_confirm_it() {
     let at = |member: &str| job[member].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let held_ms = at("confirm_by").as_millisecond() - at("created_at").as_millisecond();
     assert_eq!(held_ms, 3_600_000, "as long as an ended one is kept");
-    let status = ask(format!("/api/cloudpath-dpsk/jobs/{id}/status")).await;
-    assert_eq!(status["confirm_by"], job["confirm_by"]);
     let list = ask("/api/v1/jobs".to_owned()).await;
     assert_eq!(list["items"][0]["confirm_by"], job["confirm_by"]);
     store.confirm(&TENANT.parse().unwrap(), id).await.unwrap();

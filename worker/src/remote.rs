@@ -448,7 +448,6 @@ mod tests {
         };
         assert_eq!(conflict(Some("DPSK-020")).code(), "DPSK-020");
         assert_eq!(conflict(None).code(), "HTTP_409");
-        assert_eq!(conflict(Some("DPSK-020")).status(), Some(409));
         assert_eq!(CallError::from(GateClosed::LeaseLost).status(), None);
         assert_eq!(CallError::RateLimited { retry_after: None }.code(), "RATE_LIMITED");
     }
