@@ -69,7 +69,7 @@ fn of_ours(code: &str, phase: Option<&str>) -> Option<&'static str> {
         // how an activity that gives no code of its own has ended
         "ACTIVITY_FAIL" | "ACTIVITY_CANCELLED" | "ACTIVITY_PARTIAL_SUCCESS" | "ACTIVITY_SKIPPED" => AGAIN,
         "COOL_DOWN" | "LEASE_LOST" | "LOGIN_UNAVAILABLE" | "NAMES_RELEASED" | "NOT_SENT" | "RATE_LIMITED"
-        | "STOPPED" | "UNREACHABLE" => LATER,
+        | "STOPPED" | "UNREACHABLE" | "LIST_CUT" => LATER,
         "CONTROLLER_UNKNOWN" | "CONTROLLER_UNUSABLE" => {
             "correct the controller in controllers.toml, then import the same export again"
         }

@@ -1,5 +1,8 @@
 //! A job in memory and a small engine that runs its phases: plan, then for each task send, wait for the activity, settle, read back.
 
+#[path = "sink.rs"]
+mod sink;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,17 +16,17 @@ use shared::id::{JobId, PhaseId};
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::secret::SecretString;
-use shared::store::{JobSpec, Partition, StoreError, Writer};
+use shared::store::{JobSpec, Partition, StoreError};
 use shared::workflow::catalog;
 use testkit::sim::{Handle, Settings, Simulator};
 use worker::executors::clients::Clients;
-use worker::executors::{
-    Catalogue, Context, Executor, Found, JobData, PlanError, Sent, Settle, Task, TaskSink, catalogue,
-};
+use worker::executors::{Catalogue, Context, Executor, Found, JobData, PlanError, Sent, Settle, Task, catalogue};
 use worker::gate::{Gate, OpenGate, Permit};
 use worker::r1::R1;
 use worker::r1::activity::ActivityState;
 use worker::remote::CallError;
+
+use self::sink::{Sink, written};
 
 pub const TENANT: &str = "t1";
 /// Of a whole import, in the order in which they are run here.
@@ -157,48 +160,10 @@ impl JobData for Memory {
     }
 }
 
-#[derive(Default)]
-struct Sink {
-    tasks: Vec<Task>,
-    /// Names the phase may write.
-    claimed: BTreeSet<String>,
-    /// Another job writes the same names.
-    is_taken: bool,
-}
-
-#[async_trait]
-impl TaskSink for Sink {
-    async fn push(&mut self, task: Task) -> Result<(), PlanError> {
-        self.tasks.push(task);
-        Ok(())
-    }
-
-    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
-        self.claimed.extend(names.iter().cloned());
-        if self.is_taken {
-            return Err(PlanError::NamesTaken {
-                name: names[0].clone(),
-                by: Writer {
-                    job: JobId::generate(),
-                    phase: "another".parse().unwrap(),
-                },
-            });
-        }
-        Ok(())
-    }
-}
-
 pub struct Job<'w> {
     world: &'w World,
     spec: Arc<JobSpec>,
     data: Arc<Memory>,
-}
-
-/// What these tasks, and their whole phase, write by name.
-fn written(executor: &dyn Executor, cx: &Context, tasks: &[Task]) -> BTreeSet<String> {
-    let open = tasks.iter().filter(|task| task.input.preset.is_none());
-    let names = open.filter_map(|task| executor.writes_name(task));
-    names.chain(executor.writes_throughout(cx)).collect()
 }
 
 /// What a phase came to.
