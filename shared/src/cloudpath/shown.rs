@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::workflow::plan::ONLY_PLANNED;
+
 /// Stands for a value that is there and never shown.
 const MASKED: &str = "***";
 /// Member of a task's data: what of its object does not arrive as it was, with the reason; an array of sentences. Fact of a phase of
@@ -13,7 +15,7 @@ pub const CHANGES: &str = "changes";
 
 /// Phases whose resources a task of this executor names by id.
 pub fn named_by(executor: &str) -> &'static [&'static str] {
-    match executor {
+    match plain(executor) {
         "cloudpath.create_dpsk_pools" => &["create_identity_groups"],
         "cloudpath.create_passphrases" => &["create_identity_groups", "create_dpsk_pools"],
         "cloudpath.attach_policies" => &["create_policy_sets", "create_dpsk_pools"],
@@ -22,11 +24,16 @@ pub fn named_by(executor: &str) -> &'static [&'static str] {
     }
 }
 
+/// The executor that one which only plans stands for: their tasks carry the same.
+fn plain(executor: &str) -> &str {
+    executor.strip_prefix(ONLY_PLANNED).unwrap_or(executor)
+}
+
 /// `data` of the task `name` of an executor. `names`: of the resources that [`named_by`] asks for, by id. Data of an executor that is
 /// not known here is shown as it is.
 pub fn shown(executor: &str, name: &str, data: &Value, names: &HashMap<String, String>) -> Value {
     let shown = Shown { out: Map::new(), names };
-    let mut shown = in_words(shown, executor, name, data);
+    let mut shown = in_words(shown, plain(executor), name, data);
     // What was there differs, and was left: in which fields, with both values. What does not arrive as it was, and why.
     for told in ["left_as_is", CHANGES] {
         if let (Some(out), Some(told_so)) = (shown.as_object_mut(), data.get(told)) {

@@ -8,6 +8,7 @@
 pub mod catalog;
 pub mod expression;
 pub mod parse;
+pub mod plan;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,9 @@ pub struct Phase {
     pub tolerated: Tolerance,
     #[serde(default)]
     pub cleanup: Cleanup,
+    /// `false`: it looks at what was done, so that a plan has no use for it.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub in_plan: bool,
 }
 
 /// How many failed tasks a phase bears. Both given: the larger one counts.
@@ -95,6 +99,9 @@ pub enum Cleanup {
 
 fn yes() -> bool {
     true
+}
+fn is_yes(yes: &bool) -> bool {
+    *yes
 }
 fn is_zero(n: &u32) -> bool {
     *n == 0

@@ -21,7 +21,7 @@ pub const RETRIES_MAX: u32 = 20;
 
 /// Fields that may be declared. A stored definition may have more: it may come from a later version.
 const DEFINITION: [&str; 4] = ["name", "version", "title", "phases"];
-const PHASE: [&str; 12] = [
+const PHASE: [&str; 13] = [
     "id",
     "name",
     "dependencies",
@@ -34,6 +34,7 @@ const PHASE: [&str; 12] = [
     "extra_retries",
     "tolerated",
     "cleanup",
+    "in_plan",
 ];
 const RETRY: [&str; 2] = ["max_retries", "backoff_seconds"];
 const TOLERATED: [&str; 2] = ["count", "percent"];
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_known_fields_are_those_of_the_model() {
-        let text = "name: t\nversion: 1\ntitle: T\nphases:\n  - {id: a, name: A, executor: x, skip_condition: 'true', retry: {max_retries: 1, backoff_seconds: 1}, extra_retries: 2, tolerated: {count: 1, percent: 2}}\n";
+        let text = "name: t\nversion: 1\ntitle: T\nphases:\n  - {id: a, name: A, executor: x, skip_condition: 'true', retry: {max_retries: 1, backoff_seconds: 1}, extra_retries: 2, tolerated: {count: 1, percent: 2}, in_plan: false}\n";
         let stored = serde_json::to_value(parse(text).unwrap()).unwrap();
         let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let same = |v: &Value, known: &[&str]| {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::job::{JobStatus, PhaseStatus, TaskStatus};
 use shared::store::model::TaskFilter;
+use shared::workflow::Definition;
 
 use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
@@ -157,4 +158,31 @@ async fn a_backlog_without_workers_starts_when_they_come() {
         (v.status, toy.ledger.lock().unwrap().things.len()),
         (JobStatus::Completed, 80)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_what_a_job_would_do_and_writes_nothing() {
+    let (toy, toys) = one_toy(500.0);
+    let w = World::start(toys, 2).await;
+    let d = definition(TWO_PHASES);
+    let plan: &'static Definition = Box::leak(Box::new(d.for_plan()));
+    let planned = async || {
+        let job = w.submit(&w.job(plan, 1, json!({ "n": 12 }))).await;
+        let v = w.ended(job).await;
+        check_sums(&v);
+        assert_eq!(v.status, JobStatus::Completed, "{v:#?}");
+        let facts = |at: usize| v.phases[at].facts["plan"].clone();
+        [facts(0), facts(2)]
+    };
+    let counts = |plan: &Value| ["create", "adopt"].map(|what| plan[what].as_u64().unwrap());
+    let before = planned().await;
+    assert_eq!(before.each_ref().map(counts), [[12, 0], [12, 0]]);
+    assert_eq!(planned().await, before, "nothing has changed");
+    assert_eq!(toy.ledger.lock().unwrap().creates, 0);
+    let job = w.submit(&w.job(d, 1, json!({ "n": 12 }))).await;
+    assert_eq!(w.ended(job).await.resources["thing"].created, 24);
+    let after = planned().await;
+    assert_eq!(after.each_ref().map(counts), [[0, 12], [0, 12]]);
+    assert_ne!(after[0]["hash"], before[0]["hash"]);
+    assert_eq!(toy.ledger.lock().unwrap().creates, 24);
 }

@@ -293,6 +293,10 @@ impl Executor for Create {
         name.map(str::to_owned).into_iter().collect()
     }
 
+    fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        Ok(Self::outcome(task.input.index, &task.input.name, Origin::Created))
+    }
+
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {
         assert_eq!(
             task.secret.as_ref().unwrap().expose(),

@@ -282,6 +282,26 @@ impl<'w> Job<'w> {
         Ok((sink.tasks, facts.unwrap_or_default()))
     }
 
+    /// Plans every phase that a plan has: what each task would come to, and what stands for all decisions.
+    pub async fn dry_run(&self) -> (Vec<(&'static str, Phase)>, Vec<Value>) {
+        let dry = Job {
+            world: self.world,
+            spec: Arc::new(JobSpec {
+                definition: self.spec.definition.for_plan(),
+                ..(*self.spec).clone()
+            }),
+            data: self.data.clone(),
+        };
+        let (mut phases, mut hashes) = (Vec::new(), Vec::new());
+        let has = |phase: &&str| dry.spec.definition.phases.iter().any(|p| p.id.as_str() == *phase);
+        for phase in PHASES.into_iter().filter(has) {
+            let planned = dry.run(phase).await;
+            hashes.push(planned.facts["plan"]["hash"].clone());
+            phases.push((phase, planned));
+        }
+        (phases, hashes)
+    }
+
     /// What of the tasks of a phase no other job may do meanwhile.
     pub async fn names(&self, phase: &str) -> BTreeSet<String> {
         let (cx, executor) = self.context(phase);

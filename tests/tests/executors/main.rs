@@ -2,6 +2,7 @@
 //! plan, what they write, and what they make of every surprise. Checked from outside, by the simulator's ledger and counts.
 
 mod conflicts;
+mod dry;
 mod harness;
 mod imports;
 mod matrix;

@@ -14,12 +14,14 @@ use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError, Writer};
+use shared::workflow::plan::ONLY_PLANNED;
 
 use crate::gate::{Gate, GateClosed, Permit};
 use crate::remote::CallError;
 
 pub mod clients;
 pub mod cloudpath;
+pub mod dry;
 
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
@@ -154,6 +156,12 @@ pub trait Executor: Send + Sync {
         Duration::from_secs(2)
     }
 
+    /// What the write of a planned task would leave behind, if all went well. What it would make has [`dry::planned_id`] for an id.
+    /// [`CallError::Rejected`]: the task can't be read.
+    fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        Ok(Outcome::completed(task.input.index, None))
+    }
+
     /// One task of a phase that only reads. Facts (≤ 4 KiB) are kept with the batch.
     async fn read(&self, _cx: &Context, task: &Task) -> Result<(Outcome, Option<Value>), CallError> {
         Ok((Outcome::completed(task.input.index, None), None))
@@ -179,8 +187,13 @@ impl Catalogue {
         Catalogue(Arc::new(all))
     }
 
+    /// Also by the name of one that only plans ([`ONLY_PLANNED`]).
     pub fn find(&self, name: &str) -> Option<Arc<dyn Executor>> {
-        self.0.iter().find(|e| e.name() == name).cloned()
+        let named = |name: &str| self.0.iter().find(|e| e.name() == name).cloned();
+        match name.strip_prefix(ONLY_PLANNED) {
+            Some(name) => named(name).map(|of| Arc::new(dry::Dry::new(of)) as Arc<dyn Executor>),
+            None => named(name),
+        }
     }
 }
 

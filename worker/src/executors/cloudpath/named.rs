@@ -18,6 +18,7 @@ use shared::store::StoreError;
 use super::compare::Differences;
 use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task};
 use crate::executors::clients::Clients;
+use crate::executors::dry::planned_id;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::{R1, Written};
@@ -168,6 +169,11 @@ impl<K: Kind> Executor for FindOrMake<K> {
 
     fn writes_name(&self, task: &Task) -> Option<String> {
         Some(Self::claimed(&task.input.name))
+    }
+
+    fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        let (data, id) = (Self::read(task)?, planned_id(K::KIND, task.input.index));
+        Ok(Self::done(task, &data, Some(&id)).expect("an id is there"))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -27,6 +27,7 @@ use super::staged::{
     LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, scope, sent, tell_changes, unreadable_task,
 };
 use crate::executors::clients::Clients;
+use crate::executors::dry::{is_planned, planned_id};
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::R1;
@@ -206,6 +207,16 @@ impl Planner<'_> {
 
     async fn sweep(&self, pool: u16) -> Result<Open, PlanError> {
         let now = self.pools[&u32::from(pool)].clone();
+        let rows_left = self.keys.get(&pool).copied().unwrap_or(0);
+        if is_planned(&now.id) {
+            let keys = Snapshot::default();
+            return Ok(Open {
+                keys,
+                now,
+                people: None,
+                rows_left,
+            });
+        }
         let mut keys = Snapshot::sweep(&self.r1, self.cx.gate.as_ref(), &now.id).await?;
         for _ in 1..SWEEPS_MAX {
             if keys.missing == 0 {
@@ -217,7 +228,7 @@ impl Planner<'_> {
             keys,
             now,
             people: None,
-            rows_left: self.keys.get(&pool).copied().unwrap_or(0),
+            rows_left,
         })
     }
 }
@@ -277,6 +288,16 @@ impl Executor for CreatePassphrases {
     fn writes_name(&self, task: &Task) -> Option<String> {
         let key = KeyTask::read(&task.input.data).ok()?;
         Some(claimed(&key.pool, &task.input.name))
+    }
+
+    fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        let (key, index) = (KeyTask::read(&task.input.data)?, task.input.index);
+        let name = key.name_there(&task.input.name);
+        let would = match &key.op {
+            Op::Update { id, .. } => resource(id, name, Origin::Updated),
+            Op::Create | Op::Identity { .. } => resource(&planned_id(decide::KIND, index), name, Origin::Created),
+        };
+        Ok(Outcome::completed(index, Some(would)))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

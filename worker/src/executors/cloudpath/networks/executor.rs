@@ -18,6 +18,7 @@ use super::plan::{Begin, Chain, linked_id, not_linked};
 use super::task::{Data, activation_id, ap_groups, claimed, link_id, steps};
 use super::there::{SHOWN_WITHIN, There, place, unfit};
 use crate::executors::clients::Clients;
+use crate::executors::dry::planned_id;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::activation::Radio;
@@ -285,6 +286,20 @@ impl Executor for ActivateNetworks {
     /// A network is made, linked and activated by tasks that may be in different batches.
     fn writes_throughout(&self, cx: &Context) -> Vec<String> {
         import_plan(&cx.spec).map_or_else(|_| Vec::new(), |plan| names(cx, &plan))
+    }
+
+    fn would(&self, cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        let data = read(task)?;
+        // one that does not exist goes by the name of its SSID
+        let network = data
+            .network_id()
+            .map_or_else(|| planned_id("wifi_network", data.ssid()), str::to_owned);
+        let id = match &data {
+            Data::Create { .. } => network,
+            Data::Link { pool_id, .. } => link_id(&network, pool_id),
+            Data::Activate { .. } => activation_id(&cx.spec.venue_id, &network),
+        };
+        Ok(done(task, &data, id))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
-use shared::cloudpath::{ImportPlan, NameConflict, PolicySpec};
+use shared::cloudpath::{ImportPlan, NameConflict, PolicySetSpec, PolicySpec};
 use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
@@ -14,6 +14,7 @@ use super::attach::assigned;
 use super::found::{self, Conditions, Next};
 use super::links::Link;
 use super::{Made, example, first_assignment, first_place, places, whole};
+use crate::executors::dry::is_planned;
 use crate::executors::{Context, PlanError, Task, TaskSink};
 use crate::r1::R1;
 use crate::r1::policy::Policy;
@@ -186,7 +187,7 @@ impl Planner<'_> {
                 all.insert(index, Condition::Refused);
                 continue;
             };
-            let there = match self.bare.contains(&made.id) {
+            let there = match self.bare.contains(&made.id) || is_planned(&made.id) {
                 true => Conditions::default(),
                 false => Conditions::read(self.r1, self.cx.gate.as_ref(), &made.id).await?,
             };
@@ -240,7 +241,7 @@ impl Planner<'_> {
             let condition = conditions.get(&policy.index).copied();
             if !members.contains_key(&made.id) {
                 let empty = |set: &PolicySet| set.id == made.id && set.mapped_policy_count == Some(0);
-                let there = match self.sets.iter().any(empty) {
+                let there = match self.sets.iter().any(empty) || is_planned(&made.id) {
                     true => HashMap::new(),
                     false => whole::members(self.r1, self.cx.gate.as_ref(), &made.id).await?,
                 };
@@ -298,6 +299,25 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Why a set will not be whole, as far as that is known now.
+    fn lack(&self, set: &PolicySetSpec) -> Option<TaskError> {
+        let is_refused = |index: u32| {
+            let task = self.tasks.iter().find(|task| task.index == index);
+            task.and_then(|task| task.preset.as_ref())
+                .is_some_and(|outcome| outcome.error.is_some())
+        };
+        let ours = places(self.plan).zip(first_place(self.plan)..);
+        let lacks = ours.filter(|((of, ..), _)| of.index == set.index);
+        let lacks: Vec<String> = lacks
+            .filter_map(|((_, policy, _), index)| match self.made.policy(policy) {
+                None => Some(format!("policy {} was not made", quoted(&policy.name))),
+                Some(_) if is_refused(index) => Some(format!("policy {} gets no place in it", quoted(&policy.name))),
+                Some(_) => None,
+            })
+            .collect();
+        (!lacks.is_empty()).then(|| whole::not_whole(&set.name, &lacks))
+    }
+
     fn assignments(&mut self) -> Result<(), PlanError> {
         let plan = self.plan;
         for (set, index) in plan.policy_sets.iter().zip(first_assignment(plan)..) {
@@ -315,6 +335,8 @@ impl Planner<'_> {
             let replaces = now.filter(|now| now.id != made.id && self.policy == NameConflict::Update);
             let link = assignment(&pool.id, &made.id, set.index, replaces.map(|now| now.id.clone()));
             let preset = assigned(&link, index, &name, now, self.policy);
+            // known before anything is written: its task would be refused in the end
+            let preset = preset.or_else(|| Some(Outcome::failed(index, self.lack(set)?)));
             let is_left = preset.as_ref().is_some_and(|outcome| outcome.error.is_none());
             let left = now.filter(|now| is_left && now.id != made.id).map(|theirs| {
                 let (theirs, ours) = (quoted(&theirs.name), quoted(&set.name));

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::cloudpath::{Change, Field, ImportPlan, Reason};
+use shared::job::outcome::Outcome;
 use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
@@ -22,6 +23,7 @@ use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy,
 use super::found::Conditions;
 use super::{POLICY, POLICY_SET};
 use crate::executors::clients::Clients;
+use crate::executors::dry::planned_id;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::r1::policy::{NewPolicy, Policy, PolicyPatch};
@@ -169,6 +171,11 @@ impl Executor for CreatePolicySets {
 
     fn writes_name(&self, task: &Task) -> Option<String> {
         read(task).ok().map(|data| claimed(data.kind(), &task.input.name))
+    }
+
+    fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {
+        let data = read(task)?;
+        Ok(data.done(&task.input, &planned_id(data.kind(), task.input.index)))
     }
 
     async fn send(&self, cx: &Context, task: &Task, permit: Permit) -> Sent {

@@ -104,13 +104,12 @@ pub(super) async fn lack(
             }
         }
     }
-    Ok((!lacks.is_empty()).then(|| {
-        let object = format!(
-            "policy set {} is not assigned, for it is not whole",
-            quoted(&wanted.name)
-        );
-        TaskError::new("SET_NOT_WHOLE", format!("{object}: {}", listed(&lacks)))
-    }))
+    Ok((!lacks.is_empty()).then(|| not_whole(&wanted.name, &lacks)))
+}
+
+pub(super) fn not_whole(set: &str, lacks: &[String]) -> TaskError {
+    let object = format!("policy set {} is not assigned, for it is not whole", quoted(set));
+    TaskError::new("SET_NOT_WHOLE", format!("{object}: {}", listed(lacks)))
 }
 
 /// The first few, and how many more.
