@@ -12,6 +12,8 @@ use serde::Serialize;
 use shared::job::JobStatus;
 use utoipa::ToSchema;
 
+use crate::difference::Difference;
+
 /// Media type of every error answer (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -205,6 +207,9 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<crate::openapi::words::JobStatusWord>)]
     pub state: Option<JobStatus>,
+    /// Of an import that was to follow a plan: what has changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
     /// With `too-large`: the most bytes that are taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_bytes: Option<u64>,
@@ -245,6 +250,7 @@ impl Problem {
                 errors: Vec::new(),
                 errors_total: None,
                 state: None,
+                difference: None,
                 limit_bytes: None,
             }),
             retry_after_seconds: matches!(kind, Kind::Unavailable | Kind::Overdue | Kind::Busy)
@@ -317,6 +323,13 @@ impl Problem {
     pub fn conflict(state: JobStatus, detail: impl Into<String>) -> Self {
         let mut problem = Self::new(Kind::Conflict, detail);
         problem.body.state = Some(state);
+        problem
+    }
+
+    /// A 409: what would be done is not what was planned.
+    pub fn changed(detail: impl Into<String>, difference: Difference) -> Self {
+        let mut problem = Self::new(Kind::Conflict, detail);
+        problem.body.difference = Some(difference);
         problem
     }
 

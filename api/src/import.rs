@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use shared::blob;
 use shared::cloudpath::{self, Code, Estimate, Export, ImportPlan, ImportRequest, Mapper, Rate, RequestError, Row};
 use shared::controllers::Controller;
@@ -15,13 +16,14 @@ use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::secret::SecretString;
-use shared::store::model::{NewJob, NotRetried, Submitted};
+use shared::store::model::{NewJob, NotRetried, PinnedTo, Submitted};
 use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
 use crate::auth::Submitter;
 use crate::body::{BodyFault, BodyReader};
 use crate::error::{Fault, Kind, Problem};
+use crate::follow;
 use crate::state::State;
 
 /// Rows of a staged chunk: about 20 KiB packed, so that one write to the store stays short.
@@ -41,6 +43,8 @@ pub struct Accepted {
     pub status: JobStatus,
     /// The same key and body came before: this is the job of then.
     pub replayed: bool,
+    /// It is held until this job has made its plan anew.
+    pub plan_awaited: Option<JobId>,
 }
 
 /// Reads the body in a blocking thread, while `receive` feeds it.
@@ -91,6 +95,18 @@ pub fn controller(state: &State, tenant: &TenantId, request: &ImportRequest) -> 
     })
 }
 
+/// A plan follows none.
+pub fn fits(aim: Aim, request: &ImportRequest) -> Result<(), Problem> {
+    match (aim, &request.options.plan_hash) {
+        (Aim::Plan, Some(_)) => Err(Problem::invalid(vec![Fault::at(
+            "/options/plan_hash",
+            "NOT_FOR_PLANS",
+            "a plan is made of what is there now; give the hash to the import",
+        )])),
+        _ => Ok(()),
+    }
+}
+
 /// A chunk as it is stored: packed rows, and the box of their passphrases.
 pub(crate) struct Chunk {
     rows: Vec<u8>,
@@ -119,35 +135,78 @@ pub(crate) fn place(job: JobId, number: u32) -> String {
     format!("{job}|input|{number}")
 }
 
-/// Everything that is stored of an import, made in a blocking thread.
+/// Everything that is stored of a job, made in a blocking thread.
 struct Prepared {
     new: NewJob,
     chunks: Vec<Chunk>,
 }
 
+/// What is made of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// It is carried out.
+    Import,
+    /// It is found out what an import would do.
+    Plan,
+}
+
+impl Aim {
+    /// The hash of a body that asks for this. The same body asks something else of another route.
+    pub fn told_apart(self, body: [u8; 32]) -> [u8; 32] {
+        match self {
+            Aim::Import => body,
+            Aim::Plan => Sha256::new().chain_update("plan|").chain_update(body).finalize().into(),
+        }
+    }
+}
+
+/// An import as it was sent, judged and found good.
+pub struct Asked {
+    pub by: Submitter,
+    pub request: ImportRequest,
+    pub controller: Arc<Controller>,
+    /// The caller's key and the hash of the body.
+    pub idempotency: Option<(String, [u8; 32])>,
+    pub aim: Aim,
+}
+
 /// Plans, seals, stages and submits. To be called in a task of its own, so that a caller who hangs up does not stop it
 /// half way.
-pub async fn accept(
-    state: Arc<State>,
-    by: Submitter,
-    request: ImportRequest,
-    controller: Arc<Controller>,
-    idempotency: Option<(String, [u8; 32])>,
-    now: Timestamp,
-) -> Result<Accepted, Problem> {
+pub async fn accept(state: Arc<State>, asked: Asked, now: Timestamp) -> Result<Accepted, Problem> {
     let store = state.store()?.clone();
+    let tenant = asked.by.tenant.clone();
+    let is_pinned = asked.request.options.plan_hash.is_some();
+    if let Some(key) = asked.idempotency.as_ref().filter(|_| is_pinned) {
+        // else the plan would be made anew for nothing
+        match store.accepted_before(&tenant, key).await? {
+            Some(Submitted::Replay(job)) => {
+                let then = replayed(&store, &tenant, job).await?;
+                return follow::checked(&state, &store, &tenant, then).await;
+            }
+            Some(_) => return Err(key_reused()),
+            None => {}
+        }
+    }
     let prepare = {
         let state = state.clone();
-        move || prepare(&state, by, request, &controller, idempotency, now)
+        move || prepare(&state, asked, now)
     };
     let prepared = tokio::task::spawn_blocking(prepare)
         .await
         .map_err(|_| Problem::internal())??;
-    let Prepared { new, chunks } = prepared;
-    for (number, chunk) in (0u32..).zip(chunks) {
-        stage(&store, &new.tenant, new.id, number, chunk).await?;
+    // the job that was asked for is the last one
+    let mut accepted = None;
+    for Prepared { new, chunks } in prepared {
+        for (number, chunk) in (0u32..).zip(chunks) {
+            stage(&store, &new.tenant, new.id, number, chunk).await?;
+        }
+        accepted = Some(submit(&store, &new).await?);
     }
-    submit(&store, &new).await
+    let accepted = accepted.ok_or_else(Problem::internal)?;
+    match is_pinned {
+        true => follow::checked(&state, &store, &tenant, accepted).await,
+        false => Ok(accepted),
+    }
 }
 
 /// Stages a chunk; when that fails, all that was staged of the job is taken back.
@@ -168,44 +227,74 @@ pub(crate) async fn stage(
     Ok(staged?)
 }
 
-fn prepare(
-    state: &State,
-    by: Submitter,
-    request: ImportRequest,
-    controller: &Controller,
-    idempotency: Option<(String, [u8; 32])>,
-    now: Timestamp,
-) -> Result<Prepared, Problem> {
+/// The job that was asked for; of one that is to follow a plan, after the job that makes the plan anew: when we die in between, a plan is
+/// left, which writes nothing.
+fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>, Problem> {
+    let Asked {
+        by,
+        request,
+        controller,
+        mut idempotency,
+        aim,
+    } = asked;
     let workflow = catalog::find(catalog::CLOUDPATH_DPSK_IMPORT).ok_or_else(Problem::internal)?;
     let (plan, mapper) = cloudpath::plan(&request.export, &request.options, now);
-    let estimate = Estimate::of(&plan, rate(state, controller));
-    let timeout_seconds = timeout(state, request.options.timeout_seconds, estimate.seconds);
-    let id = JobId::generate();
+    let rate = rate(state, &controller);
+    let estimate = Estimate::of(&plan, rate);
     let options = serde_json::to_value(&request.options).map_err(|_| Problem::internal())?;
-    let require_confirmation = request.options.require_confirmation;
-    let failure_budget_percent = request.options.failure_budget_percent;
+    let follows = request.options.plan_hash.clone().filter(|_| aim == Aim::Import);
     let input_meta = meta(&plan)?;
-    let chunks = chunks(&state.sealer, id, request.export, &mapper)?;
-    let new = NewJob {
-        id,
-        tenant: by.tenant,
-        controller: request.controller_id,
-        venue_id: request.venue_id,
-        workflow: Cow::Borrowed(workflow),
-        options,
-        input_meta,
-        input_chunks: u32::try_from(chunks.len()).map_err(|_| Problem::internal())?,
-        expected_tasks: u64::from(estimate.total_tasks()),
-        timeout_seconds,
-        predicted_seconds: estimate.seconds,
-        failure_budget_percent,
-        submitted_by: by.caller.subject,
-        idempotency,
-        require_confirmation,
-        ttl_seconds: state.engine.job_ttl.as_secs(),
-        resume_of: None,
+
+    let anew = JobId::generate();
+    let aims = match (aim, &follows) {
+        (Aim::Import, Some(_)) => vec![(anew, Aim::Plan), (JobId::generate(), Aim::Import)],
+        (aim, _) => vec![(anew, aim)],
     };
-    Ok(Prepared { new, chunks })
+    let ids: Vec<JobId> = aims.iter().map(|(id, _)| *id).collect();
+    let chunks = chunks(&state.sealer, &ids, request.export, &mapper)?;
+    let is_last = |id: JobId| ids.last() == Some(&id);
+    let mut prepared = Vec::with_capacity(aims.len());
+    for ((id, aim), chunks) in aims.into_iter().zip(chunks) {
+        let is_plan = aim == Aim::Plan;
+        let predicted_seconds = match is_plan {
+            true => estimate.planning_seconds(rate),
+            false => estimate.seconds,
+        };
+        let new = NewJob {
+            id,
+            tenant: by.tenant.clone(),
+            controller: request.controller_id,
+            venue_id: request.venue_id.clone(),
+            workflow: match is_plan {
+                true => Cow::Owned(workflow.for_plan()),
+                false => Cow::Borrowed(workflow),
+            },
+            options: options.clone(),
+            input_meta: input_meta.clone(),
+            input_chunks: u32::try_from(chunks.len()).map_err(|_| Problem::internal())?,
+            expected_tasks: estimate.tasks_of(workflow, is_plan),
+            timeout_seconds: timeout(
+                state,
+                request.options.timeout_seconds.filter(|_| !is_plan),
+                predicted_seconds,
+            ),
+            predicted_seconds,
+            // a plan tells all conflicts
+            failure_budget_percent: request.options.failure_budget_percent.filter(|_| !is_plan),
+            submitted_by: by.caller.subject.clone(),
+            idempotency: if is_last(id) { idempotency.take() } else { None },
+            require_confirmation: request.options.require_confirmation && !is_plan,
+            ttl_seconds: state.engine.job_ttl.as_secs(),
+            resume_of: None,
+            plan_reads: is_plan.then_some(estimate.reads),
+            pinned_to: follows
+                .clone()
+                .filter(|_| !is_plan)
+                .map(|hash| PinnedTo { hash, by: anew }),
+        };
+        prepared.push(Prepared { new, chunks });
+    }
+    Ok(prepared)
 }
 
 pub(crate) fn rate(state: &State, controller: &Controller) -> Rate {
@@ -235,17 +324,20 @@ pub(crate) fn meta(plan: &ImportPlan) -> Result<serde_json::Value, Problem> {
     }))
 }
 
-/// Rows without secrets in one blob, their passphrases in one box at the same positions. A row that is skipped needs no
-/// passphrase any more, so none is kept.
-fn chunks(sealer: &Sealer, job: JobId, export: Export, mapper: &Mapper) -> Result<Vec<Chunk>, Problem> {
-    let mut chunks = Vec::with_capacity(export.rows.len().div_ceil(CHUNK_ROWS));
+/// Rows without secrets in one blob, their passphrases in one box at the same positions; for each of `jobs`, since a box opens in one alone.
+/// A row that is skipped needs no passphrase any more, so none is kept.
+fn chunks(sealer: &Sealer, jobs: &[JobId], export: Export, mapper: &Mapper) -> Result<Vec<Vec<Chunk>>, Problem> {
+    let mut chunks: Vec<Vec<Chunk>> = jobs.iter().map(|_| Vec::new()).collect();
     let mut left = export.rows.into_iter().peekable();
+    let mut number = 0;
     while left.peek().is_some() {
         let keep = |row: Row, secret| (row.skip.is_none().then_some(secret), row);
         let mapped = left.by_ref().take(CHUNK_ROWS).map(|row| mapper.map(row));
         let (secrets, rows): (Vec<_>, Vec<_>) = mapped.map(|(row, secret)| keep(row, secret)).unzip();
-        let number = u32::try_from(chunks.len()).map_err(|_| Problem::internal())?;
-        chunks.push(Chunk::of(sealer, job, number, &rows, &secrets)?);
+        for (job, of_job) in jobs.iter().zip(&mut chunks) {
+            of_job.push(Chunk::of(sealer, *job, number, &rows, &secrets)?);
+        }
+        number += 1;
     }
     Ok(chunks)
 }
@@ -275,6 +367,7 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
                 estimated_seconds: new.predicted_seconds,
                 status: new.first_status(),
                 replayed: false,
+                plan_awaited: None,
             })
         }
         Submitted::Replay(job) => {
@@ -301,6 +394,7 @@ pub(crate) async fn replayed(store: &Store, tenant: &TenantId, job: JobId) -> Re
         estimated_seconds: then.as_ref().map_or(0, |j| j.predicted_seconds),
         status: then.map_or(JobStatus::Pending, |j| j.status),
         replayed: true,
+        plan_awaited: None,
     })
 }
 

@@ -3,7 +3,9 @@
 pub mod auth;
 pub mod body;
 pub mod error;
+mod difference;
 mod fleet;
+mod follow;
 mod head;
 mod import;
 mod kept;

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use shared::cloudpath::Rate;
 use shared::controllers::Controller;
+use shared::store::model::JobView;
 use shared::store::{LimiterFigures, Store, StoreError};
 
 use crate::state::State;
+use crate::views::PlanView;
 
 /// A configured controller and the limiter it shares.
 #[derive(Debug)]
@@ -44,4 +47,28 @@ pub async fn look(store: &Store, state: &State, controllers: Vec<Arc<Controller>
         now,
     });
     Ok(remotes.collect())
+}
+
+/// What a plan has found, with how long it would take at what the controller allows now; none: the job is no plan. One round trip, of a plan
+/// that is whole.
+pub async fn plan(store: &Store, state: &State, job: &JobView) -> Result<Option<PlanView>, StoreError> {
+    if job.plan_reads.is_none() {
+        return Ok(None);
+    }
+    let known = state
+        .controllers
+        .current()
+        .for_tenant(job.controller, &job.tenant)
+        .cloned();
+    let known = known.filter(|_| job.status.is_terminal());
+    let remote = match known {
+        Some(controller) => look(store, state, vec![controller]).await?.pop(),
+        None => None,
+    };
+    let rate = remote.map(|remote| Rate {
+        calls_per_minute: remote.rate() * 60.0,
+        burst: f64::from(remote.controller.limits.burst),
+        concurrency: remote.concurrency(),
+    });
+    Ok(Some(PlanView::of(job, rate)))
 }

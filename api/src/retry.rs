@@ -71,6 +71,10 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
         store,
         spec,
     };
+    if old.spec.definition.is_plan() {
+        let detail = "a plan is not retried: make a new one, it costs only reads";
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
     match old.spec.definition.name == catalog::CLOUDPATH_DPSK_IMPORT {
         true => old.import(retry, &controller, now).await,
         false => old.whole(retry).await,
@@ -164,7 +168,12 @@ impl Old {
         expected_tasks: u64,
         predicted_seconds: u64,
     ) -> NewJob {
-        let (spec, options) = (&self.spec, &self.spec.options);
+        let spec = &self.spec;
+        let mut options = spec.options.clone();
+        // of the old job, whose plan it was
+        if let Some(options) = options.as_object_mut() {
+            options.remove("plan_hash");
+        }
         NewJob {
             id,
             tenant,
@@ -172,7 +181,6 @@ impl Old {
             venue_id: spec.venue_id.clone(),
             // the phases of then, whatever has been shipped since
             workflow: Cow::Owned(spec.definition.clone()),
-            options: options.clone(),
             input_meta,
             input_chunks: spec.input_chunks,
             expected_tasks,
@@ -182,8 +190,11 @@ impl Old {
             submitted_by: by,
             idempotency,
             require_confirmation: options["require_confirmation"].as_bool().unwrap_or(false),
+            options,
             ttl_seconds: self.state.engine.job_ttl.as_secs(),
             resume_of: Some(spec.id),
+            plan_reads: None,
+            pinned_to: None,
         }
     }
 

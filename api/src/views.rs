@@ -2,6 +2,7 @@
 
 mod admin;
 mod advice;
+mod plan;
 mod row;
 mod status;
 mod task;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
 
 pub use admin::{LimitsView, StreamView, WorkerView};
+pub use plan::{PlanView, PlannedView, totals as planned_totals};
 pub use row::RowView;
 pub use status::{CurrentPhase, StatusView};
 pub use task::{Context as TaskContext, TaskBody};
@@ -127,6 +129,7 @@ fn summary(job: &model::JobView) -> SummaryView {
         resources: job
             .resources
             .iter()
+            .filter(|_| job.plan_reads.is_none())
             .map(|(kind, n)| {
                 let counts = ResourceCounts {
                     created: n.created,
@@ -244,6 +247,10 @@ impl CreatedView {
             totals: BTreeMap::new(),
             lists: KINDS.iter().map(|kind| (plural(kind), Vec::new())).collect(),
         };
+        if job.plan_reads.is_some() {
+            // it has made nothing; what would be made is told with its tasks
+            return view;
+        }
         for (kind, n) in &job.resources {
             view.lists.entry(plural(kind)).or_default();
             let total = ListTotal {
@@ -327,10 +334,23 @@ pub struct JobBody {
     pub truncation: Option<String>,
     pub resume_of: Option<String>,
     pub retried_by: Option<String>,
+    /// Of a plan: what it has found. Absent otherwise, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub plan: Option<PlanView>,
+    /// Of an import with `plan_hash`: the job that made its plan anew.
+    pub plan_checked_by: Option<String>,
+    /// That plan is still being made: the import begins, or is cancelled, by itself.
+    pub is_plan_awaited: bool,
 }
 
 impl JobBody {
-    pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
+    pub fn of(
+        job: model::JobView,
+        created_resources: Option<CreatedView>,
+        plan: Option<PlanView>,
+        now_ms: u64,
+    ) -> Self {
         let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(job.status, &job.phases));
         let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
         JobBody {
@@ -364,6 +384,9 @@ impl JobBody {
             truncation: job.truncation,
             resume_of: job.resume_of.as_ref().map(ToString::to_string),
             retried_by: job.retried_by.as_ref().map(ToString::to_string),
+            plan,
+            plan_checked_by: job.plan_checked_by.as_ref().map(ToString::to_string),
+            is_plan_awaited: job.is_plan_unchecked,
         }
     }
 }

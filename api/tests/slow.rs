@@ -53,7 +53,12 @@ async fn every_route_that_takes_a_body_gives_up_on_one_that_stops() {
         let payload = begun.chain(stream::pending()).boxed_local();
         let request = TestRequest::default()
             .method(endpoint.method.clone())
-            .uri(&endpoint.path.replace("{id}", JOB))
+            .uri(
+                &endpoint
+                    .path
+                    .replace("{id}", JOB)
+                    .replace("{name}", "cloudpath_dpsk_import"),
+            )
             .insert_header(("authorization", format!("Bearer {user}")))
             .insert_header(("content-type", "application/json"))
             .to_request();

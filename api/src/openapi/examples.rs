@@ -34,7 +34,17 @@ const SHOWN: &[Shown] = shown! {
     "import" "200" "accepted" "The job of then";
     "import" "400" "problem_400_body" "Two keys cannot be imported as they are";
     "import" "422" "problem_422" "Another body under the same key";
+    "import" "409" "problem_409_plan" "It would not do what was planned";
+    "plan" "request" "import_pool" "One pool, as the extractor writes it";
+    "plan" "202" "accepted_plan" "Accepted";
+    "plan" "200" "accepted_plan" "The job of then";
+    "plan" "422" "problem_422" "Another body under the same key";
+    "plan_workflow" "request" "import_array" "A bare array of DPSKs";
+    "plan_workflow" "202" "accepted_plan" "Accepted";
+    "plan_workflow" "200" "accepted_plan" "The job of then";
+    "plan_workflow" "422" "problem_422" "Another body under the same key";
     "status" "200" "status_running" "While keys are being made";
+    "status" "200" "status_plan" "A plan that is made";
     "jobs" "200" "jobs" "The newest job, and where the next page begins";
     "job" "200" "job" "A job that has ended";
     "tasks" "200" "tasks" "A key that was made, one that failed, one that was skipped";

@@ -30,6 +30,8 @@ use crate::routes;
     paths(
         routes::cloudpath::import,
         routes::cloudpath::status,
+        routes::plan::plan,
+        routes::plan::plan_workflow,
         routes::workflows::list,
         routes::workflows::one,
         routes::jobs::list,

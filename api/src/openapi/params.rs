@@ -3,7 +3,7 @@
 
 use utoipa::IntoParams;
 
-use super::words::{FormatWord, JobStatusWord, TaskStatusWord};
+use super::words::{FormatWord, JobStatusWord, PlannedWord, TaskStatusWord};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -79,6 +79,9 @@ pub struct TaskFilter {
         example = "create_passphrases"
     )]
     phase: Option<String>,
+    /// Of a plan, only tasks for which it has decided so, with commas between them. Refused of other jobs.
+    #[param(inline, style = Form, explode = false, min_items = 1, value_type = Option<Vec<PlannedWord>>, example = json!(["create", "conflict"]))]
+    planned: Option<String>,
 }
 
 #[derive(IntoParams)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::cloudpath::{Expired, InvalidRows, NameConflict};
 use shared::job::{JOB_STATUSES, PhaseStatus, TaskStatus};
+use shared::workflow::plan::PLANNED;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
@@ -82,10 +83,12 @@ words! {
     LimitedByWord as "LimitedBy", e.g. "controller_rate": &LIMITED_BY;
     /// Why a job was cut short.
     TruncationWord as "Truncation", e.g. "TIMEOUT": &["CANCEL", "CRITICAL", "TIMEOUT"];
+    /// What a plan has decided of a task: to be made; there and to be changed; there and taken as it is; would fail; nothing to be done.
+    PlannedWord as "Planned", e.g. "create": &PLANNED;
     /// Of a report.
     FormatWord as "ReportFormat", e.g. "csv": &["csv", "json"];
-    /// What became of a resource: made; found as wanted; found and changed to what was wanted.
-    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated"];
+    /// What became of a resource: made; found as wanted; found and changed to what was wanted. In the report of a plan what would: see `Planned`.
+    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated", "create", "update", "adopt", "conflict", "skip"];
     /// When an object of that name is there and differs: `adopt` leaves it as it is, `update` changes it, `fail` fails the task.
     NameConflictWord as "NameConflict", e.g. "adopt": &[NameConflict::Adopt, NameConflict::Update, NameConflict::Fail];
     /// `fail`: one bad row refuses the request. `skip`: bad rows become skipped tasks that say why.

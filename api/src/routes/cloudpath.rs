@@ -9,6 +9,7 @@ use serde::Serialize;
 use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
+use shared::workflow::plan::name_of_plans;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
@@ -18,12 +19,13 @@ use super::{Access, Endpoint};
 use crate::auth::{Reader, Submitter};
 use crate::body::{self, Received};
 use crate::error::{Fault, Kind, Problem};
-use crate::import::{self, Accepted};
+use crate::import::{self, Accepted, Aim, Asked};
 use crate::limits::Body;
 use crate::metrics::Metrics;
 use crate::openapi::params::{Idempotency, JobPath, Wait};
 use crate::openapi::words::JobStatusWord;
 use crate::params::Params;
+use crate::remotes;
 use crate::state::State;
 use crate::views::{CreatedView, StatusView};
 use crate::wait::{self, Preference};
@@ -57,12 +59,20 @@ pub struct AcceptedView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Uuid, nullable = false)]
     resume_of: Option<String>,
+    /// Of an import with `plan_hash` whose plan is still being made anew: this job makes it, and the import then begins, or is cancelled, by
+    /// itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Uuid, nullable = false)]
+    plan_awaited: Option<String>,
 }
 
 /// Import an export into a controller.
 ///
 /// The body is checked whole before anything is accepted; every fault is told with its place. The keys of the caller's export go to
 /// identity groups, DPSK pools and passphrases named after it; what is there and equal is adopted, so that a second import writes nothing.
+///
+/// With `plan_hash` it is held while the plan is made anew, and begins when nothing has changed. When that takes longer than 10 s, the answer
+/// is a 202 and the state `AWAITING_CONFIRMATION`: it begins, or is cancelled with `PLAN_CHANGED` or `PLAN_NOT_CHECKED`, by itself.
 #[utoipa::path(post, path = "/api/cloudpath-dpsk/import", tag = "cloudpath", request_body = ImportBody, params(Idempotency, Wait),
     responses(
         (status = 202, description = "Accepted as a job, which has not ended; nothing that happens to any process of ours loses it",
@@ -72,15 +82,37 @@ pub struct AcceptedView {
             the job of then", body = AcceptedView, headers(("Location" = String, description = "Where its status is"),
             ("Preference-Applied" = String, description = "`wait=N` when it was waited"),
             ("Idempotent-Replayed" = String, description = "`true` of a job of then"))),
+        (status = 409, description = "Of an import with `plan_hash`: what it would do has changed since the plan was made, as `difference` tells; \
+            or the plan could not be made anew, as the job in `detail` tells. Nothing was sent to the controller"),
         (status = 422, description = "The same key came before with another body")))]
 async fn import(
     by: Submitter,
     req: HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
     state: web::Data<State>,
     metrics: web::Data<Metrics>,
 ) -> Result<HttpResponse, Problem> {
-    let admitted = admit(&req, &state);
+    let tenant = by.tenant.clone();
+    let accepted = take_in(Aim::Import, by, &req, payload, &state, &metrics).await?;
+    let location = status_of(accepted.job);
+    Ok(answer(&req, &state, &tenant, accepted, location, None).await)
+}
+
+/// Where the status of an import, or of a plan of one, is.
+pub(super) fn status_of(job: JobId) -> String {
+    format!("/api/cloudpath-dpsk/jobs/{job}/status")
+}
+
+/// From a body that arrives to an accepted job.
+pub(super) async fn take_in(
+    aim: Aim,
+    by: Submitter,
+    req: &HttpRequest,
+    mut payload: web::Payload,
+    state: &web::Data<State>,
+    metrics: &web::Data<Metrics>,
+) -> Result<Accepted, Problem> {
+    let admitted = admit(req, state);
     let (key, permit) = match admitted {
         Ok(admitted) => admitted,
         Err(problem) => {
@@ -89,7 +121,7 @@ async fn import(
             return Err(problem.closing());
         }
     };
-    let reading = Reading::of(&metrics);
+    let reading = Reading::of(metrics);
     let now = Timestamp::now();
     let (sender, reader) = body::channel();
     let parsing = tokio::task::spawn_blocking(move || import::parse(reader, now));
@@ -99,16 +131,21 @@ async fn import(
     let Received { bytes, sha256 } = arrival.map_err(|fault| fault.problem(&state.body_limits))?;
     metrics.import_bytes.inc_by(bytes);
 
-    let controller = import::controller(&state, &by.tenant, &request)?;
-    let idempotency = key.map(|key| (key, sha256));
-    let tenant = by.tenant.clone();
-    let accepting = import::accept(state.clone().into_inner(), by, request, controller, idempotency, now);
+    import::fits(aim, &request)?;
+    let controller = import::controller(state, &by.tenant, &request)?;
+    let asked = Asked {
+        by,
+        request,
+        controller,
+        idempotency: key.map(|key| (key, aim.told_apart(sha256))),
+        aim,
+    };
+    let accepting = import::accept(state.clone().into_inner(), asked, now);
     // A caller who hangs up now does not stop what has begun.
     let accepted = tokio::spawn(accepting).await.map_err(|_| Problem::internal())??;
     drop(permit);
     drop(reading);
-    let location = format!("/api/cloudpath-dpsk/jobs/{}/status", accepted.job);
-    Ok(answer(&req, &state, &tenant, accepted, location, None).await)
+    Ok(accepted)
 }
 
 /// The answer to a call that has started a job, perhaps after its end.
@@ -138,6 +175,7 @@ pub(super) async fn answer(
         status: waited.status,
         estimated_duration_seconds: accepted.estimated_seconds,
         resume_of: resume_of.map(|job| job.to_string()),
+        plan_awaited: accepted.plan_awaited.map(|job| job.to_string()),
     })
 }
 
@@ -230,8 +268,11 @@ async fn status(
     let found = store
         .job_with_resources(&tenant, id, CREATED_SHOWN)
         .await?
-        .filter(|(job, _)| job.workflow == CLOUDPATH_DPSK_IMPORT);
+        .filter(|(job, _)| {
+            job.workflow == CLOUDPATH_DPSK_IMPORT || job.workflow == name_of_plans(CLOUDPATH_DPSK_IMPORT)
+        });
     let (job, first) = found.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
+    let plan = remotes::plan(store, &state, &job).await?;
     let created = CreatedView::of(&job, first);
-    Ok(web::Json(StatusView::of(job, created, now_ms())))
+    Ok(web::Json(StatusView::of(job, created, plan, now_ms())))
 }

@@ -64,6 +64,14 @@ struct ImportOptions {
     /// cancelled when nobody does within `JOB_TTL_DAYS`.
     #[schema(default = false)]
     require_confirmation: Option<bool>,
+    /// Hash of a plan of the same export and options: the import begins only if a plan made now would be the same. Not for plans.
+    #[schema(
+        min_length = 32,
+        max_length = 32,
+        pattern = "^[0-9A-Fa-f]{32}$",
+        example = "5f0c2e6ab1d94c1f8b1fd1a2c0b7e3d4"
+    )]
+    plan_hash: Option<String>,
 }
 
 fn network_map() -> RefOr<Schema> {

@@ -5,12 +5,14 @@ use shared::id::{JobId, PhaseId};
 use shared::job::{JobStatus, TaskStatus};
 use shared::store::model::{JobCursor, JobFilter, Scope, TaskFilter};
 use shared::workflow::Definition;
+use shared::workflow::plan::Planned;
 
 use super::{Access, Endpoint};
 use crate::auth::Reader;
 use crate::error::{Fault, Problem};
 use crate::openapi::params as docs;
 use crate::params::Params;
+use crate::remotes;
 use crate::state::State;
 use crate::views::{CreatedView, JobBody, PageView, TaskBody, TaskContext};
 
@@ -68,7 +70,7 @@ async fn list(
     params.finish()?;
     let page = state.store()?.jobs(&scope, &filter, cursor.as_ref(), limit).await?;
     let now = now_ms();
-    Ok(web::Json(PageView::of(page, |job| JobBody::of(job, None, now))))
+    Ok(web::Json(PageView::of(page, |job| JobBody::of(job, None, None, now))))
 }
 
 /// The number of the phase a cursor is in; none: it is no cursor.
@@ -86,6 +88,7 @@ pub fn task_filter(params: &mut Params) -> TaskFilter {
         status: params.list("status", "a state of a task, such as FAILED", TaskStatus::parse),
         phase: params.parsed::<PhaseId>("phase", "the id of a phase"),
         name: None,
+        planned: params.list("planned", "what a plan has decided, such as create", Planned::parse),
     }
 }
 
@@ -97,6 +100,10 @@ pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>)
         let known: Vec<_> = definition.phases.iter().map(|p| p.id.as_str()).collect();
         let detail = format!("the job has no phase `{phase}`; it has {}", known.join(", "));
         faults.push(Fault::parameter("phase", "UNKNOWN_PHASE", detail));
+    }
+    if !filter.planned.is_empty() && !definition.is_plan() {
+        let detail = "the job is no plan; status tells what became of its tasks";
+        faults.push(Fault::parameter("planned", "NOT_A_PLAN", detail));
     }
     if cursor
         .and_then(phase_of_cursor)
@@ -114,7 +121,7 @@ pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>)
 
 /// One job.
 ///
-/// With its phases, the first resources it created or adopted, and the first errors.
+/// With its phases, the first resources it created or adopted, and the first errors. Of a plan, with what it has found.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", operation_id = "job", tag = "jobs", params(docs::JobPath, docs::Shown),
     responses((status = 200, description = "The job", body = JobBody), (status = 404, description = "No such job of this tenant")))]
 async fn one(
@@ -135,8 +142,9 @@ async fn one(
         .job_with_resources(&tenant, id, shown.unwrap_or(CREATED_SHOWN))
         .await?;
     let (job, first) = found.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
+    let plan = remotes::plan(store, &state, &job).await?;
     let created = CreatedView::of(&job, first);
-    Ok(web::Json(JobBody::of(job, Some(created), now_ms())))
+    Ok(web::Json(JobBody::of(job, Some(created), plan, now_ms())))
 }
 
 /// Tasks of a job.

@@ -7,6 +7,7 @@ pub mod document;
 mod export;
 pub mod health;
 pub mod jobs;
+pub mod plan;
 pub mod report;
 pub mod retry;
 pub mod steer;
@@ -119,6 +120,7 @@ impl Endpoint {
 pub fn all() -> Vec<Endpoint> {
     let groups = [
         cloudpath::endpoints(),
+        plan::endpoints(),
         workflows::endpoints(),
         jobs::endpoints(),
         report::endpoints(),

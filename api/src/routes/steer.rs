@@ -162,6 +162,10 @@ async fn steer(call: Call, caller: &Caller, id: &str, req: &HttpRequest, body: &
             let detail = format!("a job that is {} cannot be {}", status.as_str(), call.past());
             return Err(Problem::conflict(status, detail));
         }
+        Steered::PlanChecked(by) => {
+            let detail = format!("job {by} makes its plan anew; it begins by itself when nothing has changed");
+            return Err(Problem::conflict(JobStatus::AwaitingConfirmation, detail));
+        }
         Steered::NotFound => return Err(Problem::no_such_job(id)),
     };
     Ok(web::Json(SteeredView {

@@ -70,11 +70,14 @@ async fn list(_: Reader, req: HttpRequest) -> Result<web::Json<PageView<Workflow
     responses((status = 200, description = "The definition", body = Object), (status = 404, description = "No such workflow")))]
 async fn one(_: Reader, name: web::Path<String>, req: HttpRequest) -> Result<web::Json<Value>, Problem> {
     Params::of(&req).finish()?;
-    let definition = catalog::find(&name).ok_or_else(|| {
-        let name: String = name.chars().take(64).collect();
-        Problem::new(Kind::NotFound, format!("there is no workflow `{name}`"))
-    })?;
+    let definition = catalog::find(&name).ok_or_else(|| unknown(&name))?;
     serde_json::to_value(definition)
         .map(web::Json)
         .map_err(|_| Problem::internal())
+}
+
+/// A 404 that names it.
+pub(super) fn unknown(name: &str) -> Problem {
+    let name: String = name.chars().take(64).collect();
+    Problem::new(Kind::NotFound, format!("there is no workflow `{name}`"))
 }

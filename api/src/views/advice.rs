@@ -11,12 +11,14 @@ const CREDENTIALS: &str = "check the controller's client_id and client_secret in
                            then import the same export again";
 
 /// Codes of Phaseline whose messages say what to do, or about which nothing can be done but what the message says.
-const SAID_IN_MESSAGE: [&str; 8] = [
+const SAID_IN_MESSAGE: [&str; 10] = [
     "CHANGED_MEANWHILE",
     "CRITICAL_PHASE_FAILED",
     "FIELDS_NOT_SET",
     "NOT_CONFIRMED",
     "PASSPHRASE_REPLACED",
+    "PLAN_CHANGED",
+    "PLAN_NOT_CHECKED",
     "SKIP_CONDITION",
     "STORED_UNDER_ANOTHER_NAME",
     "TIMEOUT",

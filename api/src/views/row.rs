@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::openapi::words::{OutcomeWord, TaskStatusWord, Time};
 
-use super::task::Context;
+use super::task::{Context, would};
 use super::time;
 
 /// A row of a report. Cells without a value are null, in CSV empty.
@@ -31,7 +31,7 @@ pub struct RowView {
     pub pool: Option<String>,
     #[schema(value_type = TaskStatusWord)]
     pub status: TaskStatus,
-    /// `created`, `adopted` (found as wanted) or `updated`.
+    /// `created`, `adopted` (found as wanted) or `updated`; of a plan what would become of it.
     #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     #[schema(example = "passphrase")]
@@ -107,11 +107,18 @@ impl RowView {
 
     pub fn of(task: TaskView, context: &Context) -> Self {
         let executor = context.executor(&task.phase);
+        let planned = context.planned(&task);
+        let mut task = task;
+        if planned.is_some() {
+            task.output_data = would(task.output_data);
+        }
         let made = |field: &str| task.output_data.get(field).and_then(Value::as_str).map(str::to_owned);
         RowView {
             row: task.index,
             pool: pool_of(executor, &task.input_data, &context.names),
-            outcome: made("origin"),
+            outcome: planned
+                .map(|planned| planned.as_str().to_owned())
+                .or_else(|| made("origin")),
             resource_type: made("type"),
             resource_id: made("id"),
             resource_name: made("name").filter(|n| !n.is_empty()),

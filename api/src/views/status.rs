@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time};
 
 use super::words::{notices, sentence, warnings};
-use super::{CreatedView, PhaseView, SummaryView, summary, time};
+use super::{CreatedView, PhaseView, PlanView, SummaryView, summary, time};
 
 /// Status of an import.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +42,10 @@ pub struct StatusView {
     /// Of a job in `AWAITING_CONFIRMATION`: it is cancelled when nobody has confirmed it by then.
     #[schema(value_type = Option<Time>)]
     pub confirm_by: Option<String>,
+    /// Of a plan: what it has found. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub plan: Option<PlanView>,
 }
 
 /// The phase that runs.
@@ -56,7 +60,7 @@ pub struct CurrentPhase {
 }
 
 impl StatusView {
-    pub fn of(job: model::JobView, created_resources: CreatedView, now_ms: u64) -> Self {
+    pub fn of(job: model::JobView, created_resources: CreatedView, plan: Option<PlanView>, now_ms: u64) -> Self {
         let current = job.phases.iter().find(|p| Some(&p.id) == job.current_phase.as_ref());
         StatusView {
             job_id: job.id.to_string(),
@@ -79,6 +83,7 @@ impl StatusView {
             limited_by: job.limited_by,
             pause_reason: job.pause_reason,
             confirm_by: job.confirm_by_ms.map(time),
+            plan,
             phases: job.phases.into_iter().map(|p| PhaseView::of(p, now_ms)).collect(),
         }
     }

@@ -11,9 +11,10 @@ use shared::job::TaskStatus;
 use shared::job::retry::RetryPolicy;
 use shared::store::model;
 use shared::workflow::Definition;
+use shared::workflow::plan::{Planned, is_planned};
 use utoipa::ToSchema;
 
-use crate::openapi::words::{TaskStatusWord, Time};
+use crate::openapi::words::{PlannedWord, TaskStatusWord, Time};
 
 use super::time;
 
@@ -43,7 +44,11 @@ pub struct TaskBody {
     /// was left, with both values. Secrets are shown as `***`.
     #[schema(value_type = Option<Object>)]
     pub input_data: Value,
-    /// What it made or found.
+    /// Of a task of a plan: what would become of it. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PlannedWord>, nullable = false)]
+    pub planned: Option<Planned>,
+    /// What it made or found; of a plan, what it would make (without an id) or has found.
     #[schema(value_type = Option<Object>)]
     pub output_data: Value,
     pub error_code: Option<String>,
@@ -56,6 +61,7 @@ pub struct TaskBody {
 
 /// What the tasks of a page have in common.
 pub struct Context {
+    is_plan: bool,
     definition: Definition,
     max_polls: u32,
     /// Of a phase that does not say otherwise.
@@ -67,6 +73,7 @@ pub struct Context {
 impl Context {
     pub fn of(definition: Definition, engine: &EngineSettings, names: HashMap<String, String>) -> Self {
         Context {
+            is_plan: definition.is_plan(),
             definition,
             max_polls: engine.poll_attempts_max,
             retries: engine.retries(),
@@ -78,6 +85,11 @@ impl Context {
         self.definition.phase(phase).map_or("", |p| p.executor.as_str())
     }
 
+    /// Of a task of a plan: what would become of it, once that is known.
+    pub fn planned(&self, task: &model::TaskView) -> Option<Planned> {
+        task.planned().filter(|_| self.is_plan && task.status.is_terminal())
+    }
+
     /// Phases whose resources the tasks of `phases` name.
     pub fn named_by<'a>(definition: &Definition, phases: impl IntoIterator<Item = &'a PhaseId>) -> BTreeSet<PhaseId> {
         let phases = phases.into_iter().filter_map(|p| definition.phase(p));
@@ -86,11 +98,22 @@ impl Context {
     }
 }
 
+/// What a task of a plan would make or has found: its origin is told as what is planned, and what is not there yet has no id.
+pub fn would(mut found: Value) -> Value {
+    if let Some(found) = found.as_object_mut() {
+        found.remove("origin");
+        found.retain(|name, value| name != "id" || !value.as_str().is_some_and(is_planned));
+    }
+    found
+}
+
 impl TaskBody {
     pub fn of(task: model::TaskView, context: &Context) -> Self {
         let executor = context.executor(&task.phase);
         let phase = context.definition.phase(&task.phase);
+        let planned = context.planned(&task);
         TaskBody {
+            planned,
             id: task.id,
             phase: task.phase.to_string(),
             index: task.index,
@@ -104,7 +127,10 @@ impl TaskBody {
             max_retries: phase
                 .map_or(context.retries, |p| p.retries(context.retries))
                 .max_retries,
-            output_data: task.output_data,
+            output_data: match planned {
+                Some(_) => would(task.output_data),
+                None => task.output_data,
+            },
             error_code: task.error_code,
             error_message: task.error_message,
             started_at: task.started_ms.map(time),

@@ -51,7 +51,10 @@ pub fn warnings(job: &JobView) -> Vec<String> {
     let idle = job
         .is_without_workers
         .then(|| "no worker is running: the job waits until one is started".to_owned());
-    outage.into_iter().chain(waits).chain(idle).collect()
+    let plan = job.plan_checked_by.filter(|_| job.is_plan_unchecked).map(|by| {
+        format!("job {by} makes its plan anew; it begins by itself when nothing has changed, and is cancelled when something has")
+    });
+    outage.into_iter().chain(waits).chain(plan).chain(idle).collect()
 }
 
 /// Warnings of the import that are shown. There may be one for each pool of the export.
@@ -132,6 +135,7 @@ mod tests {
             name: "Create passphrases".to_owned(),
             status: PhaseStatus::Running,
             critical: false,
+            in_turn: false,
             counts: Counts::default(),
             started_ms: None,
             completed_ms: None,

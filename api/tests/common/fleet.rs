@@ -46,6 +46,8 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         require_confirmation: false,
         ttl_seconds: 3600,
         resume_of: None,
+        plan_reads: None,
+        pinned_to: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! How many tasks an import has, how many calls they cost, and how long that takes at a given rate.
 
 use super::spec::{ImportPlan, NetworkTarget};
+use crate::workflow::Definition;
 
 /// What the controller allows the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,9 +89,41 @@ impl Estimate {
         }
     }
 
+    /// Seconds a plan takes: what is looked up before anything is written, and nothing is waited for.
+    pub fn planning_seconds(&self, rate: Rate) -> u64 {
+        seconds(f64::from(self.reads), rate, 1.0)
+    }
+
+    /// Tasks of a job of this workflow, or of its plan.
+    pub fn tasks_of(&self, workflow: &Definition, is_plan: bool) -> u64 {
+        let is_in =
+            |id: &str| (workflow.phases.iter()).any(|phase| phase.id.as_str() == id && (phase.in_plan || !is_plan));
+        let tasks = self.tasks.iter().filter(|(id, _)| is_in(id));
+        tasks.map(|(_, count)| u64::from(*count)).sum()
+    }
+
     pub fn total_tasks(&self) -> u32 {
         self.tasks.iter().map(|(_, count)| count).sum()
     }
+}
+
+/// What a phase of a plan would write, and whether one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedWrites {
+    pub count: u64,
+    pub in_turn: bool,
+}
+
+/// Seconds that what was planned takes.
+pub fn predicted_seconds(reads: u32, phases: &[PlannedWrites], rate: Rate) -> u64 {
+    let writes: u64 = phases.iter().map(|phase| phase.count).sum();
+    let wait = |phase: &PlannedWrites| match (phase.count, phase.in_turn) {
+        (0, _) => 0.0,
+        (count, true) => 1.0 + count as f64 * IN_TURN_SECONDS,
+        // the phase ends when its last activity has
+        (_, false) => WAIT_SECONDS / 3.0,
+    };
+    seconds(f64::from(reads) + writes as f64, rate, phases.iter().map(wait).sum())
 }
 
 fn seconds(calls: f64, rate: Rate, waits: f64) -> u64 {
@@ -140,6 +173,29 @@ mod tests {
         assert_eq!((estimate.writes, estimate.reads), (2000, 18));
         assert_eq!(estimate.total_tasks(), 2006);
         assert!((63..=70).contains(&estimate.seconds), "{}", estimate.seconds);
+    }
+
+    #[test]
+    fn what_is_planned_takes_as_long_as_was_estimated_when_nothing_is_there_and_no_time_when_all_is() {
+        let rate = Rate {
+            calls_per_minute: 2000.0,
+            burst: 17.0,
+            concurrency: 50,
+        };
+        let estimate = Estimate::of(&plan(2000, 0), rate);
+        let writes = |count| PlannedWrites { count, in_turn: false };
+        let planned = |keys| predicted_seconds(estimate.reads, &[writes(0), writes(keys)], rate);
+        assert!(
+            estimate.seconds.abs_diff(planned(2000)) <= 2,
+            "the groups and the pool are there"
+        );
+        assert!(planned(0) <= 1, "{}", planned(0));
+        let in_turn = PlannedWrites {
+            count: 10,
+            in_turn: true,
+        };
+        assert_eq!(predicted_seconds(0, &[in_turn], rate), 31);
+        assert!(estimate.planning_seconds(rate) <= 2);
     }
 
     #[test]

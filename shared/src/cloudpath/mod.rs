@@ -79,7 +79,7 @@ mod tests;
 
 pub use change::{Change, Field, Reason};
 pub use corrections::{CORRECTABLE, Corrections, parse_corrections};
-pub use estimate::{Estimate, Rate};
+pub use estimate::{Estimate, PlannedWrites, Rate, predicted_seconds};
 pub use export::{CloudpathPool, Export, ExportRow, Shape, Skip};
 pub use fault::{Code, DOCUMENT, Fault, Faults, RequestError};
 pub use mapping::{Mapper, plan};

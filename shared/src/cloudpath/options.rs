@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::fault::{Code, Fault, child, quote};
 use super::limits::{MAX_NAME, MAX_NETWORK_MAP, length};
+use crate::workflow::plan::HASH_DIGITS;
 
 /// What to do when the target already holds an object of the wanted name that differs in a field that matters.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +65,15 @@ pub struct ImportOptions {
     pub timeout_seconds: Option<u64>,
     /// Wait for a confirmation before anything is written. Default false.
     pub require_confirmation: bool,
+    /// Hash of a plan: nothing is written when one made anew would be another. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_hash: Option<String>,
 }
 
 /// Thirty days.
 pub const MAX_TIMEOUT_SECONDS: u64 = 30 * 24 * 3600;
 
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "just_copy_dpsks",
     "include_adaptive_policy_sets",
     "group_by_vlan",
@@ -80,6 +84,7 @@ const KNOWN: [&str; 10] = [
     "failure_budget_percent",
     "timeout_seconds",
     "require_confirmation",
+    "plan_hash",
 ];
 const AT: &str = "/options";
 
@@ -96,6 +101,7 @@ impl Default for ImportOptions {
             failure_budget_percent: None,
             timeout_seconds: None,
             require_confirmation: false,
+            plan_hash: None,
         }
     }
 }
@@ -118,6 +124,7 @@ impl ImportOptions {
             failure_budget_percent: read.percent("failure_budget_percent"),
             timeout_seconds: read.seconds("timeout_seconds"),
             require_confirmation: read.flag("require_confirmation", false),
+            plan_hash: read.hash("plan_hash"),
         };
         for name in members.keys().filter(|name| !KNOWN.contains(&name.as_str())) {
             let detail = format!("unknown option {}; known are {}", quote(name), KNOWN.join(", "));
@@ -192,6 +199,22 @@ impl<'a> Read<'a> {
                 Code::WrongType,
                 format!("expected a number from 0 to 100, found {}", kind(value)),
             ),
+        }
+        None
+    }
+
+    fn hash(&mut self, name: &str) -> Option<String> {
+        let value = self.given(name)?;
+        let form = format!("the hash of a plan: {HASH_DIGITS} hexadecimal digits");
+        match value {
+            Value::String(text) => {
+                let is_hash = text.len() == HASH_DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit());
+                if is_hash {
+                    return Some(text.to_ascii_lowercase());
+                }
+                self.refuse(name, Code::UnknownValue, format!("{} is not {form}", quote(text)));
+            }
+            other => self.refuse(name, Code::WrongType, format!("expected {form}, found {}", kind(other))),
         }
         None
     }
@@ -288,7 +311,8 @@ mod tests {
         let given = read(
             json!({"name_conflict": "update", "invalid_rows": "skip", "expired": "renew",
             "group_by_vlan": true, "failure_budget_percent": 2.5, "timeout_seconds": 60, "require_confirmation": true,
-            "just_copy_dpsks": false, "include_adaptive_policy_sets": true, "ssid_network_map": {"Lobby": "create"}}),
+            "just_copy_dpsks": false, "include_adaptive_policy_sets": true, "ssid_network_map": {"Lobby": "create"},
+            "plan_hash": "0123456789ABCDEF0123456789abcdef"}),
         )
         .unwrap();
         let stored = serde_json::to_value(&given).unwrap();
@@ -305,7 +329,7 @@ mod tests {
         let faults = read(
             json!({"group_by_vlan": "yes", "expired": "keep", "invalid_rows": 3, "name_conflict": "Fail",
             "failure_budget_percent": 101, "timeout_seconds": 0, "ssid_network_map": {"a/b": 7, "c": " "},
-            "just_copy_dpsk": true}),
+            "plan_hash": "0123", "just_copy_dpsk": true}),
         )
         .unwrap_err();
         let found: Vec<_> = faults
@@ -323,11 +347,12 @@ mod tests {
                 ("/options/ssid_network_map/c", Code::WrongType),
                 ("/options/failure_budget_percent", Code::OutOfRange),
                 ("/options/timeout_seconds", Code::OutOfRange),
+                ("/options/plan_hash", Code::UnknownValue),
                 ("/options/just_copy_dpsk", Code::UnknownField),
             ]
         );
         assert!(
-            faults[8]
+            faults[9]
                 .detail
                 .contains("known are just_copy_dpsks, include_adaptive_policy_sets")
         );

@@ -157,6 +157,11 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
+    /// Has ended, also with nobody knowing how.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::InProgress | Self::Polling)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "PENDING",

@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 35] = [
     "t",
     "status",
     "ctl",
@@ -106,6 +106,9 @@ const FIELDS: [&str; 32] = [
     "lim_at",
     "resume_of",
     "retried_by",
+    "plan",
+    "check",
+    "checking",
 ];
 
 /// Replies that a job's hash is made of.
@@ -292,6 +295,7 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
                 .and_then(|s| PhaseStatus::parse(s))
                 .unwrap_or(PhaseStatus::Pending),
             critical: def.critical,
+            in_turn: !def.parallelizable,
             counts: counts(&ph),
             started_ms: get(&ph, "started"),
             completed_ms: get(&ph, "completed"),
@@ -417,6 +421,9 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         retried_by: get(&f, "retried_by"),
         submitted_by: f.get("by").cloned().unwrap_or_default(),
         predicted_seconds: num(&f, "predicted"),
+        plan_reads: get(&f, "plan"),
+        plan_checked_by: get(&f, "check"),
+        is_plan_unchecked: f.contains_key("checking"),
     })
 }
 

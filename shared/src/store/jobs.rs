@@ -109,7 +109,18 @@ impl Store {
             ("by", new.submitted_by.clone()),
             ("ttl", new.ttl_seconds.to_string()),
         ];
-        for (name, value) in fields {
+        let pinned = new.pinned_to.as_ref();
+        let only_some = [
+            ("plan", new.plan_reads.map(|reads| reads.to_string())),
+            ("check", pinned.map(|plan| plan.by.to_string())),
+            ("phash", pinned.map(|plan| plan.hash.clone())),
+            (
+                "ask",
+                (pinned.is_some() && new.require_confirmation).then(|| "1".to_owned()),
+            ),
+        ];
+        let only_some = only_some.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in fields.into_iter().chain(only_some) {
             args.push(name);
             args.push(value);
         }
@@ -162,7 +173,13 @@ impl Store {
     }
 
     /// Answers when it can't be forgotten any more: a person who was told "cancelled" goes home.
-    async fn steer(&self, tenant: &TenantId, job: JobId, call: &str, reason: &str) -> Result<Steered, StoreError> {
+    pub(super) async fn steer(
+        &self,
+        tenant: &TenantId,
+        job: JobId,
+        call: &str,
+        reason: &str,
+    ) -> Result<Steered, StoreError> {
         let mut done = None;
         let mut last = false;
         loop {
@@ -175,7 +192,9 @@ impl Store {
             };
             match (self.secured(&life).await, &answer) {
                 // what changes nothing has nothing to lose
-                (Ok(()), _) | (Err(_), Steered::Refused(_) | Steered::NotFound) => return Ok(answer),
+                (Ok(()), _) | (Err(_), Steered::Refused(_) | Steered::PlanChecked(_) | Steered::NotFound) => {
+                    return Ok(answer);
+                }
                 (Err(e), _) if last => return Err(e),
                 // another life answered: one more look whether it knows
                 (Err(_), Steered::Done(status)) => done = Some(*status),
@@ -204,6 +223,10 @@ impl Store {
             Some("DONE") => Steered::Done(status()?),
             Some("ALREADY") => Steered::Already(status()?),
             Some("REFUSED") => Steered::Refused(status()?),
+            Some("CHECKING") => Steered::PlanChecked(
+                (reply.get(1).and_then(|id| id.parse().ok()))
+                    .ok_or_else(|| StoreError::Corrupt(format!("{call} answered {reply:?}")))?,
+            ),
             _ => Steered::NotFound,
         })
     }

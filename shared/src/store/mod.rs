@@ -3,6 +3,7 @@
 //! What a job is made of in Redis, and who owns which key, stands in `ARCHITECTURE.md`; the scripts' headers say the rest.
 
 mod check;
+mod plan_checks;
 mod connection;
 mod durable;
 mod error;
@@ -41,6 +42,7 @@ pub use lanes::{LaneFigures, PartitionFigures};
 pub use limits::{LimitGrant, LimitRequest};
 pub use names::{NamesClaimed, Writer};
 pub use pinned::KnownJob;
+pub use plan_checks::PlanChecked;
 pub use polls::PendingActivity;
 pub use reader::{Read, Reader};
 pub use roster::WorkerFigures;

@@ -1,5 +1,7 @@
 //! What goes into the store and what comes out, in plain types.
 
+mod task;
+
 use super::durable::Life;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,8 +11,10 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use crate::id::{JobId, Lane, PhaseId, TenantId, Unit};
-use crate::job::{JobStatus, PhaseStatus, TaskStatus};
+use crate::job::{JobStatus, PhaseStatus};
 use crate::workflow::Definition;
+
+pub use task::{TaskFilter, TaskView};
 
 /// A job to be accepted. Its input has been staged in `input_chunks` chunks before.
 #[derive(Debug, Clone)]
@@ -40,12 +44,25 @@ pub struct NewJob {
     pub ttl_seconds: u64,
     /// The ended job that it is a retry of.
     pub resume_of: Option<JobId>,
+    /// Of a plan: the calls that only read, of the job it foretells.
+    pub plan_reads: Option<u32>,
+    /// Held until a plan made anew is known to be as the one it was given.
+    pub pinned_to: Option<PinnedTo>,
+}
+
+/// A plan that a job is to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedTo {
+    /// Of the plan that somebody has seen.
+    pub hash: String,
+    /// The job that plans anew.
+    pub by: JobId,
 }
 
 impl NewJob {
     /// What it is when it has been accepted.
     pub fn first_status(&self) -> JobStatus {
-        match self.require_confirmation {
+        match self.require_confirmation || self.pinned_to.is_some() {
             true => JobStatus::AwaitingConfirmation,
             false => JobStatus::Pending,
         }
@@ -80,6 +97,8 @@ pub enum Steered {
     Already(JobStatus),
     /// Not from this state.
     Refused(JobStatus),
+    /// It begins by itself when this job has shown that its plan still holds.
+    PlanChecked(JobId),
     NotFound,
 }
 
@@ -178,27 +197,6 @@ impl FromStr for JobCursor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor")]
 pub struct NoCursor;
-
-#[derive(Debug, Clone, Default)]
-pub struct TaskFilter {
-    /// One of these; empty: any.
-    pub status: Vec<TaskStatus>,
-    pub phase: Option<PhaseId>,
-    /// In the task's name, in small letters.
-    pub name: Option<String>,
-}
-
-impl TaskFilter {
-    /// Takes every task of the phases it looks at.
-    pub fn is_any(&self) -> bool {
-        self.status.is_empty() && self.name.is_none()
-    }
-
-    pub fn takes(&self, task: &TaskView) -> bool {
-        (self.status.is_empty() || self.status.contains(&task.status))
-            && (self.name.as_ref()).is_none_or(|part| task.name.to_lowercase().contains(part))
-    }
-}
 
 /// Counts of tasks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -314,6 +312,12 @@ pub struct JobView {
     pub retried_by: Option<JobId>,
     pub submitted_by: String,
     pub predicted_seconds: u64,
+    /// Of a plan: the calls that only read, of the job it foretells.
+    pub plan_reads: Option<u32>,
+    /// The plan it was to follow, made anew by this job.
+    pub plan_checked_by: Option<JobId>,
+    /// That plan is not known yet.
+    pub is_plan_unchecked: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -322,6 +326,8 @@ pub struct PhaseView {
     pub name: String,
     pub status: PhaseStatus,
     pub critical: bool,
+    /// Its tasks run one after another.
+    pub in_turn: bool,
     pub counts: Counts,
     pub started_ms: Option<u64>,
     pub completed_ms: Option<u64>,
@@ -343,26 +349,6 @@ pub struct ErrorView {
     /// HTTP status, where the controller refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-}
-
-#[derive(Debug, Clone)]
-pub struct TaskView {
-    /// `job:phase:index`.
-    pub id: String,
-    pub phase: PhaseId,
-    pub index: u32,
-    pub name: String,
-    pub status: TaskStatus,
-    pub request_id: Option<String>,
-    pub poll_count: u32,
-    pub retry_count: u32,
-    /// Without secrets: they are not in the blob.
-    pub input_data: Value,
-    pub output_data: Value,
-    pub error_code: Option<String>,
-    pub error_message: Option<String>,
-    pub started_ms: Option<u64>,
-    pub completed_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::inspect::{Fields, now_ms, num};
 use super::model::{Counts, ErrorView, PhaseView};
+use super::plan_checks::{PLAN_CHANGED, PLAN_NOT_CHECKED};
 use crate::job::{JobStatus, PhaseStatus};
 
 /// A worker's word on what limits a job counts for so long, milliseconds.
@@ -107,6 +108,29 @@ pub(super) fn cut_short(
             );
             (NOT_CONFIRMED, None, message)
         }
+        Some("CANCEL")
+            if f.get("why")
+                .is_some_and(|why| why == PLAN_CHANGED || why == PLAN_NOT_CHECKED) =>
+        {
+            let by = f.get("check").map_or("", String::as_str);
+            let (code, what) = match f.get("why").is_some_and(|why| why == PLAN_CHANGED) {
+                true => (PLAN_CHANGED, "what it would do is not what was planned any more; job"),
+                false => (
+                    PLAN_NOT_CHECKED,
+                    "nobody could find out whether its plan still holds; job",
+                ),
+            };
+            let told = if code == PLAN_CHANGED {
+                "has the plan as it is now"
+            } else {
+                "says why"
+            };
+            (
+                code,
+                None,
+                format!("{what} {by} {told}; nothing was sent to the controller"),
+            )
+        }
         _ => return None,
     };
     Some(ErrorView {
@@ -162,6 +186,7 @@ mod tests {
             name: id.to_uppercase(),
             status,
             critical: false,
+            in_turn: false,
             counts: Counts {
                 tasks: 300,
                 completed: 70,
@@ -249,6 +274,7 @@ mod tests {
             name: "First".to_owned(),
             status: PhaseStatus::Failed,
             critical: true,
+            in_turn: false,
             counts: Counts::default(),
             started_ms: None,
             completed_ms: None,

@@ -53,6 +53,7 @@ scripts! {
     PLAN_COMMIT "plan_commit" allow batch;
     PLAN_FAIL "plan_fail" allow batch;
     STEER "steer" allow batch;
+    CHECKS "checks" allow batch;
     COOL "cool" allow batch;
     TICK "tick" allow batch;
     REAP "reap" allow batch;

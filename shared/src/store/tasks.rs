@@ -259,6 +259,7 @@ fn view(
         retry_count: 0,
         input_data: t.data,
         output_data: Json::Null,
+        origin: None,
         error_code: None,
         error_message: None,
         started_ms: None,
@@ -316,6 +317,7 @@ fn settled(v: &mut TaskView, o: Outcome) {
             Origin::Adopted => "adopted",
             Origin::Updated => "updated",
         };
+        v.origin = Some(r.origin);
         v.output_data = json!({ "type": r.kind, "id": r.id, "name": r.name, "origin": origin });
     }
 }

@@ -136,6 +136,8 @@ impl World {
             require_confirmation: false,
             ttl_seconds: 3600,
             resume_of: None,
+            plan_reads: None,
+            pinned_to: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A dry plan says what the import then does, and writes nothing.
 
 use serde_json::{Value, json};
+use shared::workflow::plan::{FACT, PlannedPhase};
 
 use super::harness::*;
 use super::policies::{radius, two_pools};
@@ -58,10 +59,20 @@ async fn the_import_does_what_its_dry_plan_said_and_the_plan_wrote_nothing() {
             let before = world.writes();
             let (planned, hash) = world.job(everything(), options(policy)).dry_run().await;
             assert_eq!(world.writes(), before, "{policy}: a plan only reads");
+            let foretold = planned.iter().map(|(_, planned)| {
+                let planned: PlannedPhase = serde_json::from_value(planned.facts[FACT].clone()).unwrap();
+                planned.writes
+            });
+            let foretold: u64 = foretold.sum();
             let (_, again) = world.job(everything(), options(policy)).dry_run().await;
             assert_eq!(hash, again, "{policy}: nothing has changed");
             let done = import(&world.job(everything(), options(policy))).await;
             assert_eq!(ends(&planned), ends(&done), "{policy}");
+            assert_eq!(
+                world.writes() - before,
+                foretold,
+                "{policy}: one call for each that was to be written"
+            );
             let (afterwards, hash) = world.job(everything(), options(policy)).dry_run().await;
             assert_ne!(hash, again, "{policy}: what was to be made is there");
             let is_quiet = |end: &String| !end.ends_with("created") && !end.ends_with("updated");

@@ -17,6 +17,7 @@ mod model;
 mod mutants;
 mod names;
 mod planning;
+mod plans;
 mod proto;
 mod queues;
 mod retries;

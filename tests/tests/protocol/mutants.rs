@@ -5,7 +5,8 @@ use std::rc::Rc;
 use crate::bench::{Bench, Schedule, server};
 use crate::proto::Scripts;
 use crate::{
-    fairness, fencing as f, limiter as l, names as n, planning as p, queues as q, retries as r, steering as s,
+    fairness, fencing as f, limiter as l, names as n, planning as p, plans as pl, queues as q, retries as r,
+    steering as s,
 };
 
 struct Mutant {
@@ -72,7 +73,8 @@ const MUTANTS: &[Mutant] = &[
     m("an ended job lives for ever", "_prelude", "do call('EXPIRE', k, num(f[5])) end", "do local _ = k end", p::ages),
     m("a running job's input expires", "submit", "call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')", "", p::ages),
     m("a running job's keys expire", "plan_commit", "ring_add(f[1]); pump(16)", "call('EXPIRE', PH(job, ph), 600); ring_add(f[1]); pump(16)", p::ages),
-    m("of what failed no rows are left", "_prelude", "if st == 'COMPLETED' then call('UNLINK'", "if true then call('UNLINK'", r::what_is_not_done_keeps_its_input),
+    m("of what failed no rows are left", "_prelude", "if st == 'COMPLETED' or f[9] then call('UNLINK'", "if true then call('UNLINK'", r::what_is_not_done_keeps_its_input),
+    m("the rows of a plan are kept", "_prelude", "if st == 'COMPLETED' or f[9] then call('UNLINK'", "if st == 'COMPLETED' then call('UNLINK'", r::what_is_not_done_keeps_its_input),
     m("the rows of what failed live for ever", "_prelude", "':err', ':input', ':inputsec' }", "':err' }", r::what_is_not_done_keeps_its_input),
     m("whatever has not ended is retried", "submit", "if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then", "if false then", r::only_what_has_ended_undone),
     m("another tenant's job is retried", "submit", "if f[1] ~= t then return { 'GONE' } end", "", r::of_another_tenant_nothing_is_known),
@@ -98,7 +100,19 @@ const MUTANTS: &[Mutant] = &[
     m("confirm queues nothing", "steer", "call('ZADD', P..'active', ms, job)\n  requeue()\n  job_event", "call('ZADD', P..'active', ms, job)\n  job_event", s::confirm),
     m("a held job waits for ever", "submit", "else confirm_by(job) end", "end", s::nobody_confirms),
     m("nobody can see by when to confirm it", "_prelude", "if not f[1] then call('HSET', J(job), 'confirm_by', by) end", "", s::nobody_confirms),
-    m("an ended job is to be confirmed", "_prelude", "call('HDEL', j, 'held', 'confirm_by')", "call('HDEL', j, 'held')", s::nobody_confirms),
+    m("an ended job is to be confirmed", "_prelude", "call('HDEL', j, 'held', 'confirm_by', 'checking')", "call('HDEL', j, 'held', 'checking')", s::nobody_confirms),
+    m("a person begins what is to follow a plan", "steer", "if what == 'confirm' and c[1] then return { 'CHECKING', c[2] } end", "", pl::the_same),
+    m("nobody looks when the submitter has died", "submit", "call('ZADD', P..'checks', ms + 15000, job)", "", pl::the_same),
+    m("everybody looks at once, all the time", "checks", "call('ZADD', P..'checks', ms + tonumber(ARGV[1]), job)", "", pl::the_same),
+    m("a plan that holds begins its job twice", "steer", "if what == 'plan_same' and not c[1] then return { 'ALREADY', st } end", "", pl::the_same),
+    m("a plan that holds confirms its job", "steer", "if what == 'plan_same' and c[3] then return { 'DONE', st } end", "", pl::the_same_and_to_be_confirmed),
+    m("a plan is looked at for ever", "steer", "call('HDEL', j, 'checking'); call('ZREM', P..'checks', job)", "call('HDEL', j, 'checking')", pl::the_same),
+    m("a plan is checked for ever", "steer", "call('HDEL', j, 'checking'); call('ZREM', P..'checks', job)", "call('ZREM', P..'checks', job)", pl::the_same_and_to_be_confirmed),
+    m("a late word cancels what was confirmed to be the same", "steer", "if call('HEXISTS', j, 'checking') == 0 then return { 'ALREADY', st } end", "", pl::the_same_and_to_be_confirmed),
+    m("nobody knows that the plan did not hold", "steer", "call('HSET', j, 'why', reason)", "", pl::another),
+    m("an ended job is to be looked at", "_prelude", "'dirty', 'deadlines', 'active', 'checks' }", "'dirty', 'deadlines', 'active' }", pl::ended_meanwhile),
+    m("an ended job waits for its plan", "_prelude", "call('HDEL', j, 'held', 'confirm_by', 'checking')", "call('HDEL', j, 'held', 'confirm_by')", pl::ended_meanwhile),
+    m("what is gone is looked at for ever", "checks", "else call('ZREM', P..'checks', job) end", "end", pl::ended_meanwhile),
     m("a confirmed job is to be confirmed", "steer", "call('HDEL', j, 'confirm_by')", "", s::confirmed_in_time),
     m("what an older version held waits for ever", "tick", "elseif st == 'AWAITING_CONFIRMATION' then confirm_by(job) end", "end", s::held_by_an_older_version),
     m("a held job is taken for one that is late", "tick", "if st == 'AWAITING_CONFIRMATION' then", "if false then", s::nobody_confirms),

@@ -34,10 +34,14 @@ fn told<'a>(job: &'a Fields, field: &str) -> &'a str {
 
 /// A job of five tasks with staged rows, of which so many fail.
 fn ended(x: &mut Bench, job: &str, failed: u32) -> Result<(), Broken> {
+    ended_with(x, job, failed, &args!["budget_s", 600])
+}
+
+fn ended_with(x: &mut Bench, job: &str, failed: u32, fields: &[String]) -> Result<(), Broken> {
     for part in ["input", "inputsec"] {
         x.p.cmd(&args!["HSET", key(&format!("jobs:{job}:{part}")), 0, "rows"]);
     }
-    let mut a = submit_args(job, LANE, &[("a", "", "")], "", "", "PENDING", &args!["budget_s", 600]);
+    let mut a = submit_args(job, LANE, &[("a", "", "")], "", "", "PENDING", fields);
     a[6] = "1".into();
     same!(texts(&x.p.call("submit", &a))[0], "OK", "submit");
     let u = x.take("w")?;
@@ -50,6 +54,8 @@ fn ended(x: &mut Bench, job: &str, failed: u32) -> Result<(), Broken> {
 pub fn what_is_not_done_keeps_its_input(x: &mut Bench) -> Result<(), Broken> {
     ended(x, "done", 0)?;
     ended(x, "part", 2)?;
+    // of a plan nothing is retried
+    ended_with(x, "plan", 2, &args!["budget_s", 600, "plan", 17])?;
     same!(
         (x.status("done"), x.status("part")),
         ("COMPLETED".into(), "PARTIAL".into()),
@@ -60,6 +66,11 @@ pub fn what_is_not_done_keeps_its_input(x: &mut Bench) -> Result<(), Broken> {
             x.p.int(&args!["EXISTS", key(&format!("jobs:done:{part}"))]),
             0,
             "{part} of what is done"
+        );
+        same!(
+            x.p.int(&args!["EXISTS", key(&format!("jobs:plan:{part}"))]),
+            0,
+            "{part} of a plan"
         );
         let ttl = x.p.int(&args!["TTL", key(&format!("jobs:part:{part}"))]);
         same!(

@@ -142,6 +142,7 @@ fn every_script_stays_in_its_slot() {
     assert_eq!(text(&x.p.call("job_waits", &args!["j", ""])), "1");
     assert_eq!(text(&x.p.call("group_exists", &[])), "1");
     x.p.call("figures", &args![200]);
+    x.p.call("checks", &args![5_000, 10]);
     x.steer("j", "pause");
     x.p.call("reconcile", &args!["j"]);
     x.steer("j", "resume");

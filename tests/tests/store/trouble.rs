@@ -239,5 +239,7 @@ pub fn job() -> NewJob {
         require_confirmation: false,
         ttl_seconds: 3600,
         resume_of: None,
+        plan_reads: None,
+        pinned_to: None,
     }
 }

@@ -7,7 +7,10 @@ use shared::id::Unit;
 /// Facts of a phase or of a batch, bytes of JSON: they are read with every look at the job.
 const BYTES_MAX: usize = 4096;
 
-/// The facts, or what stands for those that are too long: `{truncated: true, bytes, bytes_max}`.
+/// Of a member that is kept of facts which are too long: what is counted is short, what is listed grows.
+const SHORT_MAX: usize = 256;
+
+/// The facts, or what stands for those that are too long: `{truncated: true, bytes, bytes_max}` and the short ones of their members.
 pub fn bounded(facts: Option<Value>, unit: &Unit) -> Option<Value> {
     let facts = facts?;
     let bytes = facts.to_string().len();
@@ -18,7 +21,16 @@ pub fn bounded(facts: Option<Value>, unit: &Unit) -> Option<Value> {
         job = %unit.job, phase = %unit.phase, batch = unit.batch, bytes, bytes_max = BYTES_MAX,
         "facts are too long, a marker is stored in their place"
     );
-    Some(json!({ "truncated": true, "bytes": bytes, "bytes_max": BYTES_MAX }))
+    let mut kept = json!({ "truncated": true, "bytes": bytes, "bytes_max": BYTES_MAX });
+    let mut room = BYTES_MAX - 2 * SHORT_MAX;
+    for (name, fact) in facts.as_object().into_iter().flatten() {
+        let bytes = name.len() + fact.to_string().len() + 4;
+        if bytes <= SHORT_MAX.min(room) && kept.get(name).is_none() {
+            room -= bytes;
+            kept[name] = fact.clone();
+        }
+    }
+    Some(kept)
 }
 
 #[cfg(test)]
@@ -41,5 +53,13 @@ mod tests {
             (&marker["truncated"], &marker["bytes"]),
             (&json!(true), &json!(BYTES_MAX + 1))
         );
+        let long = json!({"plan": {"create": 7}, "names": vec!["x".repeat(90); 50], "bytes": 1});
+        let kept = bounded(Some(long.clone()), &unit).unwrap();
+        assert_eq!((&kept["plan"], kept.get("names")), (&long["plan"], None));
+        assert_eq!(kept["bytes"], long.to_string().len(), "the marker's own members stand");
+        let many: serde_json::Map<String, Value> = (0..400)
+            .map(|n| (format!("short_{n}"), json!("y".repeat(200))))
+            .collect();
+        assert!(bounded(Some(many.into()), &unit).unwrap().to_string().len() <= BYTES_MAX);
     }
 }

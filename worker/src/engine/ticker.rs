@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::id::JobId;
-use shared::store::Partition;
+use shared::store::{Partition, PlanChecked};
 
 use super::core::Core;
 use super::throttle::Bound;
 
 const EVERY_MAX: Duration = Duration::from_millis(500);
 const NOTE_EVERY: Duration = Duration::from_secs(1);
+const PLANS_EVERY: Duration = Duration::from_secs(2);
 const REAP_EVERY: Duration = Duration::from_secs(60);
 /// A consumer that read nothing for so long and owns nothing is dropped, if its worker is off the list.
 const REAP_IDLE_MS: u64 = 120_000;
@@ -22,7 +23,7 @@ pub async fn run(core: Arc<Core>, p: Partition) {
     let mut cursor = String::new();
     // a job is stalled when nobody has touched it for longer than any take-over takes
     let stall_ms = (core.settings.lock_ttl * 2).as_millis() as u64;
-    let (mut noted, mut reaped) = (Instant::now(), Instant::now());
+    let (mut noted, mut reaped, mut looked) = (Instant::now(), Instant::now(), Instant::now());
     let mut pause = EVERY_MAX;
     loop {
         tokio::select! {
@@ -46,6 +47,10 @@ pub async fn run(core: Arc<Core>, p: Partition) {
             noted = Instant::now();
             note(&core, p).await;
         }
+        if looked.elapsed() >= PLANS_EVERY {
+            looked = Instant::now();
+            check_plans(&core, p).await;
+        }
         if reaped.elapsed() >= REAP_EVERY {
             reaped = Instant::now();
             match core.store.reap(p, REAP_IDLE_MS).await {
@@ -54,6 +59,21 @@ pub async fn run(core: Arc<Core>, p: Partition) {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// Jobs that are to follow a plan, and whose submitter has not come back to look what became of it.
+async fn check_plans(core: &Core, p: Partition) {
+    let due = match core.store.plan_checks_due(p).await {
+        Ok(due) => due,
+        Err(e) => return tracing::debug!(error = %e, "held jobs whose plans are checked not read"),
+    };
+    for (tenant, job) in due {
+        match core.store.check_plan(&tenant, job).await {
+            Ok(PlanChecked::NotYet(_) | PlanChecked::Nothing) => {}
+            Ok(came) => tracing::info!(job = %job, ?came, "a job's plan was made anew"),
+            Err(e) => tracing::warn!(job = %job, error = %e, "a job's plan could not be looked at"),
         }
     }
 }

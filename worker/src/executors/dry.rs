@@ -3,34 +3,19 @@
 //! Phases are planned as ever, one after another, and each task that would write ends at once with what its write would leave behind. What
 //! does not exist yet goes by an id of ours, so that later phases can speak of it; nothing is asked of the controller about such an id.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::job::TaskStatus;
-use shared::job::outcome::{Origin, Outcome, TaskError};
+use shared::job::outcome::{Outcome, TaskError};
 use shared::store::StoreError;
+use shared::workflow::plan::{FACT, Planned, PlannedCounts, PlannedPhase};
+pub use shared::workflow::plan::{is_planned, planned_id};
 
 use super::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
 use crate::remote::CallError;
-
-const PREFIX: &str = "planned:";
-/// Fact of a planned phase: what would become of its tasks, counted, and what stands for all decisions.
-const PLAN: &str = "plan";
-
-/// Id of what a task would make: `which` of its kind.
-pub fn planned_id(kind: &str, which: impl Display) -> String {
-    format!("{PREFIX}{kind}:{which}")
-}
-
-/// Nothing of this id exists yet. One made of two ids is so when either is.
-pub fn is_planned(id: &str) -> bool {
-    id.split('/').any(|id| id.starts_with(PREFIX))
-}
 
 /// An executor that only plans.
 pub struct Dry(Arc<dyn Executor>);
@@ -41,37 +26,13 @@ impl Dry {
     }
 }
 
-/// What would become of tasks.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-struct Counts {
-    create: u32,
-    update: u32,
-    /// There, and taken as it is.
-    adopt: u32,
-    /// Refused: it differs, or something it needs is not there.
-    conflict: u32,
-    skip: u32,
-}
-
-impl Counts {
-    fn add(&mut self, outcome: &Outcome) {
-        let origin = outcome.resource.as_ref().map(|resource| resource.origin);
-        *match (outcome.status, origin) {
-            (TaskStatus::Skipped, _) => &mut self.skip,
-            (TaskStatus::Completed, Some(Origin::Created)) => &mut self.create,
-            (TaskStatus::Completed, Some(Origin::Updated)) => &mut self.update,
-            (TaskStatus::Completed, _) => &mut self.adopt,
-            _ => &mut self.conflict,
-        } += 1;
-    }
-}
-
 /// Lets nothing be written: stands between an executor that plans and where its tasks go.
 struct DrySink<'a> {
     cx: &'a Context,
     executor: &'a dyn Executor,
     tasks: &'a mut dyn TaskSink,
-    counts: Counts,
+    counts: PlannedCounts,
+    writes: u64,
     decisions: Sha256,
 }
 
@@ -97,13 +58,17 @@ impl TaskSink for DrySink<'_> {
     async fn push(&mut self, mut task: Task) -> Result<(), PlanError> {
         let outcome = match task.input.preset.take() {
             Some(outcome) => outcome,
-            None => self.end(&task)?,
+            None => {
+                self.writes += u64::from(self.executor.writes());
+                self.end(&task)?
+            }
         };
         let decided = (&outcome, &task.input.name, &task.input.data);
         let decided = serde_json::to_vec(&decided).map_err(StoreError::from)?;
         self.decisions.update((decided.len() as u64).to_le_bytes());
         self.decisions.update(&decided);
-        self.counts.add(&outcome);
+        let origin = outcome.resource.as_ref().map(|resource| resource.origin);
+        self.counts.add(Planned::of(outcome.status, origin));
         task.input.preset = Some(outcome);
         task.secret = None;
         self.tasks.push(task).await
@@ -126,14 +91,18 @@ impl Executor for Dry {
             cx,
             executor: self.0.as_ref(),
             tasks: sink,
-            counts: Counts::default(),
+            counts: PlannedCounts::default(),
+            writes: 0,
             decisions: Sha256::new(),
         };
         let facts = self.0.plan(cx, &mut dry).await?;
-        let mut plan = serde_json::to_value(dry.counts).map_err(StoreError::from)?;
-        plan["hash"] = dry.hash().into();
+        let plan = PlannedPhase {
+            counts: dry.counts,
+            writes: dry.writes,
+            hash: dry.hash(),
+        };
         let mut facts = facts.unwrap_or_else(|| json!({}));
-        facts[PLAN] = plan;
+        facts[FACT] = serde_json::to_value(plan).map_err(StoreError::from)?;
         Ok(Some(facts))
     }
 
@@ -151,17 +120,5 @@ impl Executor for Dry {
 
     async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
         Ok(tasks.iter().map(|_| Found::Absent).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_of_what_is_not_there_is_known_by_itself_and_in_pairs() {
-        let pool = planned_id("dpsk_pool", 3);
-        assert!(is_planned(&pool) && is_planned(&format!("network/{pool}")) && is_planned(&format!("{pool}/set")));
-        assert!(!is_planned("5d0e3b") && !is_planned("venue/network"));
     }
 }

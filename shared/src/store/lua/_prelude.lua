@@ -200,17 +200,18 @@ local function tally_end(wf, st, took_ms)
   while DURATIONS[i] and took_ms > DURATIONS[i] * 1000 do i = i + 1 end
   call('HINCRBY', P..'stats', 'took|'..wf..'|'..i, 1); call('HINCRBY', P..'stats', 'took_ms|'..wf, took_ms)
 end
--- The job has ended: its state is final and its keys begin to age. Of what is done nothing is retried: its input is not needed any more.
+-- The job has ended: its state is final and its keys begin to age. Of what is done, and of a plan, nothing is retried: its input is not
+-- needed any more.
 local function finish_job(job, ms)
   local j = J(job)
-  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started', 'why')
+  local f = call('HMGET', j, 'trunc', 'failed', 'unknown', 'phase_failed', 'ttl', 'wf', 'started', 'why', 'plan')
   local st = f[1] == 'CANCEL' and 'CANCELLED' or f[1] and 'FAILED'
     or ((num(f[2]) > 0 or num(f[3]) > 0 or f[4]) and 'PARTIAL') or 'COMPLETED'
   call('HSET', j, 'status', st, 'completed', ms, 'updated', ms)
   call('HDEL', j, 'held')
-  for _, z in ipairs({ 'dirty', 'deadlines', 'active' }) do call('ZREM', P..z, job) end
+  for _, z in ipairs({ 'dirty', 'deadlines', 'active', 'checks' }) do call('ZREM', P..z, job) end
   call('UNLINK', j..':pk')
-  if st == 'COMPLETED' then call('UNLINK', j..':input', j..':inputsec') end
+  if st == 'COMPLETED' or f[9] then call('UNLINK', j..':input', j..':inputsec') end
   job_event(job, st, ms, f[8] or f[1])
   tally_end(f[6] or '', st, f[7] and math.max(0, ms - num(f[7])))
   for _, k in ipairs(job_keys(job)) do call('EXPIRE', k, num(f[5])) end
@@ -264,7 +265,7 @@ truncate = function(job, reason, ms)
   -- a held job whose last calls were one failure too many: it settles now, nothing can resume it, and it is watched again
   if f[3] == 'PAUSED' then call('HSET', j, 'status', 'RUNNING') end
   call('ZADD', P..'active', ms, job)
-  call('HDEL', j, 'held', 'confirm_by')
+  call('HDEL', j, 'held', 'confirm_by', 'checking')
   local ends = {}
   for _, ph in ipairs(phases_of(job)) do
     local p = call('HMGET', PH(job, ph), 'st', 'next', 'batches', 'bdone', 'tasks', 'bsize', 'dropped')

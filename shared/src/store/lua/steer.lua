@@ -1,6 +1,8 @@
--- A person's call (or the failure budget's, or a refused login's): pause, resume, confirm, cancel.
--- KEYS[1] P   ARGV: job call(pause|resume|confirm|cancel) reason tenant('' any)
+-- A person's call (or the failure budget's, or a refused login's): pause, resume, confirm, cancel. And what has come of the plan that a
+-- held job was to follow: plan_same (it begins, or is left to be confirmed) and plan_other (it is cancelled; reason = why).
+-- KEYS[1] P   ARGV: job call(pause|resume|confirm|cancel|plan_same|plan_other) reason tenant('' any)
 -- -> {DONE status} | {ALREADY status} (repeating changes nothing) | {REFUSED status} | {GONE} (also another tenant's)
+--   of confirm also: CHECKING job (that job makes the plan anew)
 -- Events: job.paused | job.resumed | job.pending | job.cancelling | job.cancelled
 local job, what, reason, j, ms = ARGV[1], ARGV[2], ARGV[3], J(ARGV[1]), now()
 local f = call('HMGET', j, 'status', 'lane', 'held', 'trunc', 'deadline', 'left', 'started', 't')
@@ -39,8 +41,13 @@ elseif what == 'resume' then
   emit(job, 'job.resumed', cjson.encode({ job_id = job, status = st, at = ms }), ms)
   pump(16)
   return { 'DONE', st }
-elseif what == 'confirm' then
+elseif what == 'confirm' or what == 'plan_same' then
+  local c = call('HMGET', j, 'checking', 'check', 'ask')
+  if what == 'plan_same' and not c[1] then return { 'ALREADY', st } end
   if st ~= 'AWAITING_CONFIRMATION' then return { 'REFUSED', st } end
+  if what == 'confirm' and c[1] then return { 'CHECKING', c[2] } end
+  call('HDEL', j, 'checking'); call('ZREM', P..'checks', job)
+  if what == 'plan_same' and c[3] then return { 'DONE', st } end
   call('HSET', j, 'status', 'PENDING', 'updated', ms)
   call('ZREM', P..'deadlines', job)                                 -- that to confirm it by; its own begins with the first claim
   call('HDEL', j, 'confirm_by')
@@ -51,6 +58,10 @@ elseif what == 'confirm' then
 else
   if st == 'CANCELLING' or st == 'CANCELLED' or f[4] and st == 'RUNNING' then return { 'ALREADY', st } end
   if (st ~= 'AWAITING_CONFIRMATION' and st ~= 'PENDING' and st ~= 'RUNNING' and st ~= 'PAUSED') then return { 'REFUSED', st } end
+  if what == 'plan_other' then
+    if call('HEXISTS', j, 'checking') == 0 then return { 'ALREADY', st } end
+    call('HSET', j, 'why', reason)
+  end
   call('HSET', j, 'status', 'CANCELLING')
   call('ZREM', P..'deadlines', job)
   job_event(job, 'CANCELLING', ms, reason)

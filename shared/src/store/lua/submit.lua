@@ -47,6 +47,9 @@ for _, p in ipairs(dag.phases) do
 end
 call('ZADD', P..'index', ms, t..'|'..job); call('ZADD', P..'index:t:'..t, ms, job)
 if ARGV[8] == 'PENDING' then call('ZADD', P..'active', ms, job) else confirm_by(job) end
+if call('HEXISTS', j, 'check') == 1 then                            -- whoever submits it looks first; `checks` when that has died
+  call('HSET', j, 'checking', 1); call('ZADD', P..'checks', ms + 15000, job)
+end
 job_event(job, ARGV[8], ms)
 pump(16)
 return { 'OK', job }
