@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::api::Api;
-use crate::args::Import;
+use crate::args::{Import, Sent};
 use crate::exit::{self, Failure};
 use crate::export;
 use crate::output::Output;
@@ -21,26 +21,33 @@ use crate::watch::{self, Backoff};
 use crate::wire::{Accepted, Job};
 
 pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failure> {
-    let inspected = export::inspect(&import.file)?;
-    let upload = Upload::plan(&import, inspected)?;
+    let inspected = export::inspect(&import.sent.file)?;
+    let upload = Upload::plan(&import.sent, inspected)?;
     if import.just_wrap {
         return match upload.write(std::io::stdout().lock()) {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Unexpected(e.to_string())),
             _ => Ok(exit::OK),
         };
     }
-    // With a key of its own the request may be sent again after a broken connection and still makes one job.
-    let key = import
-        .idempotency_key
-        .clone()
-        .unwrap_or_else(|| Uuid::new_v4().to_string());
-    let (accepted, raw, is_replay) = send(api, &upload, &import, &key, output).await?;
+    let sending = Sending {
+        path: "api/cloudpath-dpsk/import",
+        upload: &upload,
+        wait: import.wait,
+        patience: patience(&import.sent),
+    };
+    let (accepted, raw, is_replay) = send(api, &sending, &key(&import.sent), output).await?;
     let follow_it = Follow {
         is_waited: import.wait.is_some(),
         is_watched: import.watch,
-        patience: patience(&import),
+        patience: patience(&import.sent),
     };
     follow(api, &accepted, &raw, is_replay, &follow_it, output).await
+}
+
+/// With a key of its own the request may be sent again after a broken connection and still makes one job.
+pub fn key(sent: &Sent) -> String {
+    let made_up = || Uuid::new_v4().to_string();
+    sent.idempotency_key.clone().unwrap_or_else(made_up)
 }
 
 /// What is wanted of a job that has been accepted.
@@ -87,15 +94,18 @@ pub async fn follow(
 /// What to do next.
 fn next(accepted: &Accepted) -> String {
     let job = &accepted.job_id;
-    match accepted.status.as_str() {
-        "AWAITING_CONFIRMATION" => format!("nothing is done until it is confirmed: phaseline confirm {job}"),
+    match (accepted.status.as_str(), &accepted.plan_awaited) {
+        (_, Some(by)) => format!(
+            "job {by} makes its plan anew; it begins by itself when nothing has changed: phaseline status {job} --watch"
+        ),
+        ("AWAITING_CONFIRMATION", _) => format!("nothing is done until it is confirmed: phaseline confirm {job}"),
         _ => format!("watch it with: phaseline status {job} --watch"),
     }
 }
 
 /// How long to go on when the API is away.
-fn patience(import: &Import) -> Duration {
-    Duration::from_secs(import.patience * 60)
+pub fn patience(sent: &Sent) -> Duration {
+    Duration::from_secs(sent.patience * 60)
 }
 
 /// What had become of the job when the API answered.
@@ -108,7 +118,7 @@ async fn waited(api: &Api, accepted: &Accepted, raw: &Value, output: Output) -> 
         for line in status::summary(&job) {
             output.line(&line);
         }
-        let code = exit::of_standing(&job.status);
+        let code = job.standing();
         if code.is_none() {
             output.line(&format!(
                 "it goes on; watch it with: phaseline status {} --watch",
@@ -120,10 +130,18 @@ async fn waited(api: &Api, accepted: &Accepted, raw: &Value, output: Output) -> 
     Ok(exit::of_standing(&accepted.status).unwrap_or(exit::OK))
 }
 
-async fn send(
+/// What is sent, and where to.
+pub struct Sending<'a> {
+    pub path: &'static str,
+    pub upload: &'a Upload,
+    pub wait: Option<u64>,
+    pub patience: Duration,
+}
+
+/// Until there is an answer, or no patience left.
+pub async fn send(
     api: &Api,
-    upload: &Upload,
-    import: &Import,
+    sending: &Sending<'_>,
     key: &str,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
@@ -131,10 +149,10 @@ async fn send(
     let is_unsure = Cell::new(false);
     // bytes of the body, by the attempt that is under way
     let sent = Arc::new(AtomicU64::new(0));
-    let sending = async {
-        let mut backoff = Backoff::new(patience(import));
+    let answered = async {
+        let mut backoff = Backoff::new(sending.patience);
         loop {
-            let failure = match attempt(api, upload, key, import.wait, &sent, output).await {
+            let failure = match attempt(api, sending, key, &sent, output).await {
                 Ok(accepted) => return Ok(accepted),
                 Err(failure) => failure,
             };
@@ -147,7 +165,7 @@ async fn send(
         }
     };
     let answer = tokio::select! {
-        answer = sending => answer,
+        answer = answered => answer,
         _ = tokio::signal::ctrl_c() => {
             is_unsure.set(is_unsure.get() || sent.load(Ordering::Relaxed) > 0);
             Err(Failure::Interrupted)
@@ -164,19 +182,19 @@ async fn send(
 
 async fn attempt(
     api: &Api,
-    upload: &Upload,
+    sending: &Sending<'_>,
     key: &str,
-    wait: Option<u64>,
     sent: &Arc<AtomicU64>,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
+    let upload = sending.upload;
     let mut request = api
-        .request(Method::POST, "api/cloudpath-dpsk/import")?
+        .request(Method::POST, sending.path)?
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONTENT_LENGTH, upload.length())
         .header("idempotency-key", key)
         .body(Body::wrap_stream(upload.stream(sent.clone())));
-    if let Some(seconds) = wait {
+    if let Some(seconds) = sending.wait {
         request = request.header("prefer", format!("wait={seconds}"));
     }
     let bar = UploadBar::new(upload.length(), output);

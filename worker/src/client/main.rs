@@ -12,6 +12,7 @@ mod import;
 mod jobs;
 mod list;
 mod output;
+mod plan;
 mod progress;
 mod report;
 mod retry;
@@ -78,6 +79,7 @@ async fn run(args: Args, output: Output) -> Result<u8, Failure> {
     let api = || api::Api::new(&args.url, args.token);
     match args.command {
         Command::Import(import) => import::run(&api()?, import, output).await,
+        Command::Plan(plan) => plan::run(&api()?, plan, output).await,
         Command::Status(status) => status::run(&api()?, status, output).await,
         Command::Jobs(jobs) => jobs::jobs(&api()?, jobs, output).await,
         Command::Tasks(tasks) => jobs::tasks(&api()?, tasks, output).await,

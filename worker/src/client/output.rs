@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 use crate::text;
+use crate::wire::Problem;
 
 /// Faults printed in words; `--json` prints all that came.
 const FAULTS_SHOWN: usize = 100;
@@ -93,10 +94,47 @@ impl Output {
             for fault in problem.errors.iter().take(FAULTS_SHOWN) {
                 self.complain(&format!("  {}: {} [{}]", fault.place(), fault.detail, fault.code));
             }
+            difference(problem).iter().for_each(|line| self.complain(line));
             let more = problem.errors_total.saturating_sub(FAULTS_SHOWN as u64);
             if more > 0 {
                 self.complain(&format!("  … and {more} more; --json prints what the API listed"));
             }
         }
     }
+}
+
+/// Rows of a difference printed in words; `--json` prints all that came.
+const ROWS_SHOWN: usize = 20;
+
+/// What has changed since a plan was made, in lines.
+fn difference(problem: &Problem) -> Vec<String> {
+    let Some(difference) = &problem.difference else {
+        return Vec::new();
+    };
+    let planned = difference
+        .planned
+        .iter()
+        .map(|planned| format!("  planned: {}", planned.words()));
+    let mut lines: Vec<String> = planned
+        .chain([format!("  now:     {}", difference.now.words())])
+        .collect();
+    for row in difference.rows.iter().take(ROWS_SHOWN) {
+        let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "nothing".to_owned());
+        let (planned, now) = (word(&row.planned), word(&row.now));
+        let change = match planned == now {
+            true => format!("{planned}, of another object or with other fields"),
+            false => format!("{planned} → {now}"),
+        };
+        lines.push(format!("  {} ({}): {change}", row.name, row.phase));
+    }
+    let more = difference
+        .rows_total
+        .saturating_sub(difference.rows.len().min(ROWS_SHOWN) as u64);
+    if more > 0 {
+        lines.push(format!("  … and {more} more; --json prints what the API listed"));
+    }
+    if let Some(hash) = &difference.now_hash {
+        lines.push(format!("  to do what it would do now: --option plan_hash={hash}"));
+    }
+    lines
 }

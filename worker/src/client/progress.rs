@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::exit;
 use crate::output::Output;
 use crate::wire::{Job, Phase};
 
@@ -76,7 +75,7 @@ impl Progress {
         }
         // Once when it begins and once when it is over: its words may change on the way. Those of a job that has ended stand in its summary,
         // and one that is held does not go on, whatever is over.
-        if exit::of_standing(&job.status).is_none() && self.warned == job.warnings.is_empty() {
+        if job.standing().is_none() && self.warned == job.warnings.is_empty() {
             self.warned = !self.warned;
             for warning in &job.warnings {
                 self.note(&format!("warning: {warning}"));

@@ -8,6 +8,7 @@ use crate::api::Api;
 use crate::args;
 use crate::exit::{self, Failure};
 use crate::output::Output;
+use crate::plan;
 use crate::progress::{duration, goes_on, outlook, phase_line};
 use crate::watch;
 use crate::wire::Job;
@@ -41,10 +42,16 @@ pub async fn run(api: &Api, args: args::Status, output: Output) -> Result<u8, Fa
 /// What became of a job, in lines.
 pub fn summary(job: &Job) -> Vec<String> {
     let s = &job.summary;
-    let mut counts = format!("{}: {} of {} tasks done", job.status, s.completed, s.total_tasks);
+    let plan = job.plan.iter().flat_map(plan::lines);
+    let is_plan = job.plan.is_some();
+    let (done, failed) = match is_plan {
+        true => ("planned", "would fail"),
+        false => ("done", "failed"),
+    };
+    let mut counts = format!("{}: {} of {} tasks {done}", job.status, s.completed, s.total_tasks);
     for (count, what) in [
         (s.skipped, "skipped"),
-        (s.failed, "failed"),
+        (s.failed, failed),
         (s.unknown, "of unknown fate"),
         (s.cancelled, "cancelled"),
     ] {
@@ -80,11 +87,12 @@ pub fn summary(job: &Job) -> Vec<String> {
             n.adopted
         ));
     }
+    lines.extend(plan);
     lines.extend(held(job).iter().map(|line| format!("  {line}")));
     lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
     lines.extend(job.notices.iter().map(|n| format!("  notice: {n}")));
     for error in job.errors.iter().take(ERRORS_SHOWN) {
-        lines.push(format!("  error: {error}"));
+        lines.push(format!("  {}: {error}", if is_plan { "would fail" } else { "error" }));
     }
     let more = job
         .errors_total
@@ -117,6 +125,7 @@ pub fn held(job: &Job) -> Vec<String> {
             format!("paused: {}", job.pause_reason.as_deref().unwrap_or("no reason given")),
             format!("continue it with: phaseline resume {}", job.id),
         ],
+        "AWAITING_CONFIRMATION" if job.is_plan_awaited => Vec::new(),
         "AWAITING_CONFIRMATION" => {
             let by = job.confirm_by.as_deref();
             let by = by.map(|by| format!("it is cancelled when nobody has confirmed it by {by}"));

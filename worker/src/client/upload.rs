@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-use crate::args::Import;
+use crate::args::Sent;
 use crate::exit::Failure;
 use crate::export::{Inspected, Shape};
 
@@ -29,9 +29,9 @@ pub struct Upload {
 
 impl Upload {
     /// Checks that flags and file fit together.
-    pub fn plan(import: &Import, file: Inspected) -> Result<Self, Failure> {
-        let flags = import.controller.is_some() || import.venue.is_some() || !import.options.is_empty();
-        let (head, tail) = match (file.shape, import.controller, &import.venue) {
+    pub fn plan(sent: &Sent, file: Inspected) -> Result<Self, Failure> {
+        let flags = sent.controller.is_some() || sent.venue.is_some() || !sent.options.is_empty();
+        let (head, tail) = match (file.shape, sent.controller, &sent.venue) {
             (Shape::Request, ..) if flags => {
                 return Err(Failure::Unexpected(
                     "the file is a whole request and says itself where to; leave --controller, --venue and --option out"
@@ -39,7 +39,7 @@ impl Upload {
                 ));
             }
             (Shape::Request, ..) => (String::new(), ""),
-            (Shape::Export, Some(controller), Some(venue)) => (head(controller, venue, &import.options)?, "}"),
+            (Shape::Export, Some(controller), Some(venue)) => (head(controller, venue, &sent.options)?, "}"),
             (Shape::Export, ..) => {
                 return Err(Failure::Unexpected(
                     "the file is a bare export: say where to with --controller ID and --venue ID".to_owned(),
@@ -47,7 +47,7 @@ impl Upload {
             }
         };
         Ok(Upload {
-            path: import.file.clone(),
+            path: sent.file.clone(),
             begin: file.begin,
             length: file.length,
             head: head.into(),

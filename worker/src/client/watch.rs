@@ -101,7 +101,7 @@ async fn follow(api: &Api, job: &str, patience: Duration, output: Output) -> Res
                     progress.ended(&state);
                     return Ok(code);
                 }
-                if let Some(code) = exit::of_standing(&state.status) {
+                if let Some(code) = state.standing() {
                     progress.held(&state);
                     return Ok(code);
                 }

@@ -4,6 +4,7 @@ mod completion;
 mod double;
 mod imports;
 mod lists;
+mod plans;
 mod reports;
 mod retries;
 mod stopped;

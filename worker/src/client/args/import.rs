@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use super::values::option_pair;
 
 /// Names an import's `--option` may begin with, for shells to complete. The API knows which there are.
-pub const OPTIONS: [&str; 10] = [
+pub const OPTIONS: [&str; 11] = [
     "just_copy_dpsks",
     "ssid_network_map",
     "include_adaptive_policy_sets",
@@ -18,7 +18,56 @@ pub const OPTIONS: [&str; 10] = [
     "failure_budget_percent",
     "timeout_seconds",
     "require_confirmation",
+    "plan_hash",
 ];
+
+/// What is sent, and where to.
+#[derive(Debug, Args)]
+pub struct Sent {
+    /// Cloudpath export, or a whole request body (JSON)
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Number of the controller that the keys go to
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
+    pub controller: Option<i64>,
+    /// Id of the venue that the keys go to
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
+    pub venue: Option<String>,
+    /// An option of the import; repeat for several
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option_pair, value_hint = ValueHint::Other)]
+    pub options: Vec<(String, serde_json::Value)>,
+    /// Makes a repeated command find its job again instead of starting another; made up when not given
+    #[arg(long, value_name = "KEY", value_hint = ValueHint::Other)]
+    pub idempotency_key: Option<String>,
+    /// How long to go on trying when the API is away
+    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1440))]
+    pub patience: u64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+FILE and the options are those of `phaseline import`, whose help lists them.
+Nothing is written. What an import would do is counted by phase:
+  create    not there: to be made
+  update    there, differs, and is to be changed (name_conflict=update)
+  adopt     there, and taken as it is
+  conflict  would fail; the reasons are printed, `phaseline tasks` lists all
+  skip      nothing is to be done for it
+`phaseline report JOB` has every row of the plan.
+
+The hash stands for all of it. `phaseline import FILE --option plan_hash=HASH`
+begins only if a plan made at that moment would be the same.
+
+Exit code 2 says that something would fail.
+
+Examples:
+  phaseline plan export.json --controller 1 --venue 7f3c…
+  phaseline plan export.json --controller 1 --venue 7f3c… \\
+      --option name_conflict=update --json")]
+pub struct Plan {
+    #[command(flatten)]
+    pub sent: Sent,
+}
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -55,6 +104,8 @@ Options (NAME=VALUE; the first value is the default):
       end the job FAILED when it takes longer
   require_confirmation=false|true
       true: nothing is done until `phaseline confirm`
+  plan_hash=HASH
+      of `phaseline plan`: begin only if it would do what was planned
 
 Examples:
   phaseline import export.json --controller 1 --venue 7f3c… --watch
@@ -62,18 +113,8 @@ Examples:
       --option group_by_vlan=true --option expired=renew
   phaseline import request.json --wait 60 --json")]
 pub struct Import {
-    /// Cloudpath export, or a whole request body (JSON)
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub file: PathBuf,
-    /// Number of the controller that the keys go to
-    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
-    pub controller: Option<i64>,
-    /// Id of the venue that the keys go to
-    #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
-    pub venue: Option<String>,
-    /// An option of the import; repeat for several
-    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = option_pair, value_hint = ValueHint::Other)]
-    pub options: Vec<(String, serde_json::Value)>,
+    #[command(flatten)]
+    pub sent: Sent,
     /// Show the progress until the job has ended
     #[arg(long)]
     pub watch: bool,
@@ -83,12 +124,6 @@ pub struct Import {
     /// Print the request body to standard output instead of sending it (it holds the passphrases)
     #[arg(long, conflicts_with_all = ["watch", "wait", "idempotency_key"])]
     pub just_wrap: bool,
-    /// Makes a repeated command find its job again instead of starting another; made up when not given
-    #[arg(long, value_name = "KEY", value_hint = ValueHint::Other)]
-    pub idempotency_key: Option<String>,
-    /// How long to go on trying when the API is away
-    #[arg(long, value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1440))]
-    pub patience: u64,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::exit;
 
-pub use import::{Import, OPTIONS};
+pub use import::{Import, OPTIONS, Plan, Sent};
 pub use lists::{Jobs, Tasks};
 pub use report::{Format, Report};
 pub use retry::Retry;
@@ -44,6 +44,8 @@ pub struct Args {
 pub enum Command {
     /// Import a Cloudpath export into a RUCKUS One controller
     Import(Import),
+    /// Find out what an import would do, and write nothing
+    Plan(Plan),
     /// Show how far a job is
     Status(Status),
     /// List jobs, newest first

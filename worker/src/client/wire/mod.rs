@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::exit;
+
 /// Answer of an import, or of a retry.
 #[derive(Debug, Deserialize)]
 pub struct Accepted {
@@ -16,6 +18,8 @@ pub struct Accepted {
     pub status: String,
     #[serde(default)]
     pub estimated_duration_seconds: Option<u64>,
+    #[serde(default)]
+    pub plan_awaited: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -41,6 +45,87 @@ pub struct Job {
     pub confirm_by: Option<String>,
     pub eta_seconds: Option<u64>,
     pub limited_by: Option<String>,
+    /// Of a plan.
+    pub plan: Option<Plan>,
+    /// Held until its plan has been made anew; then it begins, or is cancelled, by itself.
+    pub is_plan_awaited: bool,
+}
+
+impl Job {
+    /// Exit code of a job that has ended, or goes on only when somebody says so.
+    pub fn standing(&self) -> Option<u8> {
+        exit::of_standing(&self.status).filter(|_| !self.is_plan_awaited)
+    }
+}
+
+/// What a plan has found.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    pub hash: Option<String>,
+    pub totals: Planned,
+    pub phases: Vec<PlannedPhase>,
+    pub calls: Option<u64>,
+    pub predicted_duration_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlannedPhase {
+    pub name: String,
+    #[serde(flatten)]
+    pub counts: Planned,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Planned {
+    pub create: u64,
+    pub update: u64,
+    pub adopt: u64,
+    pub conflict: u64,
+    pub skip: u64,
+}
+
+impl Planned {
+    /// In words; what there is none of is left out.
+    pub fn words(&self) -> String {
+        let counts = [
+            (self.create, "create"),
+            (self.update, "update"),
+            (self.adopt, "adopt"),
+            (self.conflict, "conflict"),
+            (self.skip, "skip"),
+        ];
+        let told = counts
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{n} {what}"));
+        match told.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "nothing".to_owned(),
+            told => told,
+        }
+    }
+}
+
+/// What has changed since a plan was made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Difference {
+    pub planned: Option<Planned>,
+    pub now: Planned,
+    pub now_hash: Option<String>,
+    pub rows: Vec<ChangedRow>,
+    pub rows_total: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ChangedRow {
+    pub phase: String,
+    pub name: String,
+    pub planned: Option<String>,
+    pub now: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -127,6 +212,8 @@ pub struct Problem {
     pub request_id: Option<String>,
     pub errors: Vec<Fault>,
     pub errors_total: u64,
+    /// Of an import that was to follow a plan.
+    pub difference: Option<Difference>,
     /// Seconds, from `Retry-After`.
     pub retry_after: Option<u64>,
     /// As it came.
@@ -167,6 +254,7 @@ impl Problem {
             request_id: Option<String>,
             errors: Vec<Fault>,
             errors_total: u64,
+            difference: Option<Difference>,
         }
         let raw: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let body: Body = Body::deserialize(&raw).unwrap_or_default();
@@ -182,6 +270,7 @@ impl Problem {
             request_id: body.request_id,
             errors_total: body.errors_total.max(body.errors.len() as u64),
             errors: body.errors,
+            difference: body.difference,
             retry_after,
             raw,
         }
