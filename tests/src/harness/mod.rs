@@ -14,6 +14,7 @@ pub mod held;
 mod http;
 pub mod metrics;
 pub mod process;
+pub mod proxy;
 pub mod resp;
 pub mod simulator;
 pub mod wait;
@@ -21,6 +22,7 @@ pub mod wait;
 pub use api::Api;
 pub use fleet::{Controller, Fleet, Plan, Worker};
 pub use process::Signal;
+pub use proxy::{Proxy, Weather};
 pub use simulator::{Simulator, SimulatorPlan};
 pub use wait::{TimedOut, wait_until};
 
