@@ -20,7 +20,7 @@ pub mod simulator;
 pub mod wait;
 
 pub use api::Api;
-pub use fleet::{Controller, Fleet, Plan, Worker};
+pub use fleet::{Controller, Fleet, Plan, Starting, Worker};
 pub use process::Signal;
 pub use proxy::{Proxy, Weather};
 pub use simulator::{Simulator, SimulatorPlan};
