@@ -21,6 +21,8 @@ const KEYS: std::ops::RangeInclusive<usize> = 10..=320;
 const KEYS_UPLOADED: std::ops::RangeInclusive<usize> = 600..=1_300;
 /// One of so many is imported a second time, and finds everything.
 const AGAIN: u64 = 4;
+/// One of so many is imported by two jobs at once: what one makes, the other finds.
+const TWICE_AT_ONCE: u64 = 5;
 /// Jobs for one export, at most: what the first left undone in foul weather is to be done by one in fair weather.
 const JOBS_MAX: usize = 4;
 const PAUSE: Duration = Duration::from_millis(400);
@@ -35,6 +37,7 @@ pub struct Import {
     /// When its export was made: which keys had expired.
     pub made: Timestamp,
     again: bool,
+    twice: bool,
 }
 
 /// One job of an import that was accepted.
@@ -42,7 +45,8 @@ pub struct Job {
     pub id: String,
     pub key: String,
     pub submitted: Timestamp,
-    pub before: Value,
+    /// What was there. None: another job of the same export is under way, and what is whose only the two together tell.
+    pub before: Option<Value>,
     /// As it had ended.
     pub ended: Value,
     /// What was there when it had ended.
@@ -77,11 +81,13 @@ impl Import {
             scene,
             made,
             again: rng.random_range(0..AGAIN) == 0,
+            twice: !is_upload && rng.random_range(0..TWICE_AT_ONCE) == 0,
         })
     }
 
-    pub fn key(&self, round: usize) -> String {
-        format!("chaos-{}-{round}", self.number)
+    /// Of its first job, and of those that follow.
+    pub fn key(&self, job: usize) -> String {
+        format!("chaos-{}-{job}", self.number)
     }
 
     pub fn simulator<'w>(&self, world: &'w World) -> &'w Control {
@@ -112,15 +118,27 @@ impl Import {
     pub async fn play(mut self, world: World) -> Played {
         let (mut jobs, mut faults) = (Vec::new(), Vec::new());
         while jobs.len() < JOBS_MAX {
-            match self.round(&world, jobs.len()).await {
-                Ok(job) => jobs.push(job),
-                Err(e) => {
-                    faults.push(format!("import {}: {e:#}", self.number));
-                    break;
+            let first = self.job(&world, jobs.len());
+            let ended = match self.twice && jobs.is_empty() {
+                true => {
+                    let both = tokio::join!(first, self.job(&world, 1));
+                    vec![both.0, both.1]
+                }
+                false => vec![first.await],
+            };
+            let is_one = ended.len() == 1;
+            let mut is_done = true;
+            for job in ended {
+                match job {
+                    Ok(mut job) => {
+                        is_done &= job.ended["status"] == "COMPLETED";
+                        job.before = job.before.filter(|_| is_one);
+                        jobs.push(job);
+                    }
+                    Err(e) => faults.push(format!("import {}: {e:#}", self.number)),
                 }
             }
-            let is_done = jobs.last().is_some_and(|job: &Job| job.ended["status"] == "COMPLETED");
-            if is_done && !(self.again && jobs.len() == 1) {
+            if !faults.is_empty() || is_done && !(self.again && jobs.len() == 1) {
                 break;
             }
             if !is_done {
@@ -134,10 +152,10 @@ impl Import {
         }
     }
 
-    async fn round(&self, world: &World, round: usize) -> anyhow::Result<Job> {
-        let (key, body) = (self.key(round), self.body()?);
+    async fn job(&self, world: &World, index: usize) -> anyhow::Result<Job> {
+        let (key, body) = (self.key(index), self.body()?);
         let before = self.ledger(world).await?;
-        let submitted = if round == 0 { self.made } else { Timestamp::now() };
+        let submitted = if index == 0 { self.made } else { Timestamp::now() };
         let id = accepted(world, &key, &body).await?;
         world.accepted(&key, &id);
         let job = loop {
@@ -164,7 +182,7 @@ impl Import {
             id,
             key,
             submitted,
-            before,
+            before: Some(before),
             ended: job,
             after,
         })

@@ -7,6 +7,7 @@ mod tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde_json::Value;
 use testkit::harness::{Fleet, wait_until};
 use testkit::verify::rows::{Case, account};
 use testkit::verify::{Options, verify_with};
@@ -47,6 +48,10 @@ impl Verdict {
     }
 }
 
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_default()
+}
+
 pub async fn judge(fleet: &Fleet, world: &World, played: &[Played]) -> anyhow::Result<Verdict> {
     let mut verdict = Verdict {
         imports: played.len(),
@@ -80,6 +85,16 @@ async fn import(world: &World, played: &Played, verdict: &mut Verdict) -> anyhow
     verdict
         .wrong
         .extend(there.different.iter().chain(&there.extra).map(told));
+    let created = |job: &Job| number(&job.ended["summary"]["resources"]["passphrases"]["created"]);
+    let (created, keys) = (
+        played.jobs.iter().map(created).sum::<u64>(),
+        &ledger["totals"]["passphrases"],
+    );
+    if created != number(keys) {
+        verdict.wrong.push(format!(
+            "{name}: its jobs say that they created {created} keys, and there are {keys}"
+        ));
+    }
     let counts = import.simulator(world).counts(&import.controller.remote_tenant).await?;
     if counts["duplicates"] != 0 {
         let twice = format!("{} {}", counts["existing_twice"], counts["refused"]);
@@ -103,7 +118,6 @@ async fn one_job(world: &World, played: &Played, job: &Job, verdict: &mut Verdic
     verdict.jobs += 1;
     let status = now["status"].as_str().unwrap_or_default().to_owned();
     *verdict.ended.entry(status).or_default() += 1;
-    let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default();
     verdict.tasks += number(&now["summary"]["total_tasks"]);
     verdict.failed += number(&now["summary"]["failed"]);
     verdict.unknown += number(&now["summary"]["unknown"]);
@@ -114,19 +128,19 @@ async fn one_job(world: &World, played: &Played, job: &Job, verdict: &mut Verdic
             .wrong
             .push(format!("{name}: it changed after it had ended: {then}, {now}"));
     }
-    let options = Options::read(&played.import.scene.options.clone().into());
-    let case = Case {
-        export: &played.import.export,
-        options: &options,
-        submitted: job.submitted,
-        job: &now,
-        tasks: &tasks,
-        before: &job.before,
-        after: &job.after,
-    };
-    let untruths = account(&case).map_err(anyhow::Error::msg)?;
     let mut faults: Vec<String> = sums(&now).into_iter().chain(left_out(&now, &tasks)).collect();
-    faults.extend(untruths);
+    if let Some(before) = &job.before {
+        let case = Case {
+            export: &played.import.export,
+            options: &Options::read(&played.import.scene.options.clone().into()),
+            submitted: job.submitted,
+            job: &now,
+            tasks: &tasks,
+            before,
+            after: &job.after,
+        };
+        faults.extend(account(&case).map_err(anyhow::Error::msg)?);
+    }
     verdict
         .wrong
         .extend(faults.iter().map(|fault| format!("{name}: {fault}")));
