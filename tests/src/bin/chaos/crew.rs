@@ -54,6 +54,8 @@ pub struct Crew {
     starting: Vec<Starting>,
     frozen: Vec<String>,
     under_way: Vec<Ends>,
+    /// Processes that ended although nobody killed them.
+    pub ended: usize,
 }
 
 impl Crew {
@@ -66,6 +68,7 @@ impl Crew {
             starting: Vec::new(),
             frozen: Vec::new(),
             under_way: Vec::new(),
+            ended: 0,
         }
     }
 
@@ -203,14 +206,28 @@ impl Crew {
     /// Starts what has ended, and takes among the workers what runs by now. Called often.
     pub async fn supervise(&mut self) -> anyhow::Result<()> {
         if !self.fleet.api_runs() {
-            self.story.line("the API had ended and is started again");
+            self.ended += 1;
+            self.story.line("the API has ended by itself");
             self.fleet.spawn_api()?;
         }
-        for starting in std::mem::take(&mut self.starting) {
-            self.starting.extend(self.fleet.adopt(starting)?);
+        for mut starting in std::mem::take(&mut self.starting) {
+            if starting.process.is_running() {
+                self.starting.extend(self.fleet.adopt(starting)?);
+            } else {
+                self.ended += 1;
+                self.story
+                    .line(&format!("{} has ended by itself", starting.process.name));
+            }
         }
-        self.starting.retain_mut(|starting| starting.process.is_running());
-        self.fleet.workers.retain_mut(|worker| worker.process.is_running());
+        let (ended, story) = (&mut self.ended, &self.story);
+        self.fleet.workers.retain_mut(|worker| {
+            let runs = worker.process.is_running();
+            if !runs {
+                *ended += 1;
+                story.line(&format!("{} has ended by itself", worker.process.name));
+            }
+            runs
+        });
         while self.fleet.workers.len() + self.starting.len() < self.strength {
             let starting = self.fleet.spawn_worker().await?;
             self.starting.push(starting);

@@ -44,13 +44,14 @@ async fn chaos(args: &Args, folder: &std::path::Path) -> anyhow::Result<bool> {
         numbers: 0..world.controllers.len(),
         world,
     };
-    let injected = faults(args, &mut crew, &mut acts).await?;
+    let mut injected = faults(args, &mut crew, &mut acts).await?;
     heal(&mut crew, &acts.world).await?;
     let is_over = acts.end(&mut crew).await?;
     if !is_over {
         std::fs::write(folder.join("state.txt"), dump::dump(&crew.fleet))?;
     }
     let verdict = verdict::judge(&crew.fleet, &acts.world, &acts.played).await?;
+    injected.ended = crew.ended;
     tell(&injected, &verdict, crew.tally.repeated());
     let is_good = is_over && verdict.is_good() && injected.in_vain.is_empty();
     if !is_good {
@@ -124,6 +125,7 @@ async fn faults(args: &Args, crew: &mut Crew, acts: &mut Acts) -> anyhow::Result
         seed: args.start,
         minutes: args.minutes,
         counts: BTreeMap::new(),
+        ended: 0,
         in_vain: Vec::new(),
     };
     let began = Instant::now();

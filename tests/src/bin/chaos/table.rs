@@ -14,6 +14,8 @@ pub struct Injected {
     pub seed: u64,
     pub minutes: f64,
     pub counts: BTreeMap<Kind, usize>,
+    /// Processes that ended although nobody killed them, and were started again.
+    pub ended: usize,
     /// What could not be done, with its reason.
     pub in_vain: Vec<String>,
 }
@@ -43,6 +45,7 @@ pub fn tell(injected: &Injected, verdict: &Verdict, repeated: Repeated) {
     row("  lost units queued again", &repeated.repaired);
     row("  further attempts at tasks", &verdict.attempts);
     row("late writes that were fenced", &repeated.fenced);
+    row("processes that ended by themselves", &injected.ended);
     row("failed", &verdict.failed);
     row("unknown", &verdict.unknown);
     row("dead letters", &verdict.dead_letters);

@@ -107,6 +107,11 @@ async fn import(world: &World, played: &Played, verdict: &mut Verdict) -> anyhow
 
 async fn one_job(world: &World, played: &Played, job: &Job, verdict: &mut Verdict) -> anyhow::Result<()> {
     let name = format!("import {}, job {} ({})", played.import.number, job.id, job.key);
+    if let Some(other) = &job.other {
+        verdict
+            .duplicated
+            .push(format!("{name}: its Idempotency-Key has another job, {other}"));
+    }
     let now = match world.api.job(&job.id).await {
         Ok(now) => now,
         Err(e) => {
