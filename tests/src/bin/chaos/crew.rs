@@ -20,6 +20,9 @@ const CUTS_MAX: u64 = 8;
 /// A cut that has met no answer waits so much longer for one.
 const CUT_WAITS: Duration = Duration::from_secs(12);
 
+/// A busy machine may keep Redis from answering for longer than the harness waits.
+const COMMAND_TRIES: u32 = 4;
+
 /// How something ends.
 enum Heal {
     Thaw(String),
@@ -291,8 +294,18 @@ impl Crew {
         format!("{way:?} {weather:?}")
     }
 
-    /// To Redis itself, past the proxies.
+    /// To Redis itself, past the proxies. All of them may be said twice: who waits in vain for an answer says it again, since a
+    /// server that heard the first one must not be left as it is.
     fn command(&self, words: &[&str]) -> anyhow::Result<String> {
+        for _ in 1..COMMAND_TRIES {
+            let said = self.fleet.redis_connection().map(|mut redis| redis.call(words));
+            match said {
+                Ok(Ok(reply)) => return Ok(reply.text()),
+                // its word is final
+                Ok(Err(e)) if e.kind() == std::io::ErrorKind::Other => return Err(e).context(words.join(" ")),
+                _ => {}
+            }
+        }
         let mut redis = self.fleet.redis_connection()?;
         Ok(redis.call(words).with_context(|| words.join(" "))?.text())
     }
