@@ -182,6 +182,7 @@ fn the_witnesses_use_nothing_of_the_product() {
         "tests/src/harness",
         "tests/src/bin/demo",
         "tests/src/bin/measure",
+        "tests/src/bin/chaos",
         "tests/src/verify",
     ] {
         forbid(

@@ -16,6 +16,14 @@ pub async fn check_server(redis: &Redis, settings: &RedisSettings) -> Result<(),
             .trim()
             .to_owned()
     };
+    // until it has read its append-only file it answers INFO, and says that it has none
+    if field("loading") == "1" {
+        return Err(StoreError::Unavailable {
+            reason: "it is loading its data".to_owned(),
+            timeout: false,
+            stale: false,
+        });
+    }
     let mut faults = Vec::new();
     // Valkey reports redis_version 7.2.4 for compatibility and its own as valkey_version
     let version = field("redis_version");

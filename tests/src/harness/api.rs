@@ -13,6 +13,9 @@ use super::wait::wait_until;
 /// A job that has one of these will not change any more.
 pub const ENDED: [&str; 4] = ["COMPLETED", "PARTIAL", "FAILED", "CANCELLED"];
 
+/// Where imports are submitted.
+pub const IMPORT: &str = "/api/cloudpath-dpsk/import";
+
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Http,
@@ -45,11 +48,21 @@ impl Api {
     /// Submits an export to a controller; the job's id.
     pub async fn import(&self, controller: i64, export: &Value, options: Value) -> anyhow::Result<String> {
         let body = json!({"controller_id": controller, "venue_id": VENUE, "dpsk_data": export, "options": options});
-        let (status, answer) = self.post("/api/cloudpath-dpsk/import", Some(&body)).await?;
+        let (status, answer) = self.post(IMPORT, Some(&body)).await?;
         match (status, answer["job_id"].as_str()) {
             (202, Some(id)) => Ok(id.to_owned()),
             _ => bail!("the import was answered {status}: {answer}"),
         }
+    }
+
+    /// One attempt at an import with an `Idempotency-Key`; `body` is the whole of it.
+    pub async fn import_once(&self, key: &str, body: &[u8]) -> anyhow::Result<(u16, Value)> {
+        let headers = [("idempotency-key", key)];
+        let sent = self
+            .http
+            .with_headers(Method::POST, IMPORT, Some(body.to_vec()), &headers);
+        let (status, text) = sent.await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
     pub async fn job(&self, id: &str) -> anyhow::Result<Value> {

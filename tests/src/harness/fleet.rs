@@ -1,5 +1,6 @@
 //! The whole of Phaseline on one machine: starting it, and laying hands on its parts.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -18,12 +19,15 @@ use super::held::{Held, held_by};
 use super::http::Http;
 use super::metrics::Metrics;
 use super::process::{Process, Signal};
+use super::proxy::Proxy;
 use super::resp::Resp;
 use super::simulator::{Simulator, SimulatorPlan};
 use super::wait::wait_until;
 use crate::redis_server::{Options, RedisServer};
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a worker logs when it does.
+const RUNS: &str = "worker runs";
 
 /// A controller of the fleet: a tenant of one of the simulators.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ pub struct Plan {
     pub redis: Options,
     /// More variables for API and workers.
     pub environment: Vec<(String, String)>,
+    /// Proxies of its own before Redis for each process, and one before each simulator for all workers.
+    pub proxied: bool,
 }
 
 impl Plan {
@@ -82,6 +88,7 @@ impl Plan {
                 ..Options::default()
             },
             environment: Vec::new(),
+            proxied: false,
         }
     }
 }
@@ -91,7 +98,31 @@ pub struct Worker {
     pub process: Process,
     /// Its id in the fleet: the consumer's name.
     pub id: String,
+    /// Its way to Redis, in a fleet with proxies.
+    pub to_redis: Option<Proxy>,
     http: Http,
+}
+
+/// A worker process that was started and has not said yet that it runs.
+pub struct Starting {
+    pub process: Process,
+    to_redis: Option<Proxy>,
+}
+
+impl Starting {
+    /// The worker, once it runs: Redis may have to be waited for.
+    fn runs(self, line: &Value) -> anyhow::Result<Worker> {
+        let text = |field: &str| line[field].as_str().map(str::to_owned);
+        let (id, address) = text("worker")
+            .zip(text("address"))
+            .context("the worker's log names its id and address")?;
+        Ok(Worker {
+            process: self.process,
+            id,
+            to_redis: self.to_redis,
+            http: Http::new(&format!("http://{address}"))?,
+        })
+    }
 }
 
 impl Worker {
@@ -121,6 +152,10 @@ pub struct Fleet {
     pub redis: RedisServer,
     pub controllers: Vec<Controller>,
     pub folder: PathBuf,
+    /// The API's way to Redis, in a fleet with proxies.
+    pub api_to_redis: Option<Proxy>,
+    /// The workers' ways to the simulators, in a fleet with proxies.
+    pub to_simulators: Vec<Proxy>,
     environment: Environment,
     started: usize,
     /// For further processes that must not outlive us.
@@ -136,14 +171,26 @@ impl Fleet {
         for (index, simulator) in plan.simulators.iter().enumerate() {
             simulators.push(Simulator::start(index, simulator, &plan.folder, &guard).await?);
         }
-        let bases: Vec<String> = simulators.iter().map(|s| s.base().to_owned()).collect();
+        let mut bases: Vec<String> = simulators.iter().map(|s| s.base().to_owned()).collect();
+        let mut to_simulators = Vec::new();
+        for base in bases.iter_mut().filter(|_| plan.proxied) {
+            let target = base.trim_start_matches("http://").parse();
+            let proxy = Proxy::start(target.with_context(|| format!("the address of {base}"))?).await?;
+            *base = format!("http://{}", proxy.address());
+            to_simulators.push(proxy);
+        }
         let controllers = plan.folder.join("controllers.toml");
         std::fs::write(&controllers, environment::controllers_toml(&plan.controllers, &bases))?;
         // lives in the environment of the processes only: with it gone, what stays in the folder cannot be opened
         let payload_key = STANDARD.encode(rand::random::<[u8; 32]>());
         let redis_url = format!("{}1", redis.url());
         let environment = Environment::new(&plan, &redis_url, &payload_key, &controllers);
-        let (api_process, api) = start_api(&environment, &plan.folder, &guard, 0).await?;
+        let api_to_redis = match plan.proxied {
+            true => Some(Proxy::start((Ipv4Addr::LOCALHOST, redis.port()).into()).await?),
+            false => None,
+        };
+        let command = api_command(&environment, api_to_redis.as_ref(), 0)?;
+        let (api_process, api) = start_api(command, &plan.folder, &guard).await?;
         let mut fleet = Fleet {
             workers: Vec::new(),
             api,
@@ -152,6 +199,8 @@ impl Fleet {
             redis,
             controllers: plan.controllers,
             folder: plan.folder,
+            api_to_redis,
+            to_simulators,
             environment,
             started: 0,
             guard,
@@ -164,17 +213,34 @@ impl Fleet {
 
     /// One more; its place in `workers`.
     pub async fn add_worker(&mut self) -> anyhow::Result<usize> {
-        self.started += 1;
-        let command = self.environment.command(&binaries::find("phaseline-worker")?);
-        let mut process = Process::spawn(&format!("worker-{}", self.started), command, &self.folder, &self.guard)?;
-        let line = started(&mut process, "worker runs", 0).await?;
-        let text = |field: &str| line[field].as_str().map(str::to_owned);
-        let (id, address) = text("worker")
-            .zip(text("address"))
-            .context("the worker's log names its id and address")?;
-        let http = Http::new(&format!("http://{address}"))?;
-        self.workers.push(Worker { process, id, http });
+        let mut starting = self.spawn_worker().await?;
+        let line = started(&mut starting.process, RUNS, 0).await?;
+        self.workers.push(starting.runs(&line)?);
         Ok(self.workers.len() - 1)
+    }
+
+    /// One more, which is not waited for: see [`Fleet::adopt`].
+    pub async fn spawn_worker(&mut self) -> anyhow::Result<Starting> {
+        self.started += 1;
+        let mut command = self.environment.command(&binaries::find("phaseline-worker")?);
+        let to_redis = match self.api_to_redis.is_some() {
+            true => Some(Proxy::start((Ipv4Addr::LOCALHOST, self.redis.port()).into()).await?),
+            false => None,
+        };
+        through(&mut command, to_redis.as_ref());
+        let process = Process::spawn(&format!("worker-{}", self.started), command, &self.folder, &self.guard)?;
+        Ok(Starting { process, to_redis })
+    }
+
+    /// Takes it among the workers if it runs by now; gives it back if not.
+    pub fn adopt(&mut self, starting: Starting) -> anyhow::Result<Option<Starting>> {
+        match starting.process.logged(RUNS, 0) {
+            None => Ok(Some(starting)),
+            Some(line) => {
+                self.workers.push(starting.runs(&line)?);
+                Ok(None)
+            }
+        }
     }
 
     pub fn api_pid(&self) -> u32 {
@@ -183,16 +249,31 @@ impl Fleet {
 
     /// SIGKILL, and a new one on the same address.
     pub async fn restart_api(&mut self) -> anyhow::Result<()> {
-        self.api_process.kill();
-        let port = self
-            .api
-            .base()
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .unwrap_or(0);
-        (self.api_process, self.api) = start_api(&self.environment, &self.folder, &self.guard, port).await?;
+        self.kill_api();
+        let command = api_command(&self.environment, self.api_to_redis.as_ref(), self.api_port())?;
+        (self.api_process, self.api) = start_api(command, &self.folder, &self.guard).await?;
         Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill_api(&mut self) {
+        self.api_process.kill();
+    }
+
+    pub fn api_runs(&mut self) -> bool {
+        self.api_process.is_running()
+    }
+
+    /// A new one on the address of the one that was killed, which is not waited for.
+    pub fn spawn_api(&mut self) -> anyhow::Result<()> {
+        let command = api_command(&self.environment, self.api_to_redis.as_ref(), self.api_port())?;
+        self.api_process = Process::spawn("api", command, &self.folder, &self.guard)?;
+        Ok(())
+    }
+
+    fn api_port(&self) -> u16 {
+        let port = self.api.base().rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).unwrap_or(0)
     }
 
     /// SIGKILL. It keeps its files: see [`Fleet::restart_redis`].
@@ -276,9 +357,21 @@ impl Drop for Fleet {
     }
 }
 
-async fn start_api(env: &Environment, folder: &Path, guard: &Guard, port: u16) -> anyhow::Result<(Process, Api)> {
+/// `REDIS_URL` by way of a proxy.
+fn through(command: &mut Command, proxy: Option<&Proxy>) {
+    if let Some(proxy) = proxy {
+        command.env("REDIS_URL", format!("redis://{}/1", proxy.address()));
+    }
+}
+
+fn api_command(env: &Environment, to_redis: Option<&Proxy>, port: u16) -> anyhow::Result<Command> {
     let mut command = env.command(&binaries::find("phaseline-api")?);
     command.env("API_BIND", format!("127.0.0.1:{port}"));
+    through(&mut command, to_redis);
+    Ok(command)
+}
+
+async fn start_api(command: Command, folder: &Path, guard: &Guard) -> anyhow::Result<(Process, Api)> {
     let logged_before = std::fs::metadata(folder.join("api.log")).map_or(0, |meta| meta.len());
     let mut process = Process::spawn("api", command, folder, guard)?;
     let line = started(&mut process, "serving on", logged_before).await?;

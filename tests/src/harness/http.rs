@@ -34,10 +34,23 @@ impl Http {
     }
 
     pub async fn text(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> anyhow::Result<(u16, String)> {
+        self.with_headers(method, path, body, &[]).await
+    }
+
+    pub async fn with_headers(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<(u16, String)> {
         let url = format!("{}{path}", self.base);
         let mut request = self.client.request(method.clone(), &url);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let answer = request.send().await.with_context(|| format!("{method} {url}"))?;
         let status = answer.status().as_u16();

@@ -14,13 +14,15 @@ pub mod held;
 mod http;
 pub mod metrics;
 pub mod process;
+pub mod proxy;
 pub mod resp;
 pub mod simulator;
 pub mod wait;
 
 pub use api::Api;
-pub use fleet::{Controller, Fleet, Plan, Worker};
+pub use fleet::{Controller, Fleet, Plan, Starting, Worker};
 pub use process::Signal;
+pub use proxy::{Proxy, Weather};
 pub use simulator::{Simulator, SimulatorPlan};
 pub use wait::{TimedOut, wait_until};
 

@@ -1,5 +1,6 @@
 //! A RUCKUS One simulator as a process, and its `/_sim` calls.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,7 +40,19 @@ impl SimulatorPlan {
 
 pub struct Simulator {
     pub process: Process,
-    http: Http,
+    control: Control,
+}
+
+/// Its `/_sim` calls, for whoever needs them beside the fleet. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Control(Http);
+
+impl Deref for Simulator {
+    type Target = Control;
+
+    fn deref(&self) -> &Control {
+        &self.control
+    }
 }
 
 impl Simulator {
@@ -72,15 +85,17 @@ impl Simulator {
         });
         match base.await? {
             Ok(base) => Ok(Simulator {
-                http: Http::new(&base)?,
+                control: Control(Http::new(&base)?),
                 process,
             }),
             Err(log) => bail!("the simulator did not start; {log}"),
         }
     }
+}
 
+impl Control {
     pub fn base(&self) -> &str {
-        &self.http.base
+        &self.0.base
     }
 
     /// What `tenant` holds.
@@ -125,7 +140,7 @@ impl Simulator {
     async fn control(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         let path = format!("/_sim/{path}");
         let (status, answer) = self
-            .http
+            .0
             .call(method, &path, body.map(|b| b.to_string().into_bytes()))
             .await?;
         match status {

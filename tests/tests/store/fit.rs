@@ -1,15 +1,16 @@
 //! Which process fits which database: payload keys, rotation, a flushed server, a full one. And what is not kept for ever.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use shared::config::Settings;
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::store::{Partition, Store, StoreError};
-use testkit::redis_server::RedisServer;
+use testkit::redis_server::{Options, RedisServer};
 
 use crate::trouble::job;
-use crate::world::{admin, server, settings, store, tell};
+use crate::world::{admin, recovers, server, settings, store, tell};
 
 async fn start(server: &RedisServer, keys: &[&str]) -> Result<(), StoreError> {
     let s = Settings::from_pairs(&[("PAYLOAD_KEY", &keys.join(",")), ("REDIS_URL", &server.url())]).unwrap();
@@ -135,4 +136,39 @@ async fn a_job_of_a_later_version_is_shown_as_far_as_it_is_understood() {
     assert_eq!((view.workflow_version, view.phases.len()), (2, 1));
     let spec = store.job_spec(Partition(0), new.id).await.unwrap().unwrap();
     assert_eq!(spec.definition.version, 2);
+}
+
+/// While it reads its append-only file, Redis answers `INFO`, and calls `aof_enabled` 0.
+#[tokio::test]
+async fn a_server_that_is_loading_is_waited_for() {
+    let mut server = RedisServer::start(Options {
+        appendonly: true,
+        // microseconds a command: the load takes a second or two
+        extra: vec![("key-load-delay", "150".to_owned())],
+        ..Options::default()
+    })
+    .unwrap();
+    let key = Sealer::generate_key();
+    start(&server, &[&key]).await.unwrap();
+    // one command each in the file: Redis looks at its connections once in 1,024 of them
+    let mut many = redis::pipe();
+    for n in 0..10_000 {
+        many.cmd("SET").arg(format!("k{n}")).arg(n).ignore();
+    }
+    many.query_async::<()>(&mut admin(&server).await).await.unwrap();
+    server.kill();
+    let url = server.url();
+    // returns when it has loaded
+    let restarted = tokio::task::spawn_blocking(move || server.restart().map(|()| server));
+    let s = Settings::from_pairs(&[("PAYLOAD_KEY", &key), ("REDIS_URL", &url)]).unwrap();
+    let store = Store::open(&s.redis, &s.engine).unwrap();
+    let was_loading = Cell::new(false);
+    recovers("to be ready", || async {
+        let ready = store.make_ready(&s).await;
+        was_loading.set(was_loading.get() || ready.as_ref().is_err_and(|e| e.to_string().contains("loading")));
+        ready
+    })
+    .await;
+    assert!(was_loading.get(), "it had loaded before it was looked at");
+    restarted.await.unwrap().unwrap();
 }

@@ -80,6 +80,7 @@ impl Stage {
             environment: environment
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            proxied: false,
         };
         let began = Instant::now();
         let fleet = Fleet::start(plan).await?;
