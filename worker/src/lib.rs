@@ -10,3 +10,4 @@ pub mod remote;
 pub mod r1;
 pub mod executors;
 pub mod engine;
+pub mod ops;

@@ -68,6 +68,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let mut loops = engine::start(&core);
     let broken = tokio::select! {
         () = &mut stop => None,
+        () = core.drained.cancelled() => {
+            tracing::info!("an operator has asked this worker to stop");
+            None
+        }
         ended = engine::first_ended(&mut loops) => Some(ended),
     };
     if let Some((name, how)) = broken {

@@ -462,6 +462,15 @@ pub enum Beat {
     Lost,
 }
 
+/// Answer to a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beats {
+    /// In the order of the units.
+    pub units: Vec<Beat>,
+    /// Somebody has asked the worker to stop.
+    pub is_to_stop: bool,
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Tick {
     /// Milliseconds until something is due.

@@ -54,6 +54,8 @@ scripts! {
     PLAN_FAIL "plan_fail" allow batch;
     STEER "steer" allow batch;
     CHECKS "checks" allow batch;
+    REQUEUE "requeue" allow batch;
+    DRAIN "drain" allow batch;
     COOL "cool" allow batch;
     TICK "tick" allow batch;
     REAP "reap" allow batch;

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::keys::{GROUP, Partition};
-use super::model::{BatchResult, Beat, Claim, Claimed, Completed, Fenced, Flag, Tick};
+use super::model::{BatchResult, Beat, Beats, Claim, Claimed, Completed, Fenced, Flag, Tick};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, Lane, Unit, WorkerId};
@@ -231,7 +231,7 @@ impl Store {
         info: &str,
         ttl_ms: u64,
         units: &[(Unit, String)],
-    ) -> Result<Vec<Beat>, StoreError> {
+    ) -> Result<Beats, StoreError> {
         let mut args = Args::new().with(worker.as_str()).with(slots).with(info).with(ttl_ms);
         for (u, token) in units {
             args.push(u.job.to_string());
@@ -240,16 +240,14 @@ impl Store {
             args.push(token);
         }
         let reply: Vec<String> = scripts::on_partition(&self.redis, p, &scripts::HEARTBEAT, args).await?;
-        Ok(reply
-            .iter()
-            .map(|r| {
-                if r == "LOST" {
-                    Beat::Lost
-                } else {
-                    Beat::Ok(Flag::parse(r))
-                }
-            })
-            .collect())
+        let of_unit = |r: &String| match r.as_str() {
+            "LOST" => Beat::Lost,
+            flag => Beat::Ok(Flag::parse(flag)),
+        };
+        Ok(Beats {
+            is_to_stop: reply.get(units.len()).is_some_and(|r| r == "DRAIN"),
+            units: reply.iter().take(units.len()).map(of_unit).collect(),
+        })
     }
 
     /// Entries nobody has kept alive for `min_idle_ms`, now delivered to this worker. Answers them and the cursor to go on from.

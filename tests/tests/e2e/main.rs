@@ -6,6 +6,7 @@ mod client;
 mod death;
 mod imports;
 mod networks;
+mod operate;
 mod plans;
 mod policies;
 mod retries;

@@ -143,6 +143,9 @@ fn every_script_stays_in_its_slot() {
     assert_eq!(text(&x.p.call("group_exists", &[])), "1");
     x.p.call("figures", &args![200]);
     x.p.call("checks", &args![5_000, 10]);
+    x.p.call("drain", &args!["w"]);
+    let u = x.take("w").unwrap();
+    assert_eq!(texts(&x.p.call("requeue", &args![u.job, u.ph, u.b])), ["OK", "R"]);
     x.steer("j", "pause");
     x.p.call("reconcile", &args!["j"]);
     x.steer("j", "resume");

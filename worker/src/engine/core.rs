@@ -37,6 +37,8 @@ pub struct Core {
     pub metrics: Metrics,
     /// SIGTERM: nothing new is read; what is held is finished or handed back.
     pub stopping: CancellationToken,
+    /// An operator has asked this worker to stop as on SIGTERM.
+    pub drained: CancellationToken,
     /// The poller has ended, and given up the right to poll.
     pub polling_left: CancellationToken,
     /// The grace time is over: runs hand their units back.
@@ -131,6 +133,7 @@ impl Core {
             slots: Arc::new(Semaphore::new(settings.slots)),
             metrics: Metrics::default(),
             stopping: CancellationToken::new(),
+            drained: CancellationToken::new(),
             polling_left: CancellationToken::new(),
             give_back: CancellationToken::new(),
             pulse: Pulse {

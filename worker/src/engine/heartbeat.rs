@@ -63,7 +63,10 @@ async fn beat(core: &Core, p: Partition, held: &[Held], info: &str) -> bool {
         .await
     {
         Ok(beats) => {
-            for (h, b) in held.iter().zip(beats) {
+            if beats.is_to_stop {
+                core.drained.cancel();
+            }
+            for (h, b) in held.iter().zip(beats.units) {
                 match b {
                     Beat::Lost => {
                         // its run may have ended between the listing and the beat: then nobody has lost anything

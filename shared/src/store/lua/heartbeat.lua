@@ -1,6 +1,6 @@
 -- Keeps claimed units ours and the worker known; one call for all units of a worker, every second.
 -- KEYS[1] P   ARGV: worker slots info-json ttl_ms (job ph b token)*
--- -> one of OK | LOST | HELD | CANCELLED for each unit. No event.
+-- -> one of OK | LOST | HELD | CANCELLED for each unit; behind them DRAIN when somebody has asked the worker to stop. No event.
 local worker, out, ms = ARGV[1], {}, now()
 call('ZADD', P..'workers', ms + tonumber(ARGV[4]), worker)
 call('HSET', P..'worker:'..worker, 'slots', ARGV[2], 'info', ARGV[3], 'busy', (#ARGV - 4) / 4, 'seen', ms)
@@ -17,4 +17,5 @@ for i = 5, #ARGV, 4 do
     out[#out + 1] = #c == 0 and 'LOST' or f[1] and 'CANCELLED' or f[2] and 'HELD' or 'OK'
   end
 end
+if call('HEXISTS', P..'worker:'..worker, 'drain') == 1 then out[#out + 1] = 'DRAIN' end
 return out

@@ -1,0 +1,126 @@
+//! An operator's commands, beside a fleet that runs.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use testkit::harness::{Fleet, Signal, wait_until};
+
+use crate::world::{TIMEOUT, World};
+
+/// `phaseline-worker` with a command: its exit code, and the document it printed or what it complained of.
+async fn operate(fleet: &Fleet, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut command = tokio::process::Command::from(fleet.command("phaseline-worker").unwrap());
+    command.args(arguments).stdin(Stdio::null());
+    let said = command.output().await.unwrap();
+    let told = match said.status.success() {
+        true => serde_json::from_slice(&said.stdout).unwrap(),
+        false => json!(String::from_utf8_lossy(&said.stderr)),
+    };
+    (said.status.code(), told)
+}
+
+#[tokio::test]
+async fn a_batch_of_a_frozen_worker_is_looked_at_and_taken_away() {
+    // what was about to be sent is looked for after so long: whoever has it may still send it
+    let mut world = World::with(200, 6_000, 2, |plan| plan.lock_ttl_seconds = Some(15)).await;
+    let job = world.import().await;
+    world.written(30).await;
+    let (frozen, held) = world.catch(&job).await;
+    let id = world.fleet.workers[frozen].id.clone();
+    let (code, seen) = operate(&world.fleet, &["inspect", "job", &job]).await;
+    assert_eq!((code, &seen["status"]), (Some(0), &json!("RUNNING")), "{seen}");
+    let units = seen["units"].as_array().unwrap();
+    let of_frozen: Vec<&Value> = units.iter().filter(|unit| unit["worker"] == json!(id)).collect();
+    assert_eq!(of_frozen.len(), held.batches(), "{seen}");
+    for unit in &of_frozen {
+        assert_eq!(unit["state"], "CLAIMED", "{unit}");
+        let (phase, batch) = (unit["phase"].as_str().unwrap(), unit["batch"].to_string());
+        let (_, alone) = operate(&world.fleet, &["inspect", "batch", &job, phase, &batch]).await;
+        assert_eq!((&alone["entry"], &alone["worker"]), (&unit["entry"], &json!(id)));
+        let (code, done) = operate(&world.fleet, &["requeue", &job, phase, &batch]).await;
+        assert_eq!((code, &done["was"]), (Some(0), &json!("CLAIMED")), "{done}");
+    }
+    let ended = world.ended(&job).await;
+    world.assert_done(&ended).await;
+    let other = world.fleet.workers[1 - frozen].metrics().await.unwrap();
+    assert_eq!(
+        other.get("phaseline_worker_batches_reclaimed_total"),
+        0.0,
+        "nothing was left to take over"
+    );
+    let (phase, batch) = (
+        of_frozen[0]["phase"].as_str().unwrap(),
+        of_frozen[0]["batch"].to_string(),
+    );
+    let (code, said) = operate(&world.fleet, &["requeue", &job, phase, &batch]).await;
+    assert!(
+        code == Some(1) && said.as_str().unwrap().contains("nothing was changed"),
+        "{said}"
+    );
+    // it wakes up, and what it does then changes nothing
+    world.fleet.workers[frozen].process.signal(Signal::Continue).unwrap();
+    let fenced = wait_until("the worker that was frozen to be heard of again", TIMEOUT, async || {
+        world.fleet.workers[frozen].metrics().await.ok()
+    });
+    fenced.await.unwrap();
+    world.assert_done(&world.fleet.api.job(&job).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_drained_hands_its_work_on_and_ends() {
+    let mut world = World::new(200, 6_000, 2).await;
+    let job = world.import().await;
+    world.written(20).await;
+    let (code, seen) = operate(&world.fleet, &["inspect", "consumers"]).await;
+    let there = |id: &str| {
+        seen.as_array()
+            .unwrap()
+            .iter()
+            .any(|w| w["id"] == json!(id) && w["alive"] == true)
+    };
+    let id = world.fleet.workers[0].id.clone();
+    assert!(
+        code == Some(0) && there(&id) && there(&world.fleet.workers[1].id),
+        "{seen}"
+    );
+    let (code, asked) = operate(&world.fleet, &["drain", &id]).await;
+    assert_eq!((code, &asked["asked_to_stop"]), (Some(0), &json!(true)), "{asked}");
+    let fleet = &mut world.fleet;
+    let how = fleet.workers[0].process.ended_within(TIMEOUT).await.unwrap();
+    assert!(how.success(), "{how}");
+    let ended = world.ended(&job).await;
+    world.assert_done(&ended).await;
+    let (code, said) = operate(&world.fleet, &["drain", "nobody-1-abcd"]).await;
+    assert!(
+        code == Some(1) && said.as_str().unwrap().contains("inspect consumers"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn work_that_somebody_deleted_is_found_again() {
+    let mut world = World::new(20, 60_000, 0).await;
+    let job = world.import().await;
+    let mut redis = world.fleet.redis_connection().unwrap();
+    redis
+        .call(&["DEL", "workflow:{p0}:tq:dev|1", "workflow:{p0}:work"])
+        .unwrap();
+    let (_, seen) = operate(&world.fleet, &["inspect", "stream"]).await;
+    assert_eq!(seen[0]["entries"], 0, "{seen}");
+    world.fleet.add_worker().await.unwrap();
+    let (code, done) = operate(&world.fleet, &["reconcile", &job]).await;
+    assert_eq!((code, &done["repairs"]), (Some(0), &json!(1)), "{done}");
+    let ended = world.ended(&job).await;
+    world.assert_done(&ended).await;
+    let (code, dead) = operate(&world.fleet, &["dead-letters", "list", "--job", &job]).await;
+    assert_eq!((code, dead), (Some(0), json!([])));
+    let (code, said) = operate(
+        &world.fleet,
+        &["inspect", "job", "01a21c3f-b648-7329-8625-546bb5256438"],
+    )
+    .await;
+    assert!(
+        code == Some(1) && said.as_str().unwrap().contains("there is no job"),
+        "{said}"
+    );
+}
