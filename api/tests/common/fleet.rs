@@ -46,6 +46,7 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         require_confirmation: false,
         ttl_seconds: 3600,
         resume_of: None,
+        cleanup_of: None,
     }
 }
 
@@ -116,6 +117,15 @@ impl Hands {
 
     /// Ends the next batch with an outcome for each task.
     pub async fn complete(&mut self, outcome: impl Fn(&TaskInput) -> Outcome) {
+        self.complete_with(outcome, []).await;
+    }
+
+    /// The same, with numbers of resources.
+    pub async fn complete_with<const N: usize>(
+        &mut self,
+        outcome: impl Fn(&TaskInput) -> Outcome,
+        resources: [(&str, u64); N],
+    ) {
         let claim = self.claim().await;
         assert!(!claim.unit.is_plan());
         let tasks: Vec<TaskInput> = blob::unpack(&claim.input).unwrap();
@@ -127,6 +137,7 @@ impl Hands {
             failed: count(TaskStatus::Failed),
             skipped: count(TaskStatus::Skipped),
             unknown: count(TaskStatus::Unknown),
+            resources: resources.map(|(kind, n)| (kind.to_owned(), n)).into(),
             ..BatchResult::default()
         };
         let done = self

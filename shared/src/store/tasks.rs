@@ -315,6 +315,7 @@ fn settled(v: &mut TaskView, o: Outcome) {
             Origin::Created => "created",
             Origin::Adopted => "adopted",
             Origin::Updated => "updated",
+            Origin::Deleted => "deleted",
         };
         v.output_data = json!({ "type": r.kind, "id": r.id, "name": r.name, "origin": origin });
     }

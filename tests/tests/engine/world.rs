@@ -136,6 +136,7 @@ impl World {
             require_confirmation: false,
             ttl_seconds: 3600,
             resume_of: None,
+            cleanup_of: None,
         }
     }
 

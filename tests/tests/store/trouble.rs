@@ -239,5 +239,6 @@ pub fn job() -> NewJob {
         require_confirmation: false,
         ttl_seconds: 3600,
         resume_of: None,
+        cleanup_of: None,
     }
 }

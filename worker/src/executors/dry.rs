@@ -46,6 +46,9 @@ impl Dry {
 struct Counts {
     create: u32,
     update: u32,
+    /// Of a cleanup.
+    #[serde(skip_serializing_if = "is_zero")]
+    delete: u32,
     /// There, and taken as it is.
     adopt: u32,
     /// Refused: it differs, or something it needs is not there.
@@ -60,10 +63,15 @@ impl Counts {
             (TaskStatus::Skipped, _) => &mut self.skip,
             (TaskStatus::Completed, Some(Origin::Created)) => &mut self.create,
             (TaskStatus::Completed, Some(Origin::Updated)) => &mut self.update,
+            (TaskStatus::Completed, Some(Origin::Deleted)) => &mut self.delete,
             (TaskStatus::Completed, _) => &mut self.adopt,
             _ => &mut self.conflict,
         } += 1;
     }
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Lets nothing be written: stands between an executor that plans and where its tasks go.
