@@ -2,6 +2,7 @@
 
 mod admin;
 mod advice;
+mod cleanup;
 mod row;
 mod status;
 mod task;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
 
 pub use admin::{LimitsView, StreamView, WorkerView};
+pub use cleanup::{CleanupStatus, CleanupView};
 pub use row::RowView;
 pub use status::{CurrentPhase, StatusView};
 pub use task::{Context as TaskContext, TaskBody};
@@ -98,6 +100,8 @@ pub struct ResourceCounts {
     /// Found as wanted; never deleted by a cleanup.
     pub adopted: u64,
     pub updated: u64,
+    /// By this job, a cleanup; of a dry run: that would be.
+    pub deleted: u64,
 }
 
 /// Sums over a job.
@@ -132,6 +136,7 @@ fn summary(job: &model::JobView) -> SummaryView {
                     created: n.created,
                     adopted: n.adopted,
                     updated: n.updated,
+                    deleted: n.deleted,
                 };
                 (plural(kind), counts)
             })
@@ -245,6 +250,10 @@ impl CreatedView {
             lists: KINDS.iter().map(|kind| (plural(kind), Vec::new())).collect(),
         };
         for (kind, n) in &job.resources {
+            if n.created + n.adopted + n.updated == 0 {
+                // of a cleanup: it is not there any more
+                continue;
+            }
             view.lists.entry(plural(kind)).or_default();
             let total = ListTotal {
                 total: n.created + n.adopted + n.updated,
@@ -327,12 +336,21 @@ pub struct JobBody {
     pub truncation: Option<String>,
     pub resume_of: Option<String>,
     pub retried_by: Option<String>,
+    /// Of a cleanup: the job whose things it deletes.
+    pub cleanup_of: Option<String>,
+    /// Its latest cleanup; a dry run is none.
+    pub cleaned_by: Option<String>,
+    /// Of a cleanup: kind → how many were deleted, or would be by a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub deleted: Option<BTreeMap<String, u64>>,
 }
 
 impl JobBody {
     pub fn of(job: model::JobView, created_resources: Option<CreatedView>, now_ms: u64) -> Self {
         let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(job.status, &job.phases));
         let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
+        let deleted = job.cleanup_of.is_some().then(|| cleanup::deleted(&job));
         JobBody {
             id: job.id.to_string(),
             workflow_name: job.workflow,
@@ -364,6 +382,9 @@ impl JobBody {
             truncation: job.truncation,
             resume_of: job.resume_of.as_ref().map(ToString::to_string),
             retried_by: job.retried_by.as_ref().map(ToString::to_string),
+            cleanup_of: job.cleanup_of.as_ref().map(ToString::to_string),
+            cleaned_by: job.cleaned_by.as_ref().map(ToString::to_string),
+            deleted,
         }
     }
 }

@@ -10,6 +10,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::views::CleanupStatus;
+
 const PHASE_STATUSES: [PhaseStatus; 6] = [
     PhaseStatus::Pending,
     PhaseStatus::Running,
@@ -27,6 +29,13 @@ const TASK_STATUSES: [TaskStatus; 8] = [
     TaskStatus::Skipped,
     TaskStatus::Cancelled,
     TaskStatus::Unknown,
+];
+const CLEANUP_STATUSES: [CleanupStatus; 5] = [
+    CleanupStatus::Cleaned,
+    CleanupStatus::PartlyCleaned,
+    CleanupStatus::Cleaning,
+    CleanupStatus::Planned,
+    CleanupStatus::Kept,
 ];
 /// As the contract lists them; the store makes no others.
 const LIMITED_BY: [&str; 8] = [
@@ -73,6 +82,9 @@ words! {
     /// `CANCELLING`: what was sent is being settled. Ended: `CANCELLED`, `COMPLETED` (every task succeeded or was skipped), `PARTIAL` (some
     /// tasks are `FAILED` or `UNKNOWN`), `FAILED` (a critical phase failed, or the time was over).
     JobStatusWord as "JobStatus", e.g. "RUNNING": &JOB_STATUSES;
+    /// `cleaned`: everything the job made is gone. `partly_cleaned`: it has ended, and something stays. `cleaning`: it has not ended.
+    /// `planned`: a dry run has ended. `kept`: nothing was to be deleted.
+    CleanupStatusWord as "CleanupStatus", e.g. "cleaned": &CLEANUP_STATUSES;
     /// `SKIPPED`: its condition said so. `CANCELLED`: cut short by a cancel, the deadline, or a critical phase that failed.
     PhaseStatusWord as "PhaseStatus", e.g. "RUNNING": &PHASE_STATUSES;
     /// `POLLING`: the controller accepted the write, and what became of it is being asked. `UNKNOWN`: sent, and the controller cannot tell
