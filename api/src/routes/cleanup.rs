@@ -38,7 +38,6 @@ pub fn endpoints() -> Vec<Endpoint> {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CleanupRequest)]
-#[expect(dead_code, reason = "for the OpenAPI document")]
 pub struct CleanupBody {
     /// `true` deletes it; `false` keeps it, and only tells what that is.
     delete_partial_resources: bool,

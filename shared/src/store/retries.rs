@@ -30,13 +30,15 @@ impl Store {
         if !status.allows(call) {
             return Ok(Some(NotTakenUp::Refused(status)));
         }
-        let of: [(_, fn(JobId) -> NotTakenUp); 2] = [(retry, NotTakenUp::Retrying), (cleanup, NotTakenUp::Cleaning)];
-        for (id, why) in of {
+        for (id, is_retry) in [(retry, true), (cleanup, false)] {
             let Some(other) = id.and_then(|id| id.parse().ok()) else {
                 continue;
             };
             if self.job_status(tenant, other).await?.is_some_and(|s| !s.is_terminal()) {
-                return Ok(Some(why(other)));
+                return Ok(Some(match is_retry {
+                    true => NotTakenUp::Retrying(other),
+                    false => NotTakenUp::Cleaning(other),
+                }));
             }
         }
         Ok(None)

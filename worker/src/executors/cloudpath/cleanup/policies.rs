@@ -120,7 +120,6 @@ impl Planner<'_, '_> {
                 let named = self.sets.all().filter(|set| set.name == task.name).cloned();
                 judge_set(task, description, &named.collect::<Vec<_>>(), true)
             }
-            Data::Policy { update: Some(_), .. } => return None,
             Data::Policy {
                 radius, radius_name, ..
             } => {
@@ -201,7 +200,10 @@ impl Removal for Policies {
         let mut all = Vec::new();
         for past in work.past("create_policy_sets")?.all().await? {
             let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
-            all.push((past, data));
+            // what was there before is none of it, whatever became of its change
+            if !matches!(data, Data::Policy { update: Some(_), .. }) {
+                all.push((past, data));
+            }
         }
         if all.is_empty() {
             return Ok(());

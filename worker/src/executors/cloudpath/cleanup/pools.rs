@@ -25,9 +25,6 @@ pub struct Pools;
 pub async fn perhaps<K: Kind>(r1: &R1, cx: &Context, past: &Past) -> Result<Option<Result<String, String>>, CallError> {
     let task = &past.task.input;
     let data = K::Data::deserialize(&task.data).map_err(unreadable_task)?;
-    if K::changes(&data).is_some() {
-        return Ok(None);
-    }
     let there = K::look(r1, cx, &[&task.name]).await?;
     let Found::Present(outcome) = K::judge(task, &data, &there, NameConflict::Fail, true)? else {
         return Ok(None);
@@ -83,23 +80,27 @@ impl Removal for Pools {
     const EXECUTOR: &'static str = "cloudpath.delete_dpsk_pools";
 
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
-        let all = work.past("create_dpsk_pools")?.all().await?;
+        let mut all = Vec::new();
+        for past in work.past("create_dpsk_pools")?.all().await? {
+            let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
+            // what was there before is none of it, whatever became of its change
+            if DpskPools::changes(&data).is_none() {
+                all.push((past, data));
+            }
+        }
         if all.is_empty() {
             return Ok(());
         }
-        plan.claim(
-            all.iter()
-                .map(|past| FindOrMake::<DpskPools>::claimed(&past.task.input.name))
-                .collect(),
-        )
-        .await?;
+        let names = all
+            .iter()
+            .map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
+        plan.claim(names.collect()).await?;
         let (cx, r1) = (work.cx, &work.r1);
         let keys = Gone::of(cx, "delete_passphrases").await?;
         let links = Gone::of(cx, "deactivate_networks").await?;
         let there = Listed::read(cx.gate.as_ref(), || r1.list_pools(None), |_| true).await?;
-        for past in &all {
+        for (past, data) in &all {
             let (index, name) = (past.task.input.index, past.task.input.name.as_str());
-            let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
             let (id, is_made) = match claim(past) {
                 Some(Claim::Made(made)) => (made.id.clone(), true),
                 _ => match perhaps::<DpskPools>(r1, cx, past).await? {
@@ -128,7 +129,7 @@ impl Removal for Pools {
                 continue;
             }
             let differences = match is_made {
-                true => since(&data, pool),
+                true => since(data, pool),
                 false => Differences::default(),
             };
             plan.delete_unless_changed(index, name, &target, &object(name), &differences)
