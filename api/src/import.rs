@@ -16,7 +16,7 @@ use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::secret::SecretString;
-use shared::store::model::{NewJob, NotRetried, PinnedTo, Submitted};
+use shared::store::model::{NewJob, NotTakenUp, PinnedTo, Submitted};
 use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
@@ -286,6 +286,7 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
             require_confirmation: request.options.require_confirmation && !is_plan,
             ttl_seconds: state.engine.job_ttl.as_secs(),
             resume_of: None,
+            cleanup_of: None,
             plan_reads: is_plan.then_some(estimate.reads),
             pinned_to: follows
                 .clone()
@@ -378,9 +379,13 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
             discard(store, &new.tenant, new.id).await;
             Err(key_reused())
         }
-        Submitted::NotRetried(why) => {
+        Submitted::NotTakenUp(why) => {
             discard(store, &new.tenant, new.id).await;
-            Err(not_retried(why, new.resume_of.unwrap_or(new.id)))
+            let (of, past) = match (new.resume_of, new.cleanup_of) {
+                (None, Some(of)) => (of, "cleaned up"),
+                (of, _) => (of.unwrap_or(new.id), "retried"),
+            };
+            Err(not_taken_up(why, of, past))
         }
     }
 }
@@ -403,18 +408,17 @@ pub(crate) fn key_reused() -> Problem {
     Problem::new(Kind::KeyReused, detail)
 }
 
-/// Why there is no retry of job `of`.
-pub(crate) fn not_retried(why: NotRetried, of: JobId) -> Problem {
+/// Why job `of` cannot be `past`: retried, or cleaned up.
+pub(crate) fn not_taken_up(why: NotTakenUp, of: JobId, past: &str) -> Problem {
+    let under_way = |what, job| Problem::new(Kind::Conflict, format!("job {job} is a {what} of it and has not ended"));
     match why {
-        NotRetried::NotFound => Problem::no_such_job(&of.to_string()),
-        NotRetried::Refused(status) => {
-            let detail = format!("a job that is {} cannot be retried", status.as_str());
+        NotTakenUp::NotFound => Problem::no_such_job(&of.to_string()),
+        NotTakenUp::Refused(status) => {
+            let detail = format!("a job that is {} cannot be {past}", status.as_str());
             Problem::conflict(status, detail)
         }
-        NotRetried::Running(retry) => {
-            let detail = format!("job {retry} is a retry of it and has not ended");
-            Problem::new(Kind::Conflict, detail)
-        }
+        NotTakenUp::Retrying(retry) => under_way("retry", retry),
+        NotTakenUp::Cleaning(cleanup) => under_way("cleanup", cleanup),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod body;
+mod cleanup;
 pub mod error;
 mod difference;
 mod fleet;

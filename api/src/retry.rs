@@ -17,8 +17,9 @@ use shared::cloudpath::{
 };
 use shared::controllers::Controller;
 use shared::id::{JobId, PhaseId, TenantId};
-use shared::job::TaskStatus;
+use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
+use shared::job::{Steer, TaskStatus};
 use shared::seal::SealError;
 use shared::secret::SecretString;
 use shared::store::model::{NewJob, Submitted};
@@ -45,7 +46,7 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
     let store = state.store()?.clone();
     let (of, tenant) = (retry.of, &retry.tenant);
     // looked at before the key is: what the same key made in between is the answer, and not in its own way
-    let refused = store.not_retried(tenant, of).await?;
+    let refused = store.not_taken_up(tenant, of, Steer::Retry).await?;
     if let Some(key) = &retry.idempotency {
         match store.accepted_before(tenant, key).await? {
             Some(Submitted::Replay(job)) => return import::replayed(&store, tenant, job).await,
@@ -54,10 +55,14 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
         }
     }
     if let Some(why) = refused {
-        return Err(import::not_retried(why, of));
+        return Err(import::not_taken_up(why, of, "retried"));
     }
     let spec = store.job_spec(store.partition_of(tenant), of).await?;
     let spec = spec.ok_or_else(|| Problem::no_such_job(&of.to_string()))?;
+    if let Some(order) = CleanupOrder::of(&spec.input) {
+        let detail = format!("a cleanup is not retried; clean up job {} once more", order.cleanup_of);
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
     let controller = state.controllers.current().for_tenant(spec.controller, tenant).cloned();
     let Some(controller) = controller else {
         let detail = format!(
@@ -195,6 +200,7 @@ impl Old {
             resume_of: Some(spec.id),
             plan_reads: None,
             pinned_to: None,
+            cleanup_of: None,
         }
     }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod advice;
 mod plan;
+mod cleanup;
 mod row;
 mod status;
 mod task;
@@ -20,6 +21,7 @@ use utoipa::ToSchema;
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
 
 pub use admin::{LimitsView, StreamView, WorkerView};
+pub use cleanup::{CleanupStatus, CleanupView};
 pub use plan::{PlanView, PlannedView, totals as planned_totals};
 pub use row::RowView;
 pub use status::{CurrentPhase, StatusView};
@@ -100,6 +102,8 @@ pub struct ResourceCounts {
     /// Found as wanted; never deleted by a cleanup.
     pub adopted: u64,
     pub updated: u64,
+    /// By this job, a cleanup; of a dry run: that would be.
+    pub deleted: u64,
 }
 
 /// Sums over a job.
@@ -135,6 +139,7 @@ fn summary(job: &model::JobView) -> SummaryView {
                     created: n.created,
                     adopted: n.adopted,
                     updated: n.updated,
+                    deleted: n.deleted,
                 };
                 (plural(kind), counts)
             })
@@ -252,6 +257,10 @@ impl CreatedView {
             return view;
         }
         for (kind, n) in &job.resources {
+            if n.created + n.adopted + n.updated == 0 {
+                // of a cleanup: it is not there any more
+                continue;
+            }
             view.lists.entry(plural(kind)).or_default();
             let total = ListTotal {
                 total: n.created + n.adopted + n.updated,
@@ -342,6 +351,14 @@ pub struct JobBody {
     pub plan_checked_by: Option<String>,
     /// That plan is still being made: the import begins, or is cancelled, by itself.
     pub is_plan_awaited: bool,
+    /// Of a cleanup: the job whose things it deletes.
+    pub cleanup_of: Option<String>,
+    /// Its latest cleanup; a dry run is none.
+    pub cleaned_by: Option<String>,
+    /// Of a cleanup: kind → how many were deleted, or would be by a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub deleted: Option<BTreeMap<String, u64>>,
 }
 
 impl JobBody {
@@ -353,6 +370,7 @@ impl JobBody {
     ) -> Self {
         let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(job.status, &job.phases));
         let errors = job.errors.iter().map(|e| sentence(e, &job.phases)).collect();
+        let deleted = job.cleanup_of.is_some().then(|| cleanup::deleted(&job));
         JobBody {
             id: job.id.to_string(),
             workflow_name: job.workflow,
@@ -387,6 +405,9 @@ impl JobBody {
             plan,
             plan_checked_by: job.plan_checked_by.as_ref().map(ToString::to_string),
             is_plan_awaited: job.is_plan_unchecked,
+            cleanup_of: job.cleanup_of.as_ref().map(ToString::to_string),
+            cleaned_by: job.cleaned_by.as_ref().map(ToString::to_string),
+            deleted,
         }
     }
 }

@@ -28,6 +28,11 @@ pub struct Preference {
 }
 
 impl Preference {
+    /// Of a route that waits unless something else is preferred.
+    pub const fn seconds(seconds: u64) -> Self {
+        Preference { seconds }
+    }
+
     /// None: not said, or nonsense, which is passed over as RFC 7240 asks. Of several, the first counts.
     pub fn of(req: &HttpRequest) -> Option<Self> {
         let values = req.headers().get_all("prefer").filter_map(|v| v.to_str().ok());

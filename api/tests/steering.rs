@@ -45,17 +45,21 @@ const TABLE: [Row; 4] = {
 };
 
 /// One phase of one task, whose failure may end the job.
-fn workflow(is_critical: bool) -> &'static Definition {
+fn workflow(name: &str, is_critical: bool) -> &'static Definition {
     let text = format!(
-        "name: toy\nversion: 1\nphases:\n  - {{id: only, name: Only, executor: toy, batch_size: 1, critical: {is_critical}}}\n"
+        "name: {name}\nversion: 1\nphases:\n  - {{id: only, name: Only, executor: toy, batch_size: 1, critical: {is_critical}}}\n"
     );
     Box::leak(Box::new(parse::parse(&text).unwrap()))
 }
 
 /// A job that stands at `status`, brought there as a caller and a worker would.
 async fn job_at(store: &Store, status: JobStatus) -> JobId {
+    job_of("toy", store, status).await
+}
+
+async fn job_of(name: &str, store: &Store, status: JobStatus) -> JobId {
     let mut hands = Hands::of(store).await;
-    let mut new = new_job(TENANT, workflow(status == JobStatus::Failed));
+    let mut new = new_job(TENANT, workflow(name, status == JobStatus::Failed));
     new.require_confirmation = status == JobStatus::AwaitingConfirmation;
     let id = hands.submit(&new).await;
     let one = [vec![task(0, "anna", json!({}))]];
@@ -168,6 +172,38 @@ async fn a_retry_from_every_state_is_a_job_of_its_own_or_names_the_state() {
         } else {
             assert_eq!((status, &told["state"]), (409, &json!(from.as_str())), "{case}");
             assert_eq!(old.retried_by, None, "{case}");
+        }
+        redis.cli(&["FLUSHALL"]);
+        store.prepare(&settings.redis).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_cleanup_from_every_state_is_a_job_of_its_own_or_names_the_state() {
+    let World { redis, store, parts } = world().await;
+    let settings = settings(redis.port);
+    let app = init_service(app(parts)).await;
+    let tenant = TENANT.parse().unwrap();
+    for from in JOB_STATUSES {
+        let id = job_of("cloudpath_dpsk_import", &store, from).await;
+        let request = TestRequest::post()
+            .uri(&format!("/api/v1/jobs/{id}/cleanup"))
+            .insert_header(("authorization", format!("Bearer {}", token(Some(TENANT), &["user"]))))
+            .insert_header(("prefer", "wait=0"))
+            .set_json(json!({"delete_partial_resources": true}));
+        let answer = call_service(&app, request.to_request()).await;
+        let status = answer.status().as_u16();
+        let told: Value = read_body_json(answer).await;
+        let case = format!("cleanup from {}: {status} {told}", from.as_str());
+        let old = store.job(&tenant, id).await.unwrap().unwrap();
+        assert_eq!(old.status, from, "{case}");
+        if from.allows(Steer::Cleanup) {
+            let new: JobId = told["job_id"].as_str().expect(&case).parse().unwrap();
+            assert_eq!((status, &told["job_status"]), (202, &json!("PENDING")), "{case}");
+            assert_eq!(old.cleaned_by, Some(new), "{case}");
+        } else {
+            assert_eq!((status, &told["state"]), (409, &json!(from.as_str())), "{case}");
+            assert_eq!(old.cleaned_by, None, "{case}");
         }
         redis.cli(&["FLUSHALL"]);
         store.prepare(&settings.redis).await.unwrap();

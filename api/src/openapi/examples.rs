@@ -58,6 +58,14 @@ const SHOWN: &[Shown] = shown! {
     "retry" "200" "retried" "The job of then";
     "retry" "400" "problem_400_retry" "Corrections that cannot be taken";
     "retry" "422" "problem_422" "Another body under the same key";
+    "cleanup" "request" "cleanup" "Delete what the job made";
+    "cleanup" "200" "cleaned" "Everything is gone";
+    "cleanup" "202" "cleaning" "It goes on as a job";
+    "cleanup" "422" "problem_422" "Another body under the same key";
+    "cleanup_import" "request" "cleanup" "Delete what the import made";
+    "cleanup_import" "200" "cleaned" "Everything is gone";
+    "cleanup_import" "202" "cleaning" "It goes on as a job";
+    "cleanup_import" "422" "problem_422" "Another body under the same key";
     "workflows" "200" "workflows" "All workflows of this version";
     "workflow" "200" "workflow" "The definition, shortened";
     "healthz" "200" "health" "Alive";

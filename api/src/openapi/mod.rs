@@ -43,6 +43,8 @@ use crate::routes;
         routes::steer::resume,
         routes::steer::cancel,
         routes::retry::retry,
+        routes::cleanup::cleanup,
+        routes::cleanup::cleanup_import,
         routes::admin::streams,
         routes::admin::workers,
         routes::admin::limits,

@@ -122,3 +122,11 @@ pub struct Wait {
     #[param(rename = "Prefer", example = "wait=2")]
     prefer: Option<String>,
 }
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct CleanupWait {
+    /// `wait=N` waits up to N seconds, 60 at most, for the end of the cleanup (RFC 7240); 10 unless told.
+    #[param(rename = "Prefer", example = "wait=30")]
+    prefer: Option<String>,
+}

@@ -11,6 +11,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::views::CleanupStatus;
+
 const PHASE_STATUSES: [PhaseStatus; 6] = [
     PhaseStatus::Pending,
     PhaseStatus::Running,
@@ -28,6 +30,13 @@ const TASK_STATUSES: [TaskStatus; 8] = [
     TaskStatus::Skipped,
     TaskStatus::Cancelled,
     TaskStatus::Unknown,
+];
+const CLEANUP_STATUSES: [CleanupStatus; 5] = [
+    CleanupStatus::Cleaned,
+    CleanupStatus::PartlyCleaned,
+    CleanupStatus::Cleaning,
+    CleanupStatus::Planned,
+    CleanupStatus::Kept,
 ];
 /// As the contract lists them; the store makes no others.
 const LIMITED_BY: [&str; 8] = [
@@ -74,6 +83,9 @@ words! {
     /// `CANCELLING`: what was sent is being settled. Ended: `CANCELLED`, `COMPLETED` (every task succeeded or was skipped), `PARTIAL` (some
     /// tasks are `FAILED` or `UNKNOWN`), `FAILED` (a critical phase failed, or the time was over).
     JobStatusWord as "JobStatus", e.g. "RUNNING": &JOB_STATUSES;
+    /// `cleaned`: everything the job made is gone. `partly_cleaned`: it has ended, and something stays. `cleaning`: it has not ended.
+    /// `planned`: a dry run has ended. `kept`: nothing was to be deleted.
+    CleanupStatusWord as "CleanupStatus", e.g. "cleaned": &CLEANUP_STATUSES;
     /// `SKIPPED`: its condition said so. `CANCELLED`: cut short by a cancel, the deadline, or a critical phase that failed.
     PhaseStatusWord as "PhaseStatus", e.g. "RUNNING": &PHASE_STATUSES;
     /// `POLLING`: the controller accepted the write, and what became of it is being asked. `UNKNOWN`: sent, and the controller cannot tell
@@ -88,7 +100,7 @@ words! {
     /// Of a report.
     FormatWord as "ReportFormat", e.g. "csv": &["csv", "json"];
     /// What became of a resource: made; found as wanted; found and changed to what was wanted. In the report of a plan what would: see `Planned`.
-    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated", "create", "update", "adopt", "conflict", "skip"];
+    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated", "create", "update", "adopt", "delete", "conflict", "skip"];
     /// When an object of that name is there and differs: `adopt` leaves it as it is, `update` changes it, `fail` fails the task.
     NameConflictWord as "NameConflict", e.g. "adopt": &[NameConflict::Adopt, NameConflict::Update, NameConflict::Fail];
     /// `fail`: one bad row refuses the request. `skip`: bad rows become skipped tasks that say why.

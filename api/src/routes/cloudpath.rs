@@ -219,7 +219,7 @@ pub(super) fn permit(state: &State) -> Result<OwnedSemaphorePermit, Problem> {
     })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY);
     let bad = |detail: &str| Problem::invalid(vec![Fault::header("Idempotency-Key", "BAD_VALUE", detail)]);
     let Some(value) = given.next() else { return Ok(None) };

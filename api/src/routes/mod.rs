@@ -1,6 +1,7 @@
 //! Every route of the API, in one visible list: method, path, who may call it, what it may cost, handler.
 
 pub mod admin;
+pub mod cleanup;
 pub mod cloudpath;
 pub mod docs;
 pub mod document;
@@ -126,6 +127,7 @@ pub fn all() -> Vec<Endpoint> {
         report::endpoints(),
         steer::endpoints(),
         retry::endpoints(),
+        cleanup::endpoints(),
         admin::endpoints(),
         health::endpoints(),
         document::endpoints(),

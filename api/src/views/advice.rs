@@ -1,20 +1,27 @@
 //! What a network engineer can do about an error: by its code, or, of what the controller refused, by its HTTP status.
 
 use shared::store::model::ErrorView;
+use shared::workflow::catalog;
 
 const AGAIN: &str =
     "look at it in RUCKUS One, then import the same export again: what is there and equal is left alone";
 const LATER: &str = "import the same export again later: what is there and equal is left alone";
 const MEND: &str =
     "correct what it names, in the export or in RUCKUS One, then import again: what is there and equal is left alone";
+const CLEAN_AGAIN: &str =
+    "see in RUCKUS One whether something still uses it, then clean up the job once more: what is gone is left alone";
 const CREDENTIALS: &str = "check the controller's client_id and client_secret in controllers.toml, and the role of this application token in RUCKUS One, \
                            then import the same export again";
 
 /// Codes of Phaseline whose messages say what to do, or about which nothing can be done but what the message says.
-const SAID_IN_MESSAGE: [&str; 10] = [
+const SAID_IN_MESSAGE: [&str; 14] = [
+    "ALREADY_GONE",
     "CHANGED_MEANWHILE",
+    "CHANGED_SINCE",
     "CRITICAL_PHASE_FAILED",
     "FIELDS_NOT_SET",
+    "HOLDS_OTHERS",
+    "MAY_NOT_BE_OURS",
     "NOT_CONFIRMED",
     "PASSPHRASE_REPLACED",
     "PLAN_CHANGED",
@@ -30,7 +37,20 @@ pub fn advice(e: &ErrorView) -> Option<&'static str> {
     if e.message.contains("name_conflict") || SAID_IN_MESSAGE.contains(&e.code.as_str()) {
         return None;
     }
-    Some(of_ours(&e.code, e.phase.as_deref()).unwrap_or_else(|| of_refusal(&e.code, e.status)))
+    let told = of_ours(&e.code, e.phase.as_deref()).unwrap_or_else(|| of_refusal(&e.code, e.status));
+    // no import helps against what a cleanup could not take away
+    let is_of_cleanup = e.phase.as_deref().is_some_and(is_of_cleanup);
+    Some(if is_of_cleanup && told != CREDENTIALS {
+        CLEAN_AGAIN
+    } else {
+        told
+    })
+}
+
+/// Whether a phase of this id takes away what an import made.
+fn is_of_cleanup(phase: &str) -> bool {
+    let cleanup = catalog::find(catalog::CLOUDPATH_DPSK_CLEANUP);
+    cleanup.is_some_and(|cleanup| cleanup.phases.iter().any(|p| p.id.as_str() == phase))
 }
 
 /// Codes of Phaseline.
@@ -58,6 +78,7 @@ fn of_ours(code: &str, phase: Option<&str>) -> Option<&'static str> {
         }
         "INVENTED_NAME" => "give the user another name in the export",
         "ACTIVATION_CLASH" | "IDENTITY_HAS_KEY" | "IDENTITY_TAKEN" => MEND,
+        "STILL_THERE" => CLEAN_AGAIN,
         "ACTIVITY_NEVER_ENDED"
         | "AUDIT_MISMATCH"
         | "MALFORMED_ANSWER"
@@ -192,6 +213,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cleanup_could_not_take_away_is_cleaned_up_again_and_not_imported() {
+        let told = |code: &str, status| {
+            let error = ErrorView {
+                code: code.to_owned(),
+                message: "Lobby-DPSK: refused".to_owned(),
+                phase: Some("delete_dpsk_pools".to_owned()),
+                task: None,
+                request_id: None,
+                status,
+            };
+            advice(&error).unwrap_or_default()
+        };
+        for (code, status) in [
+            ("DPSK-026", Some(409)),
+            ("STILL_THERE", None),
+            ("NO_REPLY", None),
+            ("WIFI-10001", Some(422)),
+        ] {
+            assert_eq!(told(code, status), CLEAN_AGAIN, "{code}");
+        }
+        assert_eq!(told("AUTH-1", Some(403)), CREDENTIALS);
+    }
+
+    #[test]
     fn words_that_say_it_themselves_have_no_advice() {
         assert_eq!(told("TIMEOUT", None), None);
         let says_it = ErrorView {
@@ -250,6 +295,7 @@ mod tests {
         let mut files = vec![
             root.join("worker/src/remote.rs"),
             root.join("shared/src/store/outlook.rs"),
+            root.join("shared/src/store/plan_checks.rs"),
         ];
         sources(&root.join("worker/src/engine"), &mut files);
         sources(&root.join("worker/src/executors"), &mut files);

@@ -48,6 +48,7 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         resume_of: None,
         plan_reads: None,
         pinned_to: None,
+        cleanup_of: None,
     }
 }
 
@@ -118,6 +119,15 @@ impl Hands {
 
     /// Ends the next batch with an outcome for each task.
     pub async fn complete(&mut self, outcome: impl Fn(&TaskInput) -> Outcome) {
+        self.complete_with(outcome, []).await;
+    }
+
+    /// The same, with numbers of resources.
+    pub async fn complete_with<const N: usize>(
+        &mut self,
+        outcome: impl Fn(&TaskInput) -> Outcome,
+        resources: [(&str, u64); N],
+    ) {
         let claim = self.claim().await;
         assert!(!claim.unit.is_plan());
         let tasks: Vec<TaskInput> = blob::unpack(&claim.input).unwrap();
@@ -129,6 +139,7 @@ impl Hands {
             failed: count(TaskStatus::Failed),
             skipped: count(TaskStatus::Skipped),
             unknown: count(TaskStatus::Unknown),
+            resources: resources.map(|(kind, n)| (kind.to_owned(), n)).into(),
             ..BatchResult::default()
         };
         let done = self

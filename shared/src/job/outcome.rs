@@ -104,6 +104,9 @@ pub enum Origin {
     Created,
     #[serde(rename = "u")]
     Updated,
+    /// It was there and is gone: a cleanup took it away.
+    #[serde(rename = "d")]
+    Deleted,
     /// Also any origin of a later version: not ours to delete.
     #[serde(rename = "a", other)]
     Adopted,
@@ -283,6 +286,7 @@ mod tests {
             r#"{"s":"R","n":1,"t":99,"e":{"k":"GENERAL-423","m":"locked","h":423},"o":true,"b":5}"#,
             r#"{"s":"D","o":{"i":7,"s":"FAILED","e":{"k":"WIFI-10126","m":"m","h":409},"b":5,"c":9}}"#,
             r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"passphrase","d":"p-1","n":"u1","a":"c"},"q":"r-1","n":1,"p":2,"b":5,"c":9}}"#,
+            r#"{"s":"D","o":{"i":7,"s":"COMPLETED","r":{"t":"dpsk_pool","d":"p-1","n":"u1","a":"d"}}}"#,
         ];
         for line in golden {
             let parsed: Checkpoint = serde_json::from_str(line).unwrap();

@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 35] = [
+const FIELDS: [&str; 37] = [
     "t",
     "status",
     "ctl",
@@ -109,6 +109,8 @@ const FIELDS: [&str; 35] = [
     "plan",
     "check",
     "checking",
+    "cleanup_of",
+    "cleaned_by",
 ];
 
 /// Replies that a job's hash is made of.
@@ -419,6 +421,8 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         truncation: f.get("trunc").cloned(),
         resume_of: get(&f, "resume_of"),
         retried_by: get(&f, "retried_by"),
+        cleanup_of: get(&f, "cleanup_of"),
+        cleaned_by: get(&f, "cleaned_by"),
         submitted_by: f.get("by").cloned().unwrap_or_default(),
         predicted_seconds: num(&f, "predicted"),
         plan_reads: get(&f, "plan"),
@@ -437,6 +441,7 @@ fn resource_counts(f: &Fields) -> BTreeMap<String, ResourceCounts> {
             match origin {
                 "c" => c.created = n,
                 "a" => c.adopted = n,
+                "d" => c.deleted = n,
                 _ => c.updated = n,
             }
         }

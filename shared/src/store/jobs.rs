@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::model::{NewJob, NotRetried, Steered, Submitted};
+use super::model::{NewJob, NotTakenUp, Steered, Submitted};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, Lane, TenantId};
@@ -89,7 +89,7 @@ impl Store {
             .with(serde_json::json!({ "phases": phases }).to_string())
             .with(new.input_chunks)
             .with(new.first_status().as_str())
-            .with(new.resume_of.map(|job| job.to_string()).unwrap_or_default());
+            .with(taken_up(new));
         let fields = [
             ("ctl", new.controller.to_string()),
             ("venue", new.venue_id.clone()),
@@ -143,9 +143,10 @@ impl Store {
             Some("EXISTS") if id()? == new.id => Ok(Submitted::Accepted),
             Some("EXISTS") => Ok(Submitted::Replay(id()?)),
             Some("REUSED") => Ok(Submitted::KeyReused),
-            Some("GONE") => Ok(Submitted::NotRetried(NotRetried::NotFound)),
-            Some("REFUSED") => Ok(Submitted::NotRetried(NotRetried::Refused(status()?))),
-            Some("RETRIED") => Ok(Submitted::NotRetried(NotRetried::Running(id()?))),
+            Some("GONE") => Ok(Submitted::NotTakenUp(NotTakenUp::NotFound)),
+            Some("REFUSED") => Ok(Submitted::NotTakenUp(NotTakenUp::Refused(status()?))),
+            Some("RETRIED") => Ok(Submitted::NotTakenUp(NotTakenUp::Retrying(id()?))),
+            Some("CLEANED") => Ok(Submitted::NotTakenUp(NotTakenUp::Cleaning(id()?))),
             Some("NOINPUT") => Err(StoreError::Unavailable {
                 reason: "the staged input is not whole (Redis lost it, or the upload took over an hour)".into(),
                 timeout: false,
@@ -229,6 +230,16 @@ impl Store {
             ),
             _ => Steered::NotFound,
         })
+    }
+}
+
+/// The job it takes up, as the script is told. A cleanup that only plans leaves no mark on it.
+fn taken_up(new: &NewJob) -> String {
+    match (new.resume_of, new.cleanup_of) {
+        (Some(job), _) => job.to_string(),
+        (None, Some(job)) if new.workflow.is_plan() => format!("look|{job}"),
+        (None, Some(job)) => format!("clean|{job}"),
+        (None, None) => String::new(),
     }
 }
 

@@ -44,6 +44,8 @@ pub struct NewJob {
     pub ttl_seconds: u64,
     /// The ended job that it is a retry of.
     pub resume_of: Option<JobId>,
+    /// The ended job whose things it takes away. A retry is no cleanup.
+    pub cleanup_of: Option<JobId>,
     /// Of a plan: the calls that only read, of the job it foretells.
     pub plan_reads: Option<u32>,
     /// Held until a plan made anew is known to be as the one it was given.
@@ -76,17 +78,19 @@ pub enum Submitted {
     Replay(JobId),
     /// The same key with another body.
     KeyReused,
-    NotRetried(NotRetried),
+    NotTakenUp(NotTakenUp),
 }
 
-/// Why a job is not retried.
+/// Why an ended job is not retried, or not cleaned up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotRetried {
+pub enum NotTakenUp {
     NotFound,
     /// Not from this state.
     Refused(JobStatus),
     /// This retry of it has not ended.
-    Running(JobId),
+    Retrying(JobId),
+    /// This cleanup of it has not ended.
+    Cleaning(JobId),
 }
 
 /// Answer to a steering call.
@@ -226,6 +230,8 @@ pub struct ResourceCounts {
     pub created: u64,
     pub adopted: u64,
     pub updated: u64,
+    /// By a cleanup; nothing that is there.
+    pub deleted: u64,
 }
 
 /// A controller that does not answer, as a worker saw it last. Persisted for a minute or so: fields are only ever added.
@@ -310,6 +316,10 @@ pub struct JobView {
     pub is_without_workers: bool,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
+    /// Of a cleanup: the job whose things it takes away.
+    pub cleanup_of: Option<JobId>,
+    /// Its latest cleanup.
+    pub cleaned_by: Option<JobId>,
     pub submitted_by: String,
     pub predicted_seconds: u64,
     /// Of a plan: the calls that only read, of the job it foretells.
@@ -447,7 +457,7 @@ pub struct BatchResult {
     pub skipped: u64,
     pub unknown: u64,
     pub cancelled: u64,
-    /// `kind|c` (created), `kind|a` (adopted), `kind|u` (updated) → number.
+    /// `kind|c` (created), `kind|a` (adopted), `kind|u` (updated), `kind|d` (deleted) → number.
     pub resources: BTreeMap<String, u64>,
     pub errors: Vec<ErrorView>,
     pub errors_total: u64,

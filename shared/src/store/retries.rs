@@ -1,37 +1,51 @@
-//! Whether an ended job may be retried. Asked before its rows are read and copied, and once more by the script that accepts the retry.
+//! Whether an ended job may be taken up: retried, or cleaned up. Asked before anything else is done about it, and once more by the script
+//! that accepts the new job.
 
 use super::inspect::reply;
 use super::jobs::{hex, key_hash};
-use super::model::{NotRetried, Submitted};
+use super::model::{NotTakenUp, Submitted};
 use super::{Store, StoreError};
 use crate::id::{JobId, TenantId};
 use crate::job::{JobStatus, Steer};
 
 impl Store {
-    /// Why a job is not to be retried now; none: it may be.
-    pub async fn not_retried(&self, tenant: &TenantId, job: JobId) -> Result<Option<NotRetried>, StoreError> {
+    /// Why a job is not to be taken up now, by `call`: a retry or a cleanup; none: it may be. Only one of either is under way at a time.
+    pub async fn not_taken_up(
+        &self,
+        tenant: &TenantId,
+        job: JobId,
+        call: Steer,
+    ) -> Result<Option<NotTakenUp>, StoreError> {
         let mut pipe = redis::pipe();
-        let fields = ["t", "status", "retried_by"];
+        let fields = ["t", "status", "retried_by", "cleaned_by"];
         pipe.hmget(self.partition_of(tenant).job(job), &fields);
         let replies = self.replies(pipe).await?;
-        let [owner, status, retry]: [Option<String>; 3] = replies.first().map_or(Ok([None, None, None]), reply)?;
+        let found: [Option<String>; 4] = replies.first().map_or(Ok(Default::default()), reply)?;
+        let [owner, status, retry, cleanup] = found;
         let Some(status) = status.filter(|_| owner.as_deref() == Some(tenant.as_str())) else {
-            return Ok(Some(NotRetried::NotFound));
+            return Ok(Some(NotTakenUp::NotFound));
         };
         // a state of a later version: as far as this one can tell it has not ended
         let status = JobStatus::parse(&status).unwrap_or(JobStatus::Running);
-        if !status.allows(Steer::Retry) {
-            return Ok(Some(NotRetried::Refused(status)));
+        if !status.allows(call) {
+            return Ok(Some(NotTakenUp::Refused(status)));
         }
-        let Some(retry) = retry.and_then(|id| id.parse().ok()) else {
-            return Ok(None);
-        };
-        let is_under_way = self.job_status(tenant, retry).await?.is_some_and(|s| !s.is_terminal());
-        Ok(is_under_way.then_some(NotRetried::Running(retry)))
+        for (id, is_retry) in [(retry, true), (cleanup, false)] {
+            let Some(other) = id.and_then(|id| id.parse().ok()) else {
+                continue;
+            };
+            if self.job_status(tenant, other).await?.is_some_and(|s| !s.is_terminal()) {
+                return Ok(Some(match is_retry {
+                    true => NotTakenUp::Retrying(other),
+                    false => NotTakenUp::Cleaning(other),
+                }));
+            }
+        }
+        Ok(None)
     }
 
-    /// What became of an earlier submission under this idempotency key; none: there was none, within a day. Asked of a retry before
-    /// anything else of it: of the job that it made, its own second sending must not be told.
+    /// What became of an earlier submission under this idempotency key; none: there was none, within a day. Asked of a retry
+    /// or cleanup before anything else of it: of the job that it made, its own second sending must not be told.
     pub async fn accepted_before(
         &self,
         tenant: &TenantId,

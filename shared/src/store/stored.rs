@@ -1,8 +1,17 @@
-//! Reading back what a job has stored: its input and its outcomes.
+//! Reading back what a job has stored: its input, its planned tasks, and its outcomes.
 
 use super::keys::Partition;
 use super::{Store, StoreError};
-use crate::id::{JobId, PhaseId};
+use crate::id::{JobId, PhaseId, Unit};
+
+/// Blobs of a batch.
+pub struct StoredBatch {
+    pub tasks: Vec<u8>,
+    /// AEAD box of the secret column; empty when there is none.
+    pub secrets: Vec<u8>,
+    /// Absent: it was never settled, so nothing of it was sent.
+    pub outcomes: Option<Vec<u8>>,
+}
 
 impl Store {
     /// Outcome blobs of a phase, a page at a time: (batch, blob), and the cursor to go on from (`0` at the end).
@@ -31,6 +40,29 @@ impl Store {
             .filter_map(|kv| String::from_utf8_lossy(&kv[0]).parse().ok().map(|b| (b, kv[1].clone())))
             .collect();
         Ok((pairs, next))
+    }
+
+    /// A batch of a phase as it was planned, and what came of it; none: there is no such batch.
+    pub async fn batch(&self, p: Partition, u: &Unit) -> Result<Option<StoredBatch>, StoreError> {
+        let part = |name: &str| p.job_part(u.job, &format!("{name}:{}", u.phase));
+        let (input, secrets, outcomes, batch) = (part("in"), part("sec"), part("out"), u.batch);
+        type Found = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
+        let (tasks, secrets, outcomes): Found = self
+            .redis
+            .run(|mut c| async move {
+                redis::pipe()
+                    .hget(input, batch)
+                    .hget(secrets, batch)
+                    .hget(outcomes, batch)
+                    .query_async(&mut c)
+                    .await
+            })
+            .await?;
+        Ok(tasks.map(|tasks| StoredBatch {
+            tasks,
+            secrets: secrets.unwrap_or_default(),
+            outcomes,
+        }))
     }
 
     /// One chunk of the job's input: rows' blob and sealed secrets.

@@ -316,6 +316,7 @@ fn settled(v: &mut TaskView, o: Outcome) {
             Origin::Created => "created",
             Origin::Adopted => "adopted",
             Origin::Updated => "updated",
+            Origin::Deleted => "deleted",
         };
         v.origin = Some(r.origin);
         v.output_data = json!({ "type": r.kind, "id": r.id, "name": r.name, "origin": origin });

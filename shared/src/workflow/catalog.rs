@@ -5,10 +5,13 @@ use std::sync::LazyLock;
 use super::{Definition, parse};
 
 static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-    [include_str!("../../workflows/cloudpath_dpsk_import.yaml")]
-        .into_iter()
-        .map(|text| parse::parse(text).expect("shipped definitions are checked by a test"))
-        .collect()
+    [
+        include_str!("../../workflows/cloudpath_dpsk_import.yaml"),
+        include_str!("../../workflows/cloudpath_dpsk_cleanup.yaml"),
+    ]
+    .into_iter()
+    .map(|text| parse::parse(text).expect("shipped definitions are checked by a test"))
+    .collect()
 });
 
 /// All of them, in the order of the list above.
@@ -21,6 +24,13 @@ pub fn find(name: &str) -> Option<&'static Definition> {
 }
 
 pub const CLOUDPATH_DPSK_IMPORT: &str = "cloudpath_dpsk_import";
+/// Begun by the cleanup of a job alone: its input names that job.
+pub const CLOUDPATH_DPSK_CLEANUP: &str = "cloudpath_dpsk_cleanup";
+
+/// The workflow that takes away what jobs of this one have made.
+pub fn cleanup_of(name: &str) -> Option<&'static Definition> {
+    (name == CLOUDPATH_DPSK_IMPORT).then(|| find(CLOUDPATH_DPSK_CLEANUP))?
+}
 
 #[cfg(test)]
 mod tests {
@@ -34,6 +44,12 @@ mod tests {
             let stored = serde_json::to_string(d).unwrap();
             assert_eq!(&serde_json::from_str::<Definition>(&stored).unwrap(), d);
         }
+    }
+
+    #[test]
+    fn everything_an_import_makes_is_taken_away_and_of_a_cleanup_nothing_is() {
+        assert_eq!(cleanup_of(CLOUDPATH_DPSK_IMPORT).unwrap().name, CLOUDPATH_DPSK_CLEANUP);
+        assert!(cleanup_of(CLOUDPATH_DPSK_CLEANUP).is_none());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub enum Planned {
     Update,
     /// There, and taken as it is.
     Adopt,
+    /// Of a cleanup: it is there, and is to be taken away.
+    Delete,
     /// It would fail: what is there differs, or something it needs is not there.
     Conflict,
     /// Nothing is to be done for it.
@@ -51,10 +53,11 @@ pub enum Planned {
 }
 
 /// All of them, in the order they are shown.
-pub const PLANNED: [Planned; 5] = [
+pub const PLANNED: [Planned; 6] = [
     Planned::Create,
     Planned::Update,
     Planned::Adopt,
+    Planned::Delete,
     Planned::Conflict,
     Planned::Skip,
 ];
@@ -67,7 +70,8 @@ impl Planned {
             (TaskStatus::Completed, None) => return None,
             (TaskStatus::Completed, Some(Origin::Created)) => Self::Create,
             (TaskStatus::Completed, Some(Origin::Updated)) => Self::Update,
-            (TaskStatus::Completed, Some(_)) => Self::Adopt,
+            (TaskStatus::Completed, Some(Origin::Deleted)) => Self::Delete,
+            (TaskStatus::Completed, Some(Origin::Adopted)) => Self::Adopt,
             _ => Self::Conflict,
         })
     }
@@ -77,6 +81,7 @@ impl Planned {
             Self::Create => "create",
             Self::Update => "update",
             Self::Adopt => "adopt",
+            Self::Delete => "delete",
             Self::Conflict => "conflict",
             Self::Skip => "skip",
         }
@@ -94,8 +99,14 @@ pub struct PlannedCounts {
     pub create: u64,
     pub update: u64,
     pub adopt: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub delete: u64,
     pub conflict: u64,
     pub skip: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl PlannedCounts {
@@ -105,6 +116,7 @@ impl PlannedCounts {
             Some(Planned::Create) => &mut self.create,
             Some(Planned::Update) => &mut self.update,
             Some(Planned::Adopt) => &mut self.adopt,
+            Some(Planned::Delete) => &mut self.delete,
             Some(Planned::Conflict) => &mut self.conflict,
             Some(Planned::Skip) => &mut self.skip,
         } += 1;
@@ -112,7 +124,7 @@ impl PlannedCounts {
 
     /// Tasks that stand for something on the controller.
     pub fn total(&self) -> u64 {
-        self.create + self.update + self.adopt + self.conflict + self.skip
+        self.create + self.update + self.adopt + self.delete + self.conflict + self.skip
     }
 }
 
@@ -121,6 +133,7 @@ impl std::ops::AddAssign for PlannedCounts {
         self.create += other.create;
         self.update += other.update;
         self.adopt += other.adopt;
+        self.delete += other.delete;
         self.conflict += other.conflict;
         self.skip += other.skip;
     }
@@ -181,6 +194,7 @@ mod tests {
             (Completed, Some(Origin::Created), Some(Planned::Create)),
             (Completed, Some(Origin::Updated), Some(Planned::Update)),
             (Completed, Some(Origin::Adopted), Some(Planned::Adopt)),
+            (Completed, Some(Origin::Deleted), Some(Planned::Delete)),
             (Completed, None, None),
             (Skipped, None, Some(Planned::Skip)),
             (Failed, None, Some(Planned::Conflict)),
@@ -198,7 +212,7 @@ mod tests {
             (counts.create, counts.update, counts.adopt, counts.conflict, counts.skip),
             (1, 1, 1, 2, 1)
         );
-        assert_eq!(counts.total(), 6);
+        assert_eq!((counts.delete, counts.total()), (1, 7));
     }
 
     #[test]

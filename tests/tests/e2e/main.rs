@@ -2,6 +2,7 @@
 
 mod world;
 
+mod cleanups;
 mod client;
 mod death;
 mod imports;

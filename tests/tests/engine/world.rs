@@ -138,6 +138,7 @@ impl World {
             resume_of: None,
             plan_reads: None,
             pinned_to: None,
+            cleanup_of: None,
         }
     }
 

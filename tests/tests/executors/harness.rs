@@ -1,31 +1,32 @@
 //! A job in memory and a small engine that runs its phases: plan, then for each task send, wait for the activity, settle, read back.
 
+#[path = "memory.rs"]
+mod memory;
 #[path = "sink.rs"]
 mod sink;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::cloudpath::{self, RowScope, parse_request};
 use shared::controllers::ControllersFile;
-use shared::id::{JobId, PhaseId};
+use shared::id::JobId;
 use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, TaskError};
-use shared::secret::SecretString;
-use shared::store::{JobSpec, Partition, StoreError};
+use shared::store::{JobSpec, Partition};
 use shared::workflow::catalog;
 use testkit::sim::{Handle, Settings, Simulator};
 use worker::executors::clients::Clients;
-use worker::executors::{Catalogue, Context, Executor, Found, JobData, PlanError, Sent, Settle, Task, catalogue};
+use worker::executors::{Catalogue, Context, Executor, Found, PlanError, Sent, Settle, Task, catalogue};
 use worker::gate::{Gate, OpenGate, Permit};
 use worker::r1::R1;
 use worker::r1::activity::ActivityState;
 use worker::remote::CallError;
 
+use self::memory::Memory;
 use self::sink::{Sink, written};
 
 pub const TENANT: &str = "t1";
@@ -137,29 +138,6 @@ pub fn dpsk(name: &str, change: Value) -> Value {
     row
 }
 
-#[derive(Default)]
-struct Memory {
-    chunks: Vec<(Vec<u8>, Vec<Option<SecretString>>)>,
-    outcomes: Mutex<HashMap<PhaseId, Vec<Outcome>>>,
-}
-
-#[async_trait]
-impl JobData for Memory {
-    async fn input_chunk(&self, chunk: u32) -> Result<Option<(Vec<u8>, Vec<Option<SecretString>>)>, StoreError> {
-        Ok(self.chunks.get(chunk as usize).cloned())
-    }
-
-    async fn phases(&self) -> Result<Value, StoreError> {
-        Ok(json!({}))
-    }
-
-    async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError> {
-        let all = self.outcomes.lock().unwrap().get(phase).cloned().unwrap_or_default();
-        all.into_iter().for_each(each);
-        Ok(())
-    }
-}
-
 pub struct Job<'w> {
     world: &'w World,
     spec: Arc<JobSpec>,
@@ -229,10 +207,7 @@ impl<'w> Job<'w> {
             input_chunks: chunks.len() as u32,
             failure_budget_percent: None,
         };
-        let data = Memory {
-            chunks,
-            ..Memory::default()
-        };
+        let data = Memory::of(chunks);
         Job {
             world,
             spec: Arc::new(spec),
@@ -284,14 +259,7 @@ impl<'w> Job<'w> {
 
     /// Plans every phase that a plan has: what each task would come to, and what stands for all decisions.
     pub async fn dry_run(&self) -> (Vec<(&'static str, Phase)>, Vec<Value>) {
-        let dry = Job {
-            world: self.world,
-            spec: Arc::new(JobSpec {
-                definition: self.spec.definition.for_plan(),
-                ..(*self.spec).clone()
-            }),
-            data: self.data.clone(),
-        };
+        let dry = self.dry();
         let (mut phases, mut hashes) = (Vec::new(), Vec::new());
         let has = |phase: &&str| dry.spec.definition.phases.iter().any(|p| p.id.as_str() == *phase);
         for phase in PHASES.into_iter().filter(has) {
@@ -343,11 +311,7 @@ impl<'w> Job<'w> {
             assert_eq!(outcome.index, task.input.index);
             outcomes.push(outcome);
         }
-        self.data
-            .outcomes
-            .lock()
-            .unwrap()
-            .insert(cx.phase.clone(), outcomes.clone());
+        self.data.keep(&cx.phase, &tasks, &outcomes);
         Phase {
             tasks,
             outcomes,
@@ -427,6 +391,10 @@ impl<'w> Job<'w> {
                         uniqueness,
                     } => {
                         last = TaskError::new(&code, message);
+                        if executor.waits_out()(None, &code) {
+                            tokio::time::sleep(PAUSE).await;
+                            continue;
+                        }
                         if !uniqueness {
                             return Outcome::failed(index, last);
                         }
@@ -437,6 +405,10 @@ impl<'w> Job<'w> {
                 Sent::Failed(e) => {
                     last = TaskError::new(&e.code(), e.to_message());
                     match e {
+                        e if executor.waits_out()(e.status(), &e.code()) => {
+                            tokio::time::sleep(PAUSE).await;
+                            continue;
+                        }
                         CallError::Conflict { uniqueness: true, .. } => (was_sent, false),
                         e if e.maybe_applied() => (true, false),
                         e if e.is_transient() => {
@@ -450,7 +422,7 @@ impl<'w> Job<'w> {
             was_sent |= ours;
             match self.read_back(cx, executor, task, ours, done).await {
                 Found::Present(outcome) => return outcome,
-                Found::Absent => {}
+                Found::Absent | Found::Remains => {}
                 Found::Unfinished => panic!("never whole"),
             }
         }
@@ -466,7 +438,9 @@ impl<'w> Job<'w> {
             let mut found = executor.read_back(cx, &[(task, ours)]).await.unwrap();
             assert_eq!(found.len(), 1);
             match found.remove(0) {
-                Found::Absent if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(10)).await,
+                Found::Absent | Found::Remains if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
                 Found::Unfinished if Instant::now() < begun + PATIENCE => {
                     tokio::time::sleep(Duration::from_millis(10)).await
                 }

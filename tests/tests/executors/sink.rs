@@ -41,6 +41,6 @@ impl TaskSink for Sink {
 /// What these tasks, and their whole phase, write by name.
 pub fn written(executor: &dyn Executor, cx: &Context, tasks: &[Task]) -> BTreeSet<String> {
     let open = tasks.iter().filter(|task| task.input.preset.is_none());
-    let names = open.filter_map(|task| executor.writes_name(task));
+    let names = open.flat_map(|task| executor.writes_names(task));
     names.chain(executor.writes_throughout(cx)).collect()
 }

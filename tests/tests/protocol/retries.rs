@@ -1,4 +1,4 @@
-//! Schedules about retries: what is kept of a job that is not done, and who may take it up.
+//! Schedules about retries and cleanups: what is kept of a job that has ended, and who may take it up.
 
 use crate::args;
 use crate::bench::{Bench, submit_args};
@@ -145,5 +145,63 @@ pub fn one_retry_at_a_time(x: &mut Bench) -> Result<(), Broken> {
     same!(retry(x, "r3", "r1", ""), "OK r3", "one of the retry");
     let old = x.job("part");
     same!(told(&old, "retried_by"), "r2", "the last one is told");
+    Ok(())
+}
+
+/// Of whatever has ended; beside neither a retry nor another cleanup; and what it reads stays as long as it would from now on. One that only
+/// plans is as careful, and leaves no mark.
+pub fn one_cleanup_at_a_time(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "done", 0)?;
+    ended(x, "part", 2)?;
+    let full = x.p.int(&args!["TTL", job_key("done")]);
+    for part in ["", ":out:a", ":in:a"] {
+        x.p.cmd(&args!["EXPIRE", job_key("done") + part, 10]);
+    }
+    same!(retry(x, "d1", "look|done", ""), "OK d1", "a dry run");
+    same!(x.job("done").contains_key("cleaned_by"), false, "is no cleanup");
+    same!(retry(x, "c1", "clean|done", "key"), "OK c1", "of what is done");
+    for part in ["", ":out:a", ":in:a"] {
+        let left = x.p.int(&args!["TTL", job_key("done") + part]);
+        same!(left > full - 10, true, "{part} is there as long as ever: {left}");
+    }
+    let (old, new) = (x.job("done"), x.job("c1"));
+    same!(
+        (told(&old, "status"), told(&old, "cleaned_by")),
+        ("COMPLETED", "c1"),
+        "the old job"
+    );
+    same!(
+        (told(&new, "cleanup_of"), told(&new, "resume_of")),
+        ("done", ""),
+        "the new one"
+    );
+    same!(retry(x, "c2", "clean|done", ""), "CLEANED c1", "second");
+    same!(retry(x, "d2", "look|done", ""), "CLEANED c1", "a dry run beside it");
+    same!(
+        retry(x, "c2", "clean|done", "key"),
+        "EXISTS c1",
+        "first again, under its key"
+    );
+    same!(
+        retry_in(x, "u|1", "c2", "clean|done", ""),
+        "GONE",
+        "somebody else's job"
+    );
+    x.steer("c1", "cancel");
+    while x.try_take("w").is_some() {}
+    same!(x.status("c1"), "CANCELLED", "the cleanup");
+    same!(retry(x, "c2", "clean|done", ""), "OK c2", "once that has ended");
+
+    same!(retry(x, "r1", "part", ""), "OK r1", "a retry");
+    same!(retry(x, "c3", "clean|part", ""), "RETRIED r1", "a cleanup beside it");
+    x.steer("r1", "cancel");
+    while x.try_take("w").is_some() {}
+    same!(retry(x, "c3", "clean|part", ""), "OK c3", "once that has ended");
+    same!(retry(x, "r2", "part", ""), "CLEANED c3", "a retry beside it");
+    same!(
+        retry(x, "c4", "clean|c3", ""),
+        "REFUSED PENDING",
+        "of what has not ended"
+    );
     Ok(())
 }

@@ -241,5 +241,6 @@ pub fn job() -> NewJob {
         resume_of: None,
         plan_reads: None,
         pinned_to: None,
+        cleanup_of: None,
     }
 }

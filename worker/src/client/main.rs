@@ -5,6 +5,7 @@
 mod admin;
 mod api;
 mod args;
+mod cleanup;
 mod completion;
 mod exit;
 mod export;
@@ -89,6 +90,7 @@ async fn run(args: Args, output: Output) -> Result<u8, Failure> {
         Command::Resume { job } => steer::resume(&api()?, job, output).await,
         Command::Cancel { job } => steer::cancel(&api()?, job, output).await,
         Command::Retry(retry) => retry::run(&api()?, retry, output).await,
+        Command::Cleanup(cleanup) => cleanup::run(&api()?, cleanup, output).await,
         Command::Admin(admin) => admin::run(&api()?, admin, output).await,
         // it needs no API, not even the address of one
         Command::Completion { shell } => Ok(completion::run(shell, output)),

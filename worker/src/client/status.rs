@@ -80,12 +80,14 @@ pub fn summary(job: &Job) -> Vec<String> {
             0 => String::new(),
             of => format!(" ({of} of them by tasks that did not succeed)"),
         };
-        lines.push(format!(
-            "  {}: {} created, {} adopted{updated}{besides}",
-            kind.replace('_', " "),
-            n.created,
-            n.adopted
-        ));
+        let kind = kind.replace('_', " ");
+        lines.push(match n.deleted {
+            0 => format!(
+                "  {kind}: {} created, {} adopted{updated}{besides}",
+                n.created, n.adopted
+            ),
+            deleted => format!("  {kind}: {deleted} deleted"),
+        });
     }
     lines.extend(plan);
     lines.extend(held(job).iter().map(|line| format!("  {line}")));

@@ -102,6 +102,7 @@ fn sums(outcomes: &[Outcome], phase: &str, names: &BTreeMap<u32, &str>) -> Batch
                 Origin::Created => "c",
                 Origin::Adopted => "a",
                 Origin::Updated => "u",
+                Origin::Deleted => "d",
             };
             *r.resources.entry(format!("{}|{origin}", res.kind)).or_default() += 1;
         }

@@ -133,6 +133,7 @@ impl Run {
             now_ms() + flight.as_millis() as u64,
         );
         batch.lost_settles_ms = executor.shown_within().as_millis() as u64;
+        batch.waits_out = executor.waits_out();
         let (crashes, told) = (claim.crashes, claim.life.clone());
         Ok(Run {
             core,

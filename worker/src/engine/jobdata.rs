@@ -1,17 +1,19 @@
 //! The job's own data as executors see it: staged input, results of phases, outcomes. Opened with the payload key on the way.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::blob;
-use shared::id::PhaseId;
+use shared::id::{JobId, PhaseId, Unit};
 use shared::job::outcome::Outcome;
+use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 
 use super::core::Core;
-use crate::executors::JobData;
+use crate::executors::{JobData, Past, Task};
 
 pub struct StoredJob {
     pub core: Arc<Core>,
@@ -67,5 +69,40 @@ impl JobData for StoredJob {
             }
             cursor = next;
         }
+    }
+
+    async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError> {
+        let (core, p) = (&self.core, self.spec.partition);
+        // a job lives in the partition of its tenant, and that is another's as well
+        let of = core.spec(p, job).await?.filter(|of| of.tenant == self.spec.tenant);
+        if of.is_none() {
+            return Err(StoreError::Corrupt(format!("job {job} is not stored any more")));
+        }
+        let unit = Unit {
+            job,
+            phase: phase.clone(),
+            batch: batch.into(),
+        };
+        let Some(stored) = core.store.batch(p, &unit).await? else {
+            return Ok(None);
+        };
+        let Some(outcomes) = stored.outcomes else {
+            return Ok(Some(Vec::new()));
+        };
+        let inputs: Vec<TaskInput> = blob::unpack(&stored.tasks)?;
+        let secrets = core
+            .sealer
+            .open_column(&unit.to_string(), &stored.secrets, inputs.len())
+            .map_err(|e| StoreError::Corrupt(format!("secrets of {unit}: {e}")))?;
+        let mut outcomes: HashMap<u32, Outcome> = blob::unpack::<Vec<Outcome>>(&outcomes)?
+            .into_iter()
+            .map(|outcome| (outcome.index, outcome))
+            .collect();
+        let past = inputs.into_iter().zip(secrets).filter_map(|(input, secret)| {
+            let outcome = outcomes.remove(&input.index)?;
+            let task = Task { input, secret };
+            Some(Past { task, outcome })
+        });
+        Ok(Some(past.collect()))
     }
 }

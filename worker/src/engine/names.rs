@@ -113,6 +113,6 @@ impl Run {
     }
 
     fn names_of<'a>(&'a self, tasks: impl Iterator<Item = &'a Task>) -> impl Iterator<Item = String> {
-        tasks.filter_map(|t| self.executor.writes_name(t))
+        tasks.flat_map(|t| self.executor.writes_names(t))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use shared::id::PhaseId;
+use shared::id::{JobId, PhaseId};
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
@@ -50,6 +50,15 @@ pub trait JobData: Send + Sync {
     /// Shows all outcomes of an earlier phase, batch by batch in no particular order. One page is in memory at a time: 100,000 take 40 MB,
     /// of which `each` keeps what it needs.
     async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
+    /// The tasks of a batch of another job of this tenant that have ended, with what they ended as. None past the last batch.
+    async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError>;
+}
+
+/// A task of a job that has ended.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub task: Task,
+    pub outcome: Outcome,
 }
 
 /// Where a planner puts its tasks, in order. Batches fill up and are stored on the way; memory stays bounded.
@@ -113,8 +122,10 @@ pub enum Found {
     Absent,
     /// There, and still being made: it is looked for until it is whole, and never sent again.
     Unfinished,
-    /// There; the outcome says whether it fits.
+    /// There; the outcome says whether it fits. Of a write that takes something away: it is gone.
     Present(Outcome),
+    /// What the write should take away is still there. Sending it once more does no harm.
+    Remains,
 }
 
 /// What follows from an activity that ended well.
@@ -145,6 +156,11 @@ pub trait Executor: Send + Sync {
         None
     }
 
+    /// The same of a task whose write is about several of them.
+    fn writes_names(&self, task: &Task) -> Vec<String> {
+        self.writes_name(task).into_iter().collect()
+    }
+
     /// What several tasks of the phase change, by names of the same kind: claimed as well, and kept until the phase has ended.
     fn writes_throughout(&self, _cx: &Context) -> Vec<String> {
         Vec::new()
@@ -154,6 +170,12 @@ pub trait Executor: Send + Sync {
     /// done, it would be sent a second time.
     fn shown_within(&self) -> Duration {
         Duration::from_secs(2)
+    }
+
+    /// Whether a write that was refused with this HTTP status, if any, and code only waits for something else to end, such as the use of
+    /// what it takes away. Like a lock it is waited out, and is no attempt.
+    fn waits_out(&self) -> fn(Option<u16>, &str) -> bool {
+        |_, _| false
     }
 
     /// What the write of a planned task would leave behind, if all went well. What it would make has [`dry::planned_id`] for an id.

@@ -148,6 +148,14 @@ impl R1 {
         )
     }
 
+    /// `DELETE /identityGroups/{group}/identities` with these ids. Passphrases that are bound to them go with them.
+    pub async fn delete_identities(&self, permit: Permit, group: &str, ids: &[&str]) -> Result<Written, CallError> {
+        let request = Request::write(Method::DELETE, ["identityGroups", group, "identities"])
+            .media(Media::IdentityV1_1)
+            .json(&ids, Vec::new());
+        self.write(permit, request).await
+    }
+
     /// `GET /identityGroups/{group}/identities/{id}`.
     pub async fn identity(&self, permit: Permit, group: &str, id: &str) -> Result<Identity, CallError> {
         let request = Request::read(Method::GET, ["identityGroups", group, "identities", id]);

@@ -1,12 +1,20 @@
 -- Accepts a job: all of it or nothing.
 -- KEYS[1] P   ARGV: job tenant lane idem-key('' none) body-hash dag-json chunks status(PENDING|AWAITING_CONFIRMATION)
---   resume_of('' none, else the ended job that it is a retry of) (field value)*
+--   of('' none, else the ended job that it is a retry of; `clean|<job>` of its cleanup, `look|<job>` of one that only plans)
+--   (field value)*
 --   dag-json {phases:[{id,deps:[],crit,seq}]}; chunks = fields J:input must hold
 -- -> OK | EXISTS job | REUSED job (same key, other body) | NOINPUT (the staged input is not whole)
---   of a retry also: GONE (no such job of this tenant) | REFUSED status (not from there) | RETRIED job (that retry has not ended)
+--   with `of` also: GONE (no such job of this tenant) | REFUSED status (not from there) | RETRIED job | CLEANED job (that retry or
+--   cleanup of it has not ended)
 -- Events: job.pending | job.awaiting_confirmation
 local job, t, lane, idem, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local j, ms, before = J(job), now(), ARGV[9]
+local j, ms = J(job), now()
+local how, cleaned = string.match(ARGV[9], '^(%a+)|(.+)$')
+local before = cleaned or ARGV[9]
+local function is_under_way(id)
+  local st = id and call('HGET', J(id), 'status')
+  return st and st ~= 'COMPLETED' and st ~= 'PARTIAL' and st ~= 'FAILED' and st ~= 'CANCELLED'
+end
 if idem ~= '' then
   local old = call('GET', P..'idem:'..t..':'..idem)
   if old then
@@ -16,11 +24,13 @@ if idem ~= '' then
 end
 if call('EXISTS', j) == 1 then return { 'EXISTS', job } end
 if before ~= '' then
-  local f = call('HMGET', J(before), 't', 'status', 'retried_by')
+  local f = call('HMGET', J(before), 't', 'status', 'retried_by', 'cleaned_by')
   if f[1] ~= t then return { 'GONE' } end
-  if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then return { 'REFUSED', f[2] } end
-  local st = f[3] and call('HGET', J(f[3]), 'status')
-  if st and st ~= 'COMPLETED' and st ~= 'PARTIAL' and st ~= 'FAILED' and st ~= 'CANCELLED' then return { 'RETRIED', f[3] } end
+  if not (how and f[2] == 'COMPLETED') then
+    if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then return { 'REFUSED', f[2] } end
+  end
+  if is_under_way(f[3]) then return { 'RETRIED', f[3] } end
+  if is_under_way(f[4]) then return { 'CLEANED', f[4] } end
 end
 if call('HLEN', j..':input') ~= tonumber(ARGV[7]) then return { 'NOINPUT' } end
 local dag, nxt, order = cjson.decode(ARGV[6]), {}, {}
@@ -28,7 +38,13 @@ if idem ~= '' then call('SET', P..'idem:'..t..':'..idem, job..'|'..hash, 'EX', 8
 call('HSET', j, unpack(ARGV, 10))
 call('HSET', j, 't', t, 'lane', lane, 'status', ARGV[8], 'created', ms, 'updated', ms, 'phases_left', #dag.phases,
   'tasks', 0, 'done', 0, 'failed', 0, 'skipped', 0, 'unknown', 0, 'cancelled', 0, 'errs', 0)
-if before ~= '' then call('HSET', j, 'resume_of', before); call('HSET', J(before), 'retried_by', job) end
+if cleaned then
+  call('HSET', j, 'cleanup_of', before)
+  if how == 'clean' then call('HSET', J(before), 'cleaned_by', job) end
+  -- what is to be deleted is read from it: it does not go while that is done
+  local ttl = num(call('HGET', J(before), 'ttl'))
+  for _, k in ipairs(job_keys(before)) do call('EXPIRE', k, ttl) end
+elseif before ~= '' then call('HSET', j, 'resume_of', before); call('HSET', J(before), 'retried_by', job) end
 call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')
 for i, p in ipairs(dag.phases) do
   order[i] = p.id

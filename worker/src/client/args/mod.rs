@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cleanup;
 mod import;
 mod lists;
 mod report;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 use crate::exit;
 
+pub use cleanup::Cleanup;
 pub use import::{Import, OPTIONS, Plan, Sent};
 pub use lists::{Jobs, Tasks};
 pub use report::{Format, Report};
@@ -83,6 +85,8 @@ pub enum Command {
     },
     /// Take up what is left of a job that has ended, as a new job
     Retry(Retry),
+    /// Delete what a job that has ended has made in RUCKUS One
+    Cleanup(Cleanup),
     /// Look at the fleet: what is queued, who works, what the controllers allow
     #[command(subcommand)]
     Admin(Admin),
@@ -144,7 +148,7 @@ mod tests {
     #[test]
     fn what_is_no_job_id_is_told_what_one_looks_like() {
         for command in [
-            "status", "tasks", "report", "confirm", "pause", "resume", "cancel", "retry",
+            "status", "tasks", "report", "confirm", "pause", "resume", "cancel", "retry", "cleanup",
         ] {
             let said = Args::try_parse_from(["phaseline", command, "42"])
                 .unwrap_err()

@@ -22,6 +22,23 @@ pub struct Accepted {
     pub plan_awaited: Option<String>,
 }
 
+/// Answer of a cleanup.
+#[derive(Debug, Deserialize)]
+pub struct Cleaned {
+    pub status: String,
+    #[serde(default)]
+    pub job_id: Option<String>,
+    #[serde(default)]
+    pub job_status: Option<String>,
+    /// Kind of resource → how many.
+    #[serde(default)]
+    pub deleted: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub kept: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub errors_total: u64,
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Job {
@@ -154,6 +171,7 @@ pub struct Resources {
     pub created: u64,
     pub adopted: u64,
     pub updated: u64,
+    pub deleted: u64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

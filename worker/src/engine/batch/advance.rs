@@ -303,6 +303,14 @@ impl Batch {
                     Settle::ReadBack => (ours, Doubt::Done, None),
                 }
             }
+            Ended::Failed { code, message, .. } if (self.waits_out)(None, &code) => {
+                let (error, look) = (self.reason(&code, &message), (None, None));
+                if let Some(c) = self.wait_out(at, None, &error, tries, look, now_ms) {
+                    return Some(c);
+                }
+                let o = Outcome::failed(self.tasks[at].input.index, error);
+                return Some(self.done(at, o, tries, Some(request_id), now_ms));
+            }
             Ended::Unclear { code, message } => (ours, Doubt::Done, Some(self.reason(&code, &message))),
             Ended::Failed {
                 code,
@@ -347,6 +355,7 @@ impl Batch {
         match (found, doubt) {
             (Found::Present(o), _) => Some(self.done(at, o, tries, request_id, now_ms)),
             (Found::Unfinished, _) => Some(self.unfinished(at, tries, now_ms)),
+            (Found::Remains, _) => self.remains(at, tries, (doubt, request_id), last, now_ms, random),
             (Found::Absent, _) if tries.taken_ms > 0 => Some(self.not_seen_yet(at, tries, now_ms)),
             (Found::Absent, Doubt::GaveUp) => {
                 // its activity may still be at work: sending again could make it twice

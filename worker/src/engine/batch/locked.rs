@@ -1,6 +1,6 @@
-//! Writes that are refused because somebody else's change of the same thing is under way (423). That is over after 30 to 90 s and no
-//! attempt at the task: it is tried again, first soon and then slowly, as long as an activity would be waited for. After that its
-//! retries count as after any other failure.
+//! Writes that are refused because somebody else's change of the same thing is under way (423), or because something still uses what they
+//! would take away. That is over after 30 to 90 s and no attempt at the task: it is tried again, first soon and then slowly, as long as an
+//! activity would be waited for. After that its retries count as after any other failure.
 
 use std::time::Duration;
 
@@ -33,14 +33,28 @@ impl Batch {
         look: Look,
         now_ms: u64,
     ) -> Option<Checkpoint> {
-        let CallError::Transient {
-            status: LOCKED,
-            retry_after,
-            ..
-        } = e
-        else {
-            return None;
+        let retry_after = match e {
+            CallError::Transient {
+                status: LOCKED,
+                retry_after,
+                ..
+            } => *retry_after,
+            CallError::Conflict { .. } | CallError::Rejected { .. } if (self.waits_out)(e.status(), &e.code()) => None,
+            _ => return None,
         };
+        self.wait_out(at, retry_after, error, tries, look, now_ms)
+    }
+
+    /// `None`: it was waited for too long.
+    pub(super) fn wait_out(
+        &mut self,
+        at: usize,
+        retry_after: Option<Duration>,
+        error: &TaskError,
+        tries: Tries,
+        look: Look,
+        now_ms: u64,
+    ) -> Option<Checkpoint> {
         let waited: u64 = (0..tries.locked.min(10_000)).map(wait_ms).sum();
         if waited >= self.give_up_ms {
             return None;

@@ -2,12 +2,13 @@
 //!
 //! This file: the states and the questions asked of them. `advance`: what a write's answer, an activity's end and a reading back
 //! do to a task. `unconfirmed`: writes that were taken with nothing to ask after. `cut`: what happens to tasks when the job is held, cut
-//! short, or poison. `locked`: writes that wait for a lock. `known`: all of it as checkpoints. `words`: what the controller says, without secrets.
+//! short, or poison. `locked`: writes that wait for a lock. `removal`: what should be gone and is not. `known`: all of it as checkpoints. `words`: what the controller says, without secrets.
 
 mod advance;
 mod cut;
 mod known;
 mod locked;
+mod removal;
 mod words;
 #[cfg(test)]
 mod tests;
@@ -102,6 +103,8 @@ pub struct Batch {
     give_up_ms: u64,
     /// A write whose answer was lost may still be at work: it is not read back before this, or it would be missed.
     pub lost_settles_ms: u64,
+    /// [`crate::executors::Executor::waits_out`].
+    pub waits_out: fn(Option<u16>, &str) -> bool,
 }
 
 impl Batch {
@@ -129,6 +132,7 @@ impl Batch {
             policy,
             give_up_ms,
             lost_settles_ms: advance::AMBIGUOUS_SETTLE_MS,
+            waits_out: |_, _| false,
         }
     }
 

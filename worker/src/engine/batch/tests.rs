@@ -3,6 +3,7 @@
 mod cut;
 mod locked;
 mod looking;
+mod removal;
 mod words;
 
 use std::time::Duration;

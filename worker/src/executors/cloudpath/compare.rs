@@ -55,7 +55,12 @@ impl Differences {
         }
     }
 
-    fn numbers(&mut self, field: &'static str, found: Option<impl Into<u64>>, wanted: Option<impl Into<u64>>) {
+    pub(super) fn numbers(
+        &mut self,
+        field: &'static str,
+        found: Option<impl Into<u64>>,
+        wanted: Option<impl Into<u64>>,
+    ) {
         let text = |n: u64| n.to_string();
         self.values(field, found.map(Into::into).map(text), wanted.map(Into::into).map(text));
     }
@@ -241,6 +246,13 @@ pub fn pool(wanted: &PoolBody, group_id: &str, found: &Pool) -> Differences {
     if !takes_devices(body, wanted) {
         all.numbers("deviceCountLimit", body.device_count_limit, wanted.device_count_limit);
     }
+    pool_rest(&mut all, wanted, group_id, found);
+    all
+}
+
+/// What of a pool has nothing to do with which keys it takes.
+pub fn pool_rest(all: &mut Differences, wanted: &PoolBody, group_id: &str, found: &Pool) {
+    let body = &found.body;
     all.values(
         "expirationType",
         body.expiration_type.as_ref().map(word),
@@ -265,7 +277,6 @@ pub fn pool(wanted: &PoolBody, group_id: &str, found: &Pool) -> Differences {
         found.identity_group_id.clone(),
         Some(group_id.to_owned()),
     );
-    all
 }
 
 /// The word of an enum as it is on the wire.

@@ -25,9 +25,9 @@ type Decision = named::Decision<Data>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Data {
     #[serde(rename = "g")]
-    group: String,
+    pub group: String,
     #[serde(rename = "b")]
-    body: PoolBody,
+    pub body: PoolBody,
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     update: Option<String>,
 }
@@ -328,7 +328,7 @@ mod tests {
             update: update.map(str::to_owned),
         };
         let judged = |data: &Data, found: &[Pool], ours| match judge(2, data, found, NameConflict::Fail, ours) {
-            Found::Absent | Found::Unfinished => None,
+            Found::Absent | Found::Unfinished | Found::Remains => None,
             Found::Present(o) => Some((o.status, o.resource.map(|r| r.origin))),
         };
         let (equal, other) = ([pool("p", "Lobby", "g", 11)], [pool("p", "Lobby", "g", 20)]);

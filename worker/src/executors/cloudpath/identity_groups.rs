@@ -26,7 +26,7 @@ pub struct IdentityGroups;
 #[derive(Serialize, Deserialize)]
 pub struct Data {
     #[serde(rename = "d", default)]
-    description: String,
+    pub description: String,
 }
 
 /// A group of the plan, and why it is not named after its pool.

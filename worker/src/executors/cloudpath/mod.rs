@@ -8,6 +8,7 @@
 //! pools, from the *outcomes* of the phase that made or adopted them (same index as in the plan of the import).
 
 mod audit;
+mod cleanup;
 mod compare;
 mod decide;
 mod dpsk_pools;
@@ -31,10 +32,10 @@ use self::named::FindOrMake;
 use super::Executor;
 use super::clients::Clients;
 
-/// One for each phase, in their order.
-pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
-    let clients = || clients.clone();
-    vec![
+/// One for each phase, in their order; then those of the cleanup.
+pub fn executors(of: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
+    let clients = || of.clone();
+    let import: Vec<Arc<dyn Executor>> = vec![
         Arc::new(parse_validate::ParseValidate::new(clients())),
         Arc::new(FindOrMake::<IdentityGroups>::new(clients())),
         Arc::new(FindOrMake::<DpskPools>::new(clients())),
@@ -43,5 +44,6 @@ pub fn executors(clients: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
         Arc::new(passphrases::CreatePassphrases::new(clients())),
         Arc::new(networks::ActivateNetworks::new(clients())),
         Arc::new(audit::AuditResults::new(clients())),
-    ]
+    ];
+    import.into_iter().chain(cleanup::executors(of)).collect()
 }

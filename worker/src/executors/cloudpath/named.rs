@@ -97,7 +97,7 @@ impl<K: Kind> FindOrMake<K> {
         }
     }
 
-    fn claimed(name: &str) -> String {
+    pub fn claimed(name: &str) -> String {
         format!("{}|{name}", K::KIND)
     }
 

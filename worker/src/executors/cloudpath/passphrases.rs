@@ -52,7 +52,7 @@ impl CreatePassphrases {
 }
 
 /// What is claimed of a key, against other jobs: user names are unique in a pool.
-fn claimed(pool: &str, username: &str) -> String {
+pub fn claimed(pool: &str, username: &str) -> String {
     format!("{}|{pool}|{username}", decide::KIND)
 }
 

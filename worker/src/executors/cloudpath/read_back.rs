@@ -143,7 +143,7 @@ mod tests {
     fn judged(task: &KeyTask, there: &[Key], policy: NameConflict, ours: bool) -> Option<Outcome> {
         let there = Snapshot::of(there.to_vec());
         match judge(7, "anna", &"correct-horse".into(), task, &there, policy, ours) {
-            Found::Absent | Found::Unfinished => None,
+            Found::Absent | Found::Unfinished | Found::Remains => None,
             Found::Present(outcome) => Some(outcome),
         }
     }

@@ -10,10 +10,10 @@
 
 pub mod audit;
 pub mod check;
-mod decide;
+pub mod decide;
 mod executor;
 mod plan;
-mod task;
-mod there;
+pub mod task;
+pub mod there;
 
 pub use executor::ActivateNetworks;

@@ -66,7 +66,7 @@ pub struct CreatePolicySets {
     clients: Arc<Clients>,
 }
 
-fn claimed(kind: &str, name: &str) -> String {
+pub fn claimed(kind: &str, name: &str) -> String {
     format!("{kind}|{name}")
 }
 

@@ -6,11 +6,11 @@
 pub mod attach;
 mod attach_plan;
 pub mod audit;
-mod decide;
-mod found;
-mod links;
+pub mod decide;
+pub mod found;
+pub mod links;
 pub mod make;
-mod whole;
+pub mod whole;
 
 use std::collections::HashMap;
 
@@ -22,17 +22,17 @@ use super::staged::made_by;
 use crate::executors::Context;
 
 /// What the ledger calls them. A place goes by `<set>/<policy>`, an assignment by `<pool>/<set>`: both ids are needed to undo one.
-const POLICY: &str = "policy";
-const POLICY_SET: &str = "policy_set";
-const PLACE: &str = "prioritized_policy";
-const ASSIGNMENT: &str = "pool_policy_set";
+pub const POLICY: &str = "policy";
+pub const POLICY_SET: &str = "policy_set";
+pub const PLACE: &str = "prioritized_policy";
+pub const ASSIGNMENT: &str = "pool_policy_set";
 
 /// Field of a condition, by the vendor's name.
-const PATTERN: &str = "regexStringCriteria";
+pub const PATTERN: &str = "regexStringCriteria";
 /// A policy's conditions on other attributes than the user name. No update takes them away.
-const CONDITIONS: &str = "conditions";
+pub const CONDITIONS: &str = "conditions";
 /// Which RADIUS attribute group a policy answers with.
-const RESPONSE: &str = "onMatchResponse";
+pub const RESPONSE: &str = "onMatchResponse";
 
 fn resource(kind: &str, id: &str, name: &str, origin: Origin) -> Resource {
     Resource {
