@@ -8,6 +8,7 @@ use super::batch::{Mode, State};
 use super::core::{now_ms, persist};
 use super::executor::{Aborted, Run};
 use super::remotes::Told;
+use crate::executors::Found;
 
 /// A parked batch looks after itself this often, in case the word that wakes it was lost with the limiter's keys.
 const PARK_MAX: Duration = Duration::from_secs(15);
@@ -89,10 +90,19 @@ impl Run {
             .map(|i| (self.batch.tasks[*i].clone(), self.batch.is_ours(*i)))
             .collect();
         let refs: Vec<_> = tasks.iter().map(|(t, ours)| (t, *ours)).collect();
-        let result = tokio::select! {
+        let mut result = tokio::select! {
             r = self.executor.read_back(&self.cx, &refs) => r,
             () = self.held.lost.cancelled() => return Err(Aborted::Lost),
         };
+        if let Some(rest) = result.as_ref().ok().and_then(|found| self.still_arriving(&at, found)) {
+            result = tokio::select! {
+                r = async {
+                    tokio::time::sleep(rest).await;
+                    self.executor.read_back(&self.cx, &refs).await
+                } => r,
+                () = self.held.lost.cancelled() => return Err(Aborted::Lost),
+            };
+        }
         let now = now_ms();
         let (mut checkpoints, mut effects) = (Vec::new(), Vec::new());
         match result {
@@ -112,6 +122,18 @@ impl Run {
         }
         self.remember(checkpoints).await?;
         Ok(self.see_to(effects).await)
+    }
+
+    /// How long what was not found may still be on its way. A network that was cut gives up late what it was given, after our writes into it
+    /// were given up: they arrive when the controller is reached again, and are done, and shown, some time after that. What is not there before
+    /// is not believed to be absent; it is looked for once more.
+    fn still_arriving(&self, at: &[usize], found: &[Found]) -> Option<Duration> {
+        let shown = Duration::from_millis(self.batch.lost_settles_ms);
+        let rest = shown
+            .checked_sub(self.gate.throttle.back_for()?)
+            .filter(|rest| !rest.is_zero())?;
+        let is_lost = |(at, found): (&usize, &Found)| matches!(found, Found::Absent) && self.batch.is_ours(*at);
+        at.iter().zip(found).any(is_lost).then_some(rest)
     }
 
     /// Whoever takes the batch next knows of it what Redis knows. Killed, Redis may have forgotten what it had acknowledged: then it

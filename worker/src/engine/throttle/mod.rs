@@ -133,6 +133,11 @@ impl Throttle {
         rx.await.unwrap_or(Err(GateClosed::Stopped))
     }
 
+    /// For how long the controller answers again; none: it was never away.
+    pub fn back_for(&self) -> Option<Duration> {
+        locked(&self.state).reach.back_for(Instant::now())
+    }
+
     /// Calls per second the fleet may make now.
     pub fn rate(&self) -> f64 {
         locked(&self.state)

@@ -41,6 +41,8 @@ pub struct Reach {
     /// Something has ended since the last news.
     changed: bool,
     answers_told: Option<Instant>,
+    /// The first answer after it was down.
+    back_since: Option<Instant>,
 }
 
 impl Reach {
@@ -49,6 +51,9 @@ impl Reach {
         match verdict {
             Verdict::Unused => return,
             Verdict::Answered | Verdict::Throttled { .. } => {
+                if self.is_down(now) {
+                    self.back_since = Some(now);
+                }
                 self.failures = 0;
                 if self.down_told.is_none() {
                     self.failing_since = None;
@@ -61,6 +66,17 @@ impl Reach {
             }
         }
         self.changed = true;
+    }
+
+    /// For how long it answers again; none: it never was down.
+    pub fn back_for(&self, now: Instant) -> Option<Duration> {
+        self.back_since.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// Nothing but failures, too many or for too long.
+    fn is_down(&self, now: Instant) -> bool {
+        let is_silent = |since| now.saturating_duration_since(since) >= SILENT;
+        self.failures >= FAILURES || self.failures > 0 && self.failing_since.is_some_and(is_silent)
     }
 
     /// What is to be told now, if anything.
@@ -80,8 +96,7 @@ impl Reach {
             });
         }
         let since = self.failing_since?;
-        let is_down = self.failures >= FAILURES || now.saturating_duration_since(since) >= SILENT;
-        if !is_down || !due(self.down_told, TELL_EVERY) {
+        if !self.is_down(now) || !due(self.down_told, TELL_EVERY) {
             return None;
         }
         let first = self.down_told.replace(now).is_none();
@@ -143,5 +158,27 @@ mod tests {
         assert_eq!(r.news(at(t, 4_100)), None, "told a moment ago");
         r.ended(DOWN, "", at(t, 4_200));
         assert_eq!(r.news(at(t, 4_200)), None, "a new row of failures");
+    }
+
+    #[test]
+    fn it_is_back_from_its_first_answer_on_and_a_single_failure_is_no_absence() {
+        let (t, mut r) = (Instant::now(), Reach::default());
+        r.ended(Verdict::NoReply, "lost", t);
+        r.ended(Verdict::Answered, "", at(t, 100));
+        assert_eq!(r.back_for(at(t, 200)), None);
+        r.ended(Verdict::NoReply, "lost", at(t, 1_000));
+        r.ended(Verdict::Answered, "", at(t, 5_000));
+        r.ended(Verdict::Answered, "", at(t, 6_000));
+        assert_eq!(r.back_for(at(t, 7_000)), Some(Duration::from_secs(2)));
+        for _ in 0..5 {
+            r.ended(DOWN, "refused", at(t, 8_000));
+        }
+        assert_eq!(
+            r.back_for(at(t, 8_000)),
+            Some(Duration::from_secs(3)),
+            "until it answers"
+        );
+        r.ended(Verdict::Answered, "", at(t, 8_100));
+        assert_eq!(r.back_for(at(t, 8_100)), Some(Duration::ZERO));
     }
 }
