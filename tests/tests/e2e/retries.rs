@@ -54,14 +54,14 @@ async fn refuse(world: &mut World) -> usize {
 
 #[tokio::test]
 async fn what_failed_is_corrected_and_made_once_by_a_job_of_its_own() {
-    let mut world = World::new(200, 60_000, 2).await;
+    let mut world = World::new(2_000, 60_000, 2).await;
     let refused = refuse(&mut world).await as u64;
     let first = world.import().await;
     let ended = world.ended(&first).await;
     assert_eq!(ended["status"], "PARTIAL", "{}", testkit::harness::api::summary(&ended));
     assert_eq!(
         (ended["summary"]["failed"].as_u64(), keys_of(&ended).0),
-        (Some(refused), 200 - refused)
+        (Some(refused), 2_000 - refused)
     );
 
     let body = corrected(&mut world, &first).await;

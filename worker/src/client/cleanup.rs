@@ -4,29 +4,26 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::api::Api;
 use crate::args::Cleanup;
 use crate::exit::{self, Failure};
 use crate::output::Output;
-use crate::watch::{self, Backoff};
+use crate::start;
+use crate::watch;
 use crate::wire::Cleaned;
 
 pub async fn run(api: &Api, cleanup: Cleanup, output: Output) -> Result<u8, Failure> {
-    // With a key of its own the request may be sent again after a broken connection and still makes one job.
-    let made_up = || Uuid::new_v4().to_string();
-    let key = cleanup.idempotency_key.clone().unwrap_or_else(made_up);
+    let key = start::key(&cleanup.idempotency_key);
     let patience = Duration::from_secs(cleanup.patience * 60);
-    let mut backoff = Backoff::new(patience);
-    let (cleaned, raw) = loop {
-        match send(api, &cleanup, &key).await {
-            Err(failure) if failure.is_transient() && backoff.may_go_on() => {
-                backoff.wait(&failure, output, "trying again").await;
-            }
-            answer => break answer?,
-        }
-    };
+    let sending = start::start(
+        &key,
+        patience,
+        output,
+        || true,
+        async || send(api, &cleanup, &key).await,
+    );
+    let (cleaned, raw) = sending.await?;
     if output.json {
         output.document(&raw);
     } else {

@@ -71,9 +71,9 @@ pub enum Failure {
     /// No answer, or no end of one.
     #[error("{0}")]
     Unreachable(String),
-    /// An import was sent and perhaps accepted: nobody knows. `key` finds out without a second job.
+    /// What starts a job was sent and perhaps accepted: nobody knows. `key` finds out without a second job.
     #[error(
-        "{why}; the import may have been accepted: repeat the command with --idempotency-key {key}, which finds its job if there is one"
+        "{why}; it may have been accepted all the same: repeat the command with --idempotency-key {key}, which finds its job if there is one"
     )]
     Unsure { key: String, why: Box<Failure> },
     /// The API answered with an error.

@@ -1,13 +1,11 @@
 //! `phaseline import`: send the file, say which job it became, and watch it if asked to.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Body, Method, header};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::api::Api;
 use crate::args::{Import, Sent};
@@ -15,9 +13,10 @@ use crate::exit::{self, Failure};
 use crate::export;
 use crate::output::Output;
 use crate::progress::{self, UploadBar};
+use crate::start;
 use crate::status;
 use crate::upload::Upload;
-use crate::watch::{self, Backoff};
+use crate::watch;
 use crate::wire::{Accepted, Job};
 
 pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failure> {
@@ -35,19 +34,13 @@ pub async fn run(api: &Api, import: Import, output: Output) -> Result<u8, Failur
         wait: import.wait,
         patience: patience(&import.sent),
     };
-    let (accepted, raw, is_replay) = send(api, &sending, &key(&import.sent), output).await?;
+    let (accepted, raw, is_replay) = send(api, &sending, &start::key(&import.sent.idempotency_key), output).await?;
     let follow_it = Follow {
         is_waited: import.wait.is_some(),
         is_watched: import.watch,
         patience: patience(&import.sent),
     };
     follow(api, &accepted, &raw, is_replay, &follow_it, output).await
-}
-
-/// With a key of its own the request may be sent again after a broken connection and still makes one job.
-pub fn key(sent: &Sent) -> String {
-    let made_up = || Uuid::new_v4().to_string();
-    sent.idempotency_key.clone().unwrap_or_else(made_up)
 }
 
 /// What is wanted of a job that has been accepted.
@@ -145,39 +138,14 @@ pub async fn send(
     key: &str,
     output: Output,
 ) -> Result<(Accepted, Value, bool), Failure> {
-    // of any attempt: one that was refused says nothing of those before it
-    let is_unsure = Cell::new(false);
     // bytes of the body, by the attempt that is under way
     let sent = Arc::new(AtomicU64::new(0));
-    let answered = async {
-        let mut backoff = Backoff::new(sending.patience);
-        loop {
-            let failure = match attempt(api, sending, key, &sent, output).await {
-                Ok(accepted) => return Ok(accepted),
-                Err(failure) => failure,
-            };
-            is_unsure.set(is_unsure.get() || failure.may_be_accepted());
-            sent.store(0, Ordering::Relaxed);
-            if !failure.is_transient() || !backoff.may_go_on() {
-                return Err(failure);
-            }
-            backoff.wait(&failure, output, "trying again").await;
-        }
-    };
-    let answer = tokio::select! {
-        answer = answered => answer,
-        _ = tokio::signal::ctrl_c() => {
-            is_unsure.set(is_unsure.get() || sent.load(Ordering::Relaxed) > 0);
-            Err(Failure::Interrupted)
-        }
-    };
-    answer.map_err(|failure| match is_unsure.get() {
-        true => Failure::Unsure {
-            key: key.to_owned(),
-            why: Box::new(failure),
-        },
-        false => failure,
+    let has_left = || sent.load(Ordering::Relaxed) > 0;
+    start::start(key, sending.patience, output, has_left, async || {
+        sent.store(0, Ordering::Relaxed);
+        attempt(api, sending, key, &sent, output).await
     })
+    .await
 }
 
 async fn attempt(

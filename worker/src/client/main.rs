@@ -17,6 +17,7 @@ mod plan;
 mod progress;
 mod report;
 mod retry;
+mod start;
 mod status;
 mod steer;
 mod table;

@@ -9,6 +9,7 @@ use crate::export;
 use crate::import::{self, Sending};
 use crate::output::Output;
 use crate::progress::duration;
+use crate::start;
 use crate::upload::Upload;
 use crate::watch;
 use crate::wire;
@@ -24,7 +25,7 @@ pub async fn run(api: &Api, plan: Plan, output: Output) -> Result<u8, Failure> {
         patience,
     };
     let (accepted, raw, _): (wire::Accepted, Value, bool) =
-        import::send(api, &sending, &import::key(&plan.sent), output).await?;
+        import::send(api, &sending, &start::key(&plan.sent.idempotency_key), output).await?;
     if output.json {
         output.document(&raw);
     } else {

@@ -6,14 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::{Method, header};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::api::Api;
 use crate::args::Retry;
 use crate::exit::Failure;
 use crate::import;
 use crate::output::Output;
-use crate::watch::Backoff;
+use crate::start;
 use crate::wire::Accepted;
 
 /// Of a file of corrections: as much as the API takes.
@@ -21,19 +20,16 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub async fn run(api: &Api, retry: Retry, output: Output) -> Result<u8, Failure> {
     let body = retry.corrections.as_deref().map(read).transpose()?;
-    // With a key of its own the request may be sent again after a broken connection and still makes one job.
-    let made_up = || Uuid::new_v4().to_string();
-    let key = retry.idempotency_key.clone().unwrap_or_else(made_up);
+    let key = start::key(&retry.idempotency_key);
     let patience = Duration::from_secs(retry.patience * 60);
-    let mut backoff = Backoff::new(patience);
-    let (accepted, raw, is_replay) = loop {
-        match send(api, &retry, body.clone(), &key).await {
-            Err(failure) if failure.is_transient() && backoff.may_go_on() => {
-                backoff.wait(&failure, output, "trying again").await;
-            }
-            answer => break answer?,
-        }
-    };
+    let sending = start::start(
+        &key,
+        patience,
+        output,
+        || true,
+        async || send(api, &retry, body.clone(), &key).await,
+    );
+    let (accepted, raw, is_replay) = sending.await?;
     let follow = import::Follow {
         is_waited: retry.wait.is_some(),
         is_watched: retry.watch,

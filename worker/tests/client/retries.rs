@@ -64,3 +64,17 @@ fn faults_and_states_are_told_by_the_exit_code() {
     assert_eq!(code(&output), 0, "{}", err(&output));
     assert_eq!(api.seen()[0].header("prefer"), Some("wait=5"));
 }
+
+#[test]
+fn when_no_answer_comes_the_key_is_told_with_which_to_repeat_it() {
+    for command in ["retry", "cleanup", "plan"] {
+        let file = Scratch::file(br#"{"dpsk_data":[]}"#);
+        let about = if command == "plan" { file.path() } else { JOB };
+        let api = Api::with(vec![Reply::HangUp]);
+        let output = api.run(&[command, about, "--patience", "0"]);
+        assert_eq!(code(&output), 6, "{command}: {}", err(&output));
+        let key = api.seen()[0].header("idempotency-key").unwrap().to_owned();
+        let told = format!("repeat the command with --idempotency-key {key},");
+        assert!(err(&output).contains(&told), "{command}: {}", err(&output));
+    }
+}
