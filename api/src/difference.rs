@@ -65,7 +65,7 @@ pub async fn problem(store: &Store, tenant: &TenantId, import: JobId, now: JobId
         None => (Vec::new(), 0),
     };
     let detail = match (&before, rows_total) {
-        (None, _) => "its plan is not the one whose hash was given, and that plan is not there any more".to_owned(),
+        (None, _) => "there is no plan of this controller and venue with the hash that was given, or not any more, and what would be done now has another".to_owned(),
         (_, 0) => "what it would do is not what was planned: phases have come or gone".to_owned(),
         (_, 1) => "what it would do is not what was planned: 1 row differs".to_owned(),
         (_, n) => format!("what it would do is not what was planned: {n} rows differ"),

@@ -88,7 +88,11 @@ pub fn task_filter(params: &mut Params) -> TaskFilter {
         status: params.list("status", "a state of a task, such as FAILED", TaskStatus::parse),
         phase: params.parsed::<PhaseId>("phase", "the id of a phase"),
         name: None,
-        planned: params.list("planned", "what a plan has decided, such as create", Planned::parse),
+        planned: params.list(
+            "planned",
+            "create, update, adopt, delete, conflict or skip",
+            Planned::parse,
+        ),
     }
 }
 

@@ -163,7 +163,9 @@ async fn steer(call: Call, caller: &Caller, id: &str, req: &HttpRequest, body: &
             return Err(Problem::conflict(status, detail));
         }
         Steered::PlanChecked(by) => {
-            let detail = format!("job {by} makes its plan anew; it begins by itself when nothing has changed");
+            let detail = format!(
+                "job {by} makes its plan anew; when nothing has changed it begins by itself, or can be confirmed"
+            );
             return Err(Problem::conflict(JobStatus::AwaitingConfirmation, detail));
         }
         Steered::NotFound => return Err(Problem::no_such_job(id)),

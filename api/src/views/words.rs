@@ -52,7 +52,7 @@ pub fn warnings(job: &JobView) -> Vec<String> {
         .is_without_workers
         .then(|| "no worker is running: the job waits until one is started".to_owned());
     let plan = job.plan_checked_by.filter(|_| job.is_plan_unchecked).map(|by| {
-        format!("job {by} makes its plan anew; it begins by itself when nothing has changed, and is cancelled when something has")
+        format!("job {by} makes its plan anew; when nothing has changed it begins by itself (with require_confirmation it waits to be confirmed), else it is cancelled")
     });
     outage.into_iter().chain(waits).chain(plan).chain(idle).collect()
 }

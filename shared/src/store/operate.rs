@@ -88,6 +88,9 @@ impl Store {
             );
         }
         let total = found.len();
+        if found.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
         found.truncate(LISTED_MAX);
         let mut pipe = redis::pipe();
         for (phase, batch, record) in &found {

@@ -90,6 +90,7 @@ pub fn summary(job: &Job) -> Vec<String> {
         });
     }
     lines.extend(plan);
+    lines.extend(taken_up(job));
     lines.extend(held(job).iter().map(|line| format!("  {line}")));
     lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
     lines.extend(job.notices.iter().map(|n| format!("  notice: {n}")));
@@ -104,6 +105,29 @@ pub fn summary(job: &Job) -> Vec<String> {
         lines.push(format!("  … and {more} more: phaseline tasks {} --failed", job.id));
     }
     lines
+}
+
+/// What else has been done about it, and what is left to look at.
+fn taken_up(job: &Job) -> Vec<String> {
+    let is_cleanup = job.cleanup_of.is_some();
+    let kept = (is_cleanup && job.summary.skipped > 0).then(|| {
+        format!(
+            "  what was kept or gone before, and why: phaseline tasks {} --status SKIPPED",
+            job.id
+        )
+    });
+    let cleaned = job
+        .cleaned_by
+        .as_ref()
+        .map(|by| format!("  a cleanup has taken away what it made: job {by}"));
+    let retried = job
+        .retried_by
+        .as_ref()
+        .map(|by| format!("  taken up by a retry: job {by}"));
+    let is_left = matches!(job.status.as_str(), "PARTIAL" | "FAILED" | "CANCELLED") && job.plan.is_none();
+    let to_retry = (is_left && !is_cleanup && retried.is_none() && cleaned.is_none())
+        .then(|| format!("  what is left can be made by: phaseline retry {}", job.id));
+    kept.into_iter().chain(cleaned).chain(retried).chain(to_retry).collect()
 }
 
 /// How many of the resources of a kind are of tasks that failed or whose fate is unknown: they are there, and not as they should be. Told of

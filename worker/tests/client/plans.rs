@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::double::{Api, Reply, Scratch, code, err, out};
+use crate::double::{Api, JOB, Reply, Scratch, code, err, out};
 
 const EXPORT: &[u8] = br#"{"pool": {"guid": "p", "displayName": "Lobby"}, "dpsks": []}"#;
 const HASH: &str = "5f0c2e6ab1d94c1f8b1fd1a2c0b7e3d4";
@@ -115,4 +115,29 @@ fn an_import_whose_plan_is_still_being_made_is_watched_and_not_called_held() {
     assert_eq!(code(&output), 0, "{}", err(&output));
     let said = out(&output) + &err(&output);
     assert!(!said.contains("phaseline confirm"), "{said}");
+}
+
+#[test]
+fn what_else_was_done_about_a_job_and_what_can_be_done_is_told() {
+    let told = |more: Value| {
+        let mut job = json!({"id": JOB, "status": "PARTIAL", "summary": {"total_tasks": 9, "completed": 7, "failed": 1, "skipped": 1}});
+        job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let api = Api::with(vec![Reply::Answer(200, job)]);
+        out(&api.run(&["status", JOB]))
+    };
+    let retry = format!("phaseline retry {JOB}");
+    assert!(told(json!({})).contains(&retry));
+    let retried = told(json!({"retried_by": "j-2"}));
+    assert!(
+        retried.contains("a retry: job j-2") && !retried.contains(&retry),
+        "{retried}"
+    );
+    let cleaned = told(json!({"cleaned_by": "j-3"}));
+    assert!(cleaned.contains("a cleanup has taken away what it made: job j-3") && !cleaned.contains(&retry));
+    let cleanup = told(json!({"cleanup_of": "j-1"}));
+    assert!(
+        cleanup.contains("--status SKIPPED") && !cleanup.contains(&retry),
+        "{cleanup}"
+    );
+    assert!(!told(json!({"plan": {}})).contains(&retry));
 }

@@ -62,6 +62,10 @@ pub struct Job {
     pub confirm_by: Option<String>,
     pub eta_seconds: Option<u64>,
     pub limited_by: Option<String>,
+    /// Of a cleanup: the job whose things it deletes; and the latest cleanup of this one.
+    pub cleanup_of: Option<String>,
+    pub cleaned_by: Option<String>,
+    pub retried_by: Option<String>,
     /// Of a plan.
     pub plan: Option<Plan>,
     /// Held until its plan has been made anew; then it begins, or is cancelled, by itself.
