@@ -252,7 +252,6 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
     };
     let ids: Vec<JobId> = aims.iter().map(|(id, _)| *id).collect();
     let chunks = chunks(&state.sealer, &ids, request.export, &mapper)?;
-    let is_last = |id: JobId| ids.last() == Some(&id);
     let mut prepared = Vec::with_capacity(aims.len());
     for ((id, aim), chunks) in aims.into_iter().zip(chunks) {
         let is_plan = aim == Aim::Plan;
@@ -282,7 +281,8 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
             // a plan tells all conflicts
             failure_budget_percent: request.options.failure_budget_percent.filter(|_| !is_plan),
             submitted_by: by.caller.subject.clone(),
-            idempotency: if is_last(id) { idempotency.take() } else { None },
+            // of the job that was asked for, and of no plan beside it
+            idempotency: idempotency.take_if(|_| !is_plan || follows.is_none()),
             require_confirmation: request.options.require_confirmation && !is_plan,
             ttl_seconds: state.engine.job_ttl.as_secs(),
             resume_of: None,

@@ -100,8 +100,7 @@ impl Plan<'_> {
 
     pub async fn gone(&mut self, index: u32, name: &str) -> Result<(), PlanError> {
         self.gone += 1;
-        let error = TaskError::new(ALREADY_GONE, "it is not there any more");
-        self.push(index, name, None, Some(error)).await
+        self.push(index, name, None, Some(already_gone())).await
     }
 
     pub async fn keep(&mut self, index: u32, name: &str, target: &Target, why: Kept) -> Result<(), PlanError> {
@@ -160,6 +159,10 @@ impl<R: Removal> Remove<R> {
             of: PhantomData,
         }
     }
+}
+
+fn already_gone() -> TaskError {
+    TaskError::new(ALREADY_GONE, "it is not there any more")
 }
 
 fn read(task: &Task) -> Result<Target, CallError> {
@@ -259,10 +262,7 @@ impl<R: Removal> Executor for Remove<R> {
                 match how {
                     Standing::There => Found::Remains,
                     Standing::Gone if *ours => Found::Present(done(cx, task, target)),
-                    Standing::Gone => {
-                        let error = TaskError::new(ALREADY_GONE, "it is not there any more");
-                        Found::Present(Outcome::skipped(index, error))
-                    }
+                    Standing::Gone => Found::Present(Outcome::skipped(index, already_gone())),
                     Standing::InUse(users) => {
                         let users: Vec<String> = users.iter().take(5).map(|user| quoted(user)).collect();
                         let message = format!("they stay: somebody gave a key to {}", users.join(", "));
