@@ -328,7 +328,7 @@ pub struct JobBody {
     pub error_details: Vec<ErrorDetailView>,
     pub errors_total: u64,
     /// What keeps the job waiting and is no error of a task, such as a controller that does not answer, no worker, or
-    /// another job that writes the same names. Empty in fair weather.
+    /// another job that uses the same names. Empty in fair weather.
     pub warnings: Vec<String>,
     /// What is as it was asked for and easily overlooked: SSIDs that nobody activates, pools without a key to import, keys that do not
     /// arrive as they were in the export (counted by reason; the tasks and the report say which), and what differs from the export and

@@ -41,7 +41,7 @@ pub use figures::{DURATION_BOUNDS, Figures, LimiterFigures, WorkflowFigures};
 pub use keys::Partition;
 pub use lanes::{LaneFigures, PartitionFigures};
 pub use limits::{LimitGrant, LimitRequest};
-pub use names::{NamesClaimed, Writer};
+pub use names::{Claiming, Hold, NamesClaimed, Writer};
 pub use operate::{DeadLetter, LISTED_MAX, UnitState, UnitView};
 pub use pinned::KnownJob;
 pub use plan_checks::PlanChecked;

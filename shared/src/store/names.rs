@@ -1,33 +1,78 @@
-//! Who writes which names on a controller: two jobs never make the same thing side by side.
+//! Who writes which names on a controller: two jobs never make the same thing side by side, and none takes away what another needs.
 //!
 //! Controllers refuse some names that are taken and not others, and an asynchronous one may accept the second create before the first
 //! can be seen. So a phase claims what it is going to write before it looks what is there, and keeps it until its tasks have ended.
+//! What its later phases build on, a job relies on until it has ended; what it takes away it claims until then.
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::model::Waits;
 use super::scripts::{self, Args};
 use super::{Partition, Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
+use crate::job::JobStatus;
 
 /// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
 const NAMES_MAX: usize = 1000;
 /// Of a name's hash: 100,000 names clash with a chance of one in 10^14, and two that clash only wait for each other.
 const HASH_BYTES: usize = 10;
 
-/// A phase of a job.
+/// Of the script's names for a job as a whole. No phase is called so.
+const WHOLE: &str = "*";
+
+/// Who has names: a phase of a job, or all of it (none).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writer {
     pub job: JobId,
-    pub phase: PhaseId,
+    pub phase: Option<PhaseId>,
+}
+
+impl Writer {
+    fn parse(text: &str) -> Option<Self> {
+        let (job, phase) = text.split_once('|')?;
+        let phase = match phase {
+            WHOLE => None,
+            phase => Some(phase.parse().ok()?),
+        };
+        Some(Writer {
+            job: job.parse().ok()?,
+            phase,
+        })
+    }
 }
 
 impl fmt::Display for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}|{}", self.job, self.phase)
+        write!(f, "{}|{}", self.job, self.phase.as_ref().map_or(WHOLE, PhaseId::as_str))
+    }
+}
+
+/// What a name is claimed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// To find, make or change it. Nobody else writes it or takes it away meanwhile.
+    #[default]
+    Write,
+    /// Something is built on it. Others may as well; nobody takes it away meanwhile.
+    Rely,
+    /// To take it away. Nobody else writes it, relies on it or takes it away meanwhile.
+    Remove,
+}
+
+impl Hold {
+    /// Marks, behind a name's hash, of what another must not have of it; and of what one gets.
+    fn marks(self) -> (&'static [&'static str], &'static [&'static str]) {
+        const BARE: &str = "";
+        match self {
+            Hold::Write => (&[BARE], &[BARE]),
+            Hold::Rely => (&["d"], &["u"]),
+            Hold::Remove => (&[BARE, "u"], &[BARE, "d"]),
+        }
     }
 }
 
@@ -37,14 +82,25 @@ pub enum NamesClaimed {
     Ours,
     /// Only now: another job may have written them meanwhile.
     New,
-    /// Another phase has at least one, this; of this call's names nothing was claimed.
+    /// Another has at least one, this; of this call's names nothing was claimed.
     Taken { name: String, by: Writer },
 }
 
-fn hashed(args: &mut Args, names: &[String]) {
+fn hashed(args: &mut Args, names: &[String], mark: &str) {
     for name in names {
-        args.push(&Sha256::digest(name.as_bytes())[..HASH_BYTES]);
+        args.push([&Sha256::digest(name.as_bytes())[..HASH_BYTES], mark.as_bytes()].concat());
     }
+}
+
+/// A claim to be made.
+#[derive(Debug, Clone)]
+pub struct Claiming {
+    pub writer: Writer,
+    pub hold: Hold,
+    /// From now on, for all that the writer has.
+    pub ttl: Duration,
+    /// The same for what its job as a whole has: whatever a phase claims keeps it alive.
+    pub job_ttl: Duration,
 }
 
 impl Store {
@@ -52,14 +108,20 @@ impl Store {
     pub async fn claim_names(
         &self,
         limiter: &str,
-        writer: &Writer,
-        ttl: Duration,
+        claim: &Claiming,
         names: &[String],
     ) -> Result<NamesClaimed, StoreError> {
         let mut all = NamesClaimed::Ours;
+        let (looks, gets) = claim.hold.marks();
         for part in names.chunks(NAMES_MAX) {
-            let mut args = Args::new().with(writer.to_string()).with(ttl.as_millis() as u64);
-            hashed(&mut args, part);
+            let mut args = Args::new()
+                .with(claim.writer.to_string())
+                .with(claim.ttl.as_millis() as u64)
+                .with(claim.job_ttl.as_millis() as u64)
+                .with((looks.len() * part.len()) as u64);
+            for mark in looks.iter().chain(gets) {
+                hashed(&mut args, part, mark);
+            }
             let key = keys::limiter(limiter);
             let reply: Vec<String> = scripts::on_key(&self.redis, &key, &scripts::NAMES_CLAIM, args).await?;
             match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -67,13 +129,9 @@ impl Store {
                 ["NEW"] => all = NamesClaimed::New,
                 ["TAKEN", other, at] => {
                     let parsed = || {
-                        let (job, phase) = other.split_once('|')?;
-                        let by = Writer {
-                            job: job.parse().ok()?,
-                            phase: phase.parse().ok()?,
-                        };
+                        let by = Writer::parse(other)?;
                         let at = at.parse::<usize>().ok()?.checked_sub(1)?;
-                        let name = part.get(at)?.clone();
+                        let name = part.get(at % part.len())?.clone();
                         Some(NamesClaimed::Taken { name, by })
                     };
                     return parsed().ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")));
@@ -84,17 +142,17 @@ impl Store {
         Ok(all)
     }
 
-    /// Their tasks have ended. Safe to repeat.
+    /// Names that were written: their tasks have ended. Safe to repeat.
     pub async fn release_names(&self, limiter: &str, writer: &Writer, names: &[String]) -> Result<(), StoreError> {
         for part in names.chunks(NAMES_MAX) {
             let mut args = Args::new().with(writer.to_string());
-            hashed(&mut args, part);
+            hashed(&mut args, part, "");
             self.names_release(limiter, args).await?;
         }
         Ok(())
     }
 
-    /// All that a phase has.
+    /// All that the writer has.
     pub async fn release_all_names(&self, limiter: &str, writer: &Writer) -> Result<(), StoreError> {
         self.names_release(limiter, Args::new().with(writer.to_string())).await
     }
@@ -114,17 +172,23 @@ impl Store {
             .map(drop)
     }
 
-    /// Whether the phase may still write: false when it has ended or its job is gone.
+    /// Whether who has names may still need them: false when the phase, or the job, has ended or is gone.
     pub async fn is_writing(&self, writer: &Writer) -> Result<bool, StoreError> {
         for p in self.partitions() {
-            let key = p.job_part(writer.job, &format!("ph:{}", writer.phase));
+            let (key, field) = match &writer.phase {
+                Some(phase) => (p.job_part(writer.job, &format!("ph:{phase}")), "st"),
+                None => (p.job(writer.job), "status"),
+            };
             let state: Option<String> = self
                 .redis
-                .run(|mut c| async move { redis::cmd("HGET").arg(key).arg("st").query_async(&mut c).await })
+                .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(field).query_async(&mut c).await })
                 .await?;
-            if let Some(state) = state {
-                return Ok(matches!(state.as_str(), "PENDING" | "PLANNING" | "RUNNING"));
-            }
+            let Some(state) = state else { continue };
+            return Ok(match &writer.phase {
+                Some(_) => matches!(state.as_str(), "PENDING" | "PLANNING" | "RUNNING"),
+                // a state of a later version is none of those that end
+                None => JobStatus::parse(&state).is_none_or(|status| !status.is_terminal()),
+            });
         }
         Ok(false)
     }

@@ -57,10 +57,12 @@ impl Api {
 
     /// One attempt at an import with an `Idempotency-Key`; `body` is the whole of it.
     pub async fn import_once(&self, key: &str, body: &[u8]) -> anyhow::Result<(u16, Value)> {
-        let headers = [("idempotency-key", key)];
-        let sent = self
-            .http
-            .with_headers(Method::POST, IMPORT, Some(body.to_vec()), &headers);
+        self.post_with(IMPORT, &[("idempotency-key", key)], body).await
+    }
+
+    /// With headers of one's own. An answer that is no JSON comes as text.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<(u16, Value)> {
+        let sent = self.http.with_headers(Method::POST, path, Some(body.to_vec()), headers);
         let (status, text) = sent.await?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }

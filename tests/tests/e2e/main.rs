@@ -2,6 +2,7 @@
 
 mod world;
 
+mod beside;
 mod cleanups;
 mod client;
 mod death;

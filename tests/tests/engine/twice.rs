@@ -71,7 +71,7 @@ async fn a_job_held_for_long_looks_again_before_it_goes_on() {
     // its claim runs out
     let writer = Writer {
         job: held,
-        phase: "first".parse().unwrap(),
+        phase: Some("first".parse().unwrap()),
     };
     w.store.release_all_names("c1", &writer).await.unwrap();
     let second = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 150 }))).await;
@@ -165,7 +165,7 @@ async fn a_job_cancelled_after_its_names_were_lost_has_nothing_unknown() {
     t.ledger.lock().unwrap().down = true;
     let writer = Writer {
         job,
-        phase: "first".parse().unwrap(),
+        phase: Some("first".parse().unwrap()),
     };
     w.store.release_all_names("c1", &writer).await.unwrap();
     let sent = u64::from(t.ledger.lock().unwrap().creates);

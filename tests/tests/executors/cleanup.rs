@@ -1,5 +1,7 @@
 //! Cleanups: what an import made goes, whatever happens on the way, and the controller is as it was before.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use shared::job::TaskStatus;
 use testkit::sim::Settings;
@@ -252,4 +254,33 @@ async fn an_import_that_was_cut_short_is_cleaned_of_what_it_has_made() {
     let is_empty = |(_, phase): &(&str, Phase)| phase.outcomes.iter().all(|o| o.status == TaskStatus::Completed);
     assert!(done.iter().all(is_empty));
     assert_eq!(state(&world), before);
+}
+
+/// From the first phase of each on: what an import builds on and what its cleanup may take away are the same names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_jobs_build_on_is_reserved_before_the_first_key_goes() {
+    let world = World::start();
+    radius(&world, &["gold", "silver"]);
+    // adopted: relied on, and not to be taken away
+    world.seed(json!({"identity_groups": [{"name": "Lobby-IDG"}]}));
+    let (export, options) = everything();
+    let job = world.job(export, options);
+    let mut relied_on = BTreeSet::new();
+    for phase in PHASES {
+        let (sink, facts) = job.plan_into_sink(phase).await.unwrap();
+        if phase == "create_passphrases" {
+            let again = sink.relied_on.iter().filter(|name| !name.starts_with("policy"));
+            assert!(again.count() >= 4, "once more, of keys: {:?}", sink.relied_on);
+        }
+        relied_on.extend(sink.relied_on);
+        job.carry_out(phase, sink.tasks, facts).await;
+    }
+    assert!(relied_on.remove("identity_group|Lobby-IDG"), "{relied_on:?}");
+    assert_eq!(relied_on.len(), 7, "a group, two pools, two sets, two policies: {relied_on:?}");
+    let cleanup = job.cleanup(false);
+    for phase in CLEANUP {
+        let (sink, facts) = cleanup.plan_into_sink(phase).await.unwrap();
+        assert_eq!(sink.reserved, relied_on, "{phase}");
+        cleanup.carry_out(phase, sink.tasks, facts).await;
+    }
 }

@@ -246,6 +246,12 @@ impl<'w> Job<'w> {
 
     /// Only the plan of a phase; its outcomes stay unknown to later phases. Whatever the phase: what a task will write was claimed before.
     pub async fn plan(&self, phase: &str) -> Result<(Vec<Task>, Value), PlanError> {
+        let (sink, facts) = self.plan_into_sink(phase).await?;
+        Ok((sink.tasks, facts))
+    }
+
+    /// The same, with all that it claims.
+    pub async fn plan_into_sink(&self, phase: &str) -> Result<(Sink, Value), PlanError> {
         let (cx, executor) = self.context(phase);
         let mut sink = Sink::default();
         let facts = executor.plan(&cx, &mut sink).await?;
@@ -254,7 +260,7 @@ impl<'w> Job<'w> {
                 assert!(sink.claimed.contains(&name), "{phase}: {name} is not claimed");
             }
         }
-        Ok((sink.tasks, facts.unwrap_or_default()))
+        Ok((sink, facts.unwrap_or_default()))
     }
 
     /// Plans every phase that a plan has: what each task would come to, and what stands for all decisions.

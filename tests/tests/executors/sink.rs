@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use shared::id::JobId;
-use shared::store::Writer;
+use shared::store::{Hold, Writer};
 use worker::executors::{Context, Executor, PlanError, Task, TaskSink};
 
 #[derive(Default)]
 pub struct Sink {
     pub tasks: Vec<Task>,
-    /// Names the phase may write.
+    /// Names the phase may write, or take away.
     pub claimed: BTreeSet<String>,
+    /// Names that nobody takes away while the job runs.
+    pub relied_on: BTreeSet<String>,
+    /// Names that nobody else uses while the job runs.
+    pub reserved: BTreeSet<String>,
     /// Another job writes the same names.
     pub is_taken: bool,
 }
@@ -23,14 +27,25 @@ impl TaskSink for Sink {
         Ok(())
     }
 
-    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
-        self.claimed.extend(names.iter().cloned());
+    async fn hold(&mut self, hold: Hold, names: Vec<String>) -> Result<(), PlanError> {
+        match hold {
+            Hold::Write => self.claimed.extend(names.iter().cloned()),
+            Hold::Rely => self.relied_on.extend(names.iter().cloned()),
+            Hold::Remove => {
+                self.claimed.extend(names.iter().cloned());
+                self.reserved.extend(names.iter().cloned());
+            }
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
         if self.is_taken {
             return Err(PlanError::NamesTaken {
                 name: names[0].clone(),
+                hold,
                 by: Writer {
                     job: JobId::generate(),
-                    phase: "another".parse().unwrap(),
+                    phase: Some("another".parse().unwrap()),
                 },
             });
         }

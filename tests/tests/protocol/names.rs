@@ -10,9 +10,24 @@ use crate::same;
 
 const L: &str = "workflow:{c:host|tenant}:";
 
+/// Of what all of a job has.
+const WHOLE_TTL_MS: i64 = 3_600_000;
+
+/// Marks behind a name: what another must not have of it, and what one gets.
+type Hold = (&'static [&'static str], &'static [&'static str]);
+const WRITE: Hold = (&[""], &[""]);
+const RELY: Hold = (&["d"], &["u"]);
+const REMOVE: Hold = (&["", "u"], &["", "d"]);
+
 fn claim(x: &mut Bench, who: &str, ttl_ms: i64, names: &[&str]) -> String {
-    let mut a = args![who, ttl_ms];
-    a.extend(names.iter().map(|n| n.to_string()));
+    hold(x, who, ttl_ms, WRITE, names)
+}
+
+fn hold(x: &mut Bench, who: &str, ttl_ms: i64, (looks, gets): Hold, names: &[&str]) -> String {
+    let mut a = args![who, ttl_ms, WHOLE_TTL_MS, looks.len() * names.len()];
+    for mark in looks.iter().chain(gets) {
+        a.extend(names.iter().map(|name| format!("{name}{mark}")));
+    }
     let v = x.p.try_on(L, "names_claim", &a);
     texts(&v.unwrap_or_else(|e| panic!("names_claim: {e}"))).join(" ")
 }
@@ -105,5 +120,47 @@ pub fn a_claim_runs_out(x: &mut Bench) -> Result<(), Broken> {
     same!(claim(x, "j3|a", 60_000, &["k"]), "TAKEN j2|a 1", "who let it run out");
     release(x, "j2|a", &[]);
     same!(claim(x, "j3|a", 60_000, &["k"]), "NEW", "it was another's meanwhile");
+    Ok(())
+}
+
+/// Many rely on what nobody takes away meanwhile; what is taken away nobody writes, relies on or takes away too.
+pub fn nobody_takes_away_what_others_build_on(x: &mut Bench) -> Result<(), Broken> {
+    let hold = |x: &mut Bench, who: &str, how: Hold, names: &[&str]| hold(x, who, 60_000, how, names);
+    same!(hold(x, "j1|*", RELY, &["p", "g"]), "NEW", "the first relies");
+    same!(hold(x, "j2|*", RELY, &["p"]), "NEW", "so does another");
+    same!(hold(x, "j3|a", WRITE, &["p"]), "NEW", "to find it again is no harm");
+    same!(release(x, "j3|a", &["p"]), 0, "left");
+    same!(
+        hold(x, "j4|*", REMOVE, &["x", "g"]),
+        "TAKEN j1|* 4",
+        "it is relied on: the fourth that was looked for"
+    );
+    same!(hold(x, "j3|a", WRITE, &["x"]), "NEW", "refused with another");
+    same!(hold(x, "j4|*", REMOVE, &["x"]), "TAKEN j3|a 1", "it is written");
+    release(x, "j3|a", &[]);
+    release(x, "j1|*", &[]);
+    same!(hold(x, "j4|*", REMOVE, &["x", "g"]), "NEW", "nobody needs them");
+    same!(hold(x, "j1|*", RELY, &["g"]), "TAKEN j4|* 1", "it goes");
+    same!(hold(x, "j3|a", WRITE, &["g"]), "TAKEN j4|* 1", "it goes");
+    same!(hold(x, "j5|*", REMOVE, &["g"]), "TAKEN j4|* 1", "it goes already");
+    same!(hold(x, "j4|*", REMOVE, &["x"]), "OURS", "again");
+    Ok(())
+}
+
+/// What all of a job has is no hindrance to its own phases, and is kept alive by whatever one of them claims.
+pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
+    same!(hold(x, "j1|*", 60_000, REMOVE, &["p"]), "NEW", "all of the job");
+    same!(claim(x, "j1|a", 60_000, &["p"]), "NEW", "a phase of it");
+    same!(hold(x, "j1|*", 60_000, REMOVE, &["p", "q"]), "NEW", "all of the job, again");
+    same!(claim(x, "j1|b", 60_000, &["p"]), "TAKEN j1|a 1", "two phases of it");
+    same!(claim(x, "j10|a", 60_000, &["q"]), "TAKEN j1|* 1", "a job with a similar name");
+    let before = now(x);
+    same!(claim(x, "j1|a", 1_000, &["p"]), "OURS", "a sign of life");
+    let made = (before, now(x));
+    ends_after(x, "j1|a", 1_000, made)?;
+    ends_after(x, "j1|*", WHOLE_TTL_MS, made)?;
+    release(x, "j1|*", &[]);
+    same!(claim(x, "j1|a", 60_000, &["p"]), "OURS", "nothing to be kept alive");
+    same!(x.p.int(&args!["ZCARD", format!("{L}writers")]), 1, "writers");
     Ok(())
 }

@@ -200,7 +200,7 @@ pub fn outlook(job: &Job, per_second: Option<f64>) -> Vec<String> {
     if !job.warnings.is_empty() {
         let why = match job.limited_by.as_deref() {
             Some("workers") => "waiting for a worker: none is running",
-            Some("polling") => "waiting for another job, which writes the same names",
+            Some("polling") => "waiting for another job, which uses the same names",
             _ => "waiting for the controller, which does not answer",
         };
         return vec![why.to_owned()];
@@ -313,7 +313,7 @@ mod tests {
         job.limited_by = Some("polling".to_owned());
         assert_eq!(
             pace(&job, None),
-            "(60 %), waiting for another job, which writes the same names"
+            "(60 %), waiting for another job, which uses the same names"
         );
         job.limited_by = Some("workers".to_owned());
         assert_eq!(pace(&job, None), "(60 %), waiting for a worker: none is running");

@@ -1,14 +1,18 @@
-//! What a phase writes is claimed by name for the whole fleet, so that two jobs never make the same thing side by side.
+//! What a phase writes is claimed by name for the whole fleet, so that two jobs never make the same thing side by side, and none takes
+//! away what another builds on.
 //!
 //! The planner claims before it looks what is there, and waits while another job has one of the names: then it finds what that one
 //! made. A run keeps the claim alive and gives its names back when its batch has ended. A claim that ran out (its job was held) is
 //! taken anew, and what is there is looked up once more before anything is sent.
+//!
+//! What later phases build on, and what is taken away, is claimed by the job as a whole. That is given back by nobody: who finds it in
+//! the way sees that the job has ended.
 
 use std::time::{Duration, Instant};
 
 use shared::config::EngineSettings;
 use shared::store::StoreError;
-use shared::store::{NamesClaimed, Writer};
+use shared::store::{Claiming, Hold, NamesClaimed, Writer};
 
 use super::active::Held;
 use super::batch::Mode;
@@ -22,27 +26,48 @@ const SEND_FOR: Duration = Duration::from_secs(60);
 /// Beyond the end of the last activity: `SEND_FOR` and the longest call fit in.
 const RESERVE: Duration = Duration::from_secs(120);
 
+/// What a job as a whole has claimed outlasts its last sign of life by so much: its next phase may have to queue. A job that is held for
+/// longer claims anew.
+const JOB_TTL: Duration = Duration::from_secs(3600);
+
 /// A claim that nobody keeps alive ends when everything that was sent under it has ended or is given up.
 fn ttl(settings: &EngineSettings) -> Duration {
     settings.poll_give_up() + RESERVE
 }
 
-pub fn writer(held: &Held) -> Writer {
+/// Who has what the unit claims for this.
+pub fn writer(held: &Held, hold: Hold) -> Writer {
     Writer {
         job: held.unit.job,
-        phase: held.unit.phase.clone(),
+        phase: (hold == Hold::Write).then(|| held.unit.phase.clone()),
     }
 }
 
-/// Claims; where another phase has one of the names, sees whether that one is still at work.
-pub async fn claim(core: &Core, held: &Held, limiter: &str, names: &[String]) -> Result<NamesClaimed, StoreError> {
-    let (store, ttl, writer) = (&core.store, ttl(&core.settings), writer(held));
+fn claiming(settings: &EngineSettings, held: &Held, hold: Hold) -> Claiming {
+    let (job_ttl, writer) = (JOB_TTL.max(ttl(settings)), writer(held, hold));
+    Claiming {
+        ttl: if writer.phase.is_some() { ttl(settings) } else { job_ttl },
+        writer,
+        hold,
+        job_ttl,
+    }
+}
+
+/// Claims; where another has one of the names, sees whether that one is still at work.
+pub async fn claim(
+    core: &Core,
+    held: &Held,
+    limiter: &str,
+    hold: Hold,
+    names: &[String],
+) -> Result<NamesClaimed, StoreError> {
+    let (store, claim) = (&core.store, claiming(&core.settings, held, hold));
     loop {
         let claimed = persist!(
             core,
             "names",
             held.lost,
-            store.claim_names(limiter, &writer, ttl, names)
+            store.claim_names(limiter, &claim, names)
         )?;
         let NamesClaimed::Taken { by, .. } = &claimed else {
             return Ok(claimed);
@@ -68,7 +93,8 @@ impl Run {
             self.names_until = Some(began + SEND_FOR);
             return Ok(None);
         }
-        let claimed = claim(&self.core, &self.held, &self.limiter, &names).await?;
+        let hold = self.executor.hold();
+        let claimed = claim(&self.core, &self.held, &self.limiter, hold, &names).await?;
         if let NamesClaimed::Taken { by, .. } = claimed {
             tracing::debug!(unit = %self.held.unit, other = %by, "another job writes these names");
             let pause = waits::pause_of_batch();
@@ -96,8 +122,11 @@ impl Run {
 
     /// The batch is committed. What other batches write as well, and what can't be given back now, is free when the phase has ended.
     pub(super) async fn release_names(&self) {
+        if self.executor.hold() != Hold::Write {
+            return;
+        }
         let names: Vec<String> = self.names_of(self.batch.tasks.iter()).collect();
-        let writer = writer(&self.held);
+        let writer = writer(&self.held, Hold::Write);
         if let Err(e) = self.core.store.release_names(&self.limiter, &writer, &names).await {
             tracing::debug!(unit = %self.held.unit, error = %e, "names not given back");
         }

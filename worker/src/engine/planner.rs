@@ -8,7 +8,7 @@ use shared::blob;
 use shared::id::Unit;
 use shared::secret::SecretString;
 use shared::store::model::{Claim, ErrorView, Fenced, Flag, PlanCommitted};
-use shared::store::{JobSpec, NamesClaimed, Partition, StoreError, Writer};
+use shared::store::{Hold, JobSpec, NamesClaimed, Partition, StoreError, Writer};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
@@ -98,7 +98,7 @@ pub async fn run(
         Ok(()) => Ok(()),
         Err(PlanError::Lost) => Err(Aborted::Lost),
         Err(PlanError::Elsewhere(why)) => Err(Aborted::Unreadable(why)),
-        Err(PlanError::NamesTaken { name, by }) => planner.wait_for_names(claim, name, &by).await,
+        Err(PlanError::NamesTaken { name, hold, by }) => planner.wait_for_names(claim, name, hold, &by).await,
         Err(PlanError::Refused(e)) => planner.fail(&e.code, &e.message, false).await,
         // nothing that could be mended by trying less often: until there is room, or the job's time is over
         Err(PlanError::Store(StoreError::OutOfMemory)) => {
@@ -161,7 +161,7 @@ impl Planner {
         };
         if let Some(waited) = Waited::of(claim) {
             // mostly all there is to know: nothing is unsealed for it
-            self.claim_names(&limiter, &[waited.name]).await?;
+            self.claim_names(&limiter, waited.hold, &[waited.name]).await?;
             waits::tell_over(core, &self.spec).await;
         }
         // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
@@ -201,28 +201,33 @@ impl Planner {
         })
     }
 
-    async fn claim_names(&self, limiter: &str, wanted: &[String]) -> Result<(), PlanError> {
+    async fn claim_names(&self, limiter: &str, hold: Hold, wanted: &[String]) -> Result<(), PlanError> {
         let (core, held) = (&self.core, &self.held);
-        match names::claim(core, held, limiter, wanted).await? {
+        match names::claim(core, held, limiter, hold, wanted).await? {
             NamesClaimed::Ours | NamesClaimed::New => Ok(()),
             NamesClaimed::Taken { name, by } => {
-                // one that waits has nothing, or two could wait for each other
-                let writer = names::writer(held);
-                persist!(core, "names", held.lost, core.store.release_all_names(limiter, &writer))?;
-                Err(PlanError::NamesTaken { name, by })
+                // One that waits has nothing, or two could wait for each other. What it relies on it keeps: only who takes it away waits
+                // for that, and has nothing then.
+                let of_phase = names::writer(held, Hold::Write);
+                let of_job = (hold == Hold::Remove).then(|| names::writer(held, hold));
+                for writer in [of_phase].iter().chain(&of_job) {
+                    persist!(core, "names", held.lost, core.store.release_all_names(limiter, writer))?;
+                }
+                Err(PlanError::NamesTaken { name, hold, by })
             }
         }
     }
 
     /// Puts the plan aside until the other may have ended: as often as it takes, until the job's time is over.
-    async fn wait_for_names(&self, claim: &Claim, name: String, other: &Writer) -> Result<(), Aborted> {
+    async fn wait_for_names(&self, claim: &Claim, name: String, hold: Hold, other: &Writer) -> Result<(), Aborted> {
         let before = Waited::of(claim).map_or(0, |w| w.looks);
         let waited = Waited {
             name,
+            hold,
             looks: before.saturating_add(1),
         };
         if before == 0 {
-            tracing::info!(unit = %self.unit(), other = %other, "waits: another job writes the same names");
+            tracing::info!(unit = %self.unit(), other = %other, "waits: another job has the same names");
         }
         let pause = waited.pause();
         waits::tell(&self.core, &self.spec, other, pause).await;
@@ -413,9 +418,9 @@ impl Sink<'_> {
 
 #[async_trait]
 impl TaskSink for Sink<'_> {
-    async fn claim(&mut self, wanted: Vec<String>) -> Result<(), PlanError> {
+    async fn hold(&mut self, hold: Hold, wanted: Vec<String>) -> Result<(), PlanError> {
         for part in wanted.chunks(CLAIMED_AT_ONCE) {
-            self.p.claim_names(self.limiter, part).await?;
+            self.p.claim_names(self.limiter, hold, part).await?;
         }
         Ok(())
     }

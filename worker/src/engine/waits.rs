@@ -1,10 +1,10 @@
-//! A phase that waits until another has written the same names: it asks ever more rarely, and whoever looks at its job is told.
+//! A phase that waits until another has done with the same names: it asks ever more rarely, and whoever looks at its job is told.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use shared::store::model::{Claim, Waits};
-use shared::store::{JobSpec, StoreError, Writer};
+use shared::store::{Hold, JobSpec, StoreError, Writer};
 
 use super::core::{Core, now_ms};
 
@@ -24,6 +24,9 @@ const SLACK: Duration = Duration::from_secs(15);
 pub struct Waited {
     /// One that was taken: as long as it is, nothing else has to be looked at.
     pub name: String,
+    /// What it was wanted for.
+    #[serde(default)]
+    pub hold: Hold,
     /// Plans that found a name taken. Nothing but the plan's end resets it.
     pub looks: u32,
 }

@@ -13,7 +13,7 @@ use shared::id::{JobId, PhaseId};
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
-use shared::store::{JobSpec, StoreError, Writer};
+use shared::store::{Hold, JobSpec, StoreError, Writer};
 use shared::workflow::plan::ONLY_PLANNED;
 
 use crate::gate::{Gate, GateClosed, Permit};
@@ -68,7 +68,13 @@ pub trait TaskSink: Send {
 
     /// Names the phase may write ([`Executor::writes_name`], [`Executor::writes_throughout`]), before it looks what is there: no other job writes them until their
     /// tasks have ended. [`PlanError::NamesTaken`] when another job does now.
-    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
+    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
+        self.hold(Hold::Write, names).await
+    }
+
+    /// Names for what the hold says; what is not claimed to be written, until the job has ended. What later phases build on is relied on
+    /// while it is still claimed to be written.
+    async fn hold(&mut self, _hold: Hold, _names: Vec<String>) -> Result<(), PlanError> {
         Ok(())
     }
 }
@@ -86,9 +92,9 @@ pub enum PlanError {
     /// This build can't plan it, another may: the job is held with this reason.
     #[error("{0}")]
     Elsewhere(String),
-    /// Another phase, mostly of another job, writes what this one would, at least `name`: planned again when that has ended.
-    #[error("another job writes the same names")]
-    NamesTaken { name: String, by: Writer },
+    /// Another has what this one would, at least `name`: planned again when that has ended.
+    #[error("another job has the same names")]
+    NamesTaken { name: String, hold: Hold, by: Writer },
     /// Somebody else plans it now.
     #[error("the plan was taken over")]
     Lost,
@@ -159,6 +165,11 @@ pub trait Executor: Send + Sync {
     /// The same of a task whose write is about several of them.
     fn writes_names(&self, task: &Task) -> Vec<String> {
         self.writes_name(task).into_iter().collect()
+    }
+
+    /// What the names of its tasks are claimed for.
+    fn hold(&self) -> Hold {
+        Hold::Write
     }
 
     /// What several tasks of the phase change, by names of the same kind: claimed as well, and kept until the phase has ended.

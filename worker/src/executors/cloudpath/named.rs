@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::cloudpath::{Change, ImportPlan, NameConflict};
 use shared::job::outcome::{Origin, Outcome, Resource};
 use shared::job::task::TaskInput;
-use shared::store::StoreError;
+use shared::store::{Hold, StoreError};
 
 use super::compare::Differences;
 use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task};
@@ -129,8 +129,9 @@ impl<K: Kind> Executor for FindOrMake<K> {
             return Ok(None);
         }
         let names: Vec<&str> = all.iter().map(|wanted| K::identity(wanted).1).collect();
-        sink.claim(names.iter().map(|name| Self::claimed(name)).collect())
-            .await?;
+        let claimed: Vec<String> = names.iter().map(|name| Self::claimed(name)).collect();
+        sink.claim(claimed.clone()).await?;
+        sink.hold(Hold::Rely, claimed).await?;
         let there = K::look(&self.clients.get(cx.spec.controller)?, cx, &names).await?;
         let (mut creates, mut updates, mut left) = (0, 0, 0);
         for wanted in &all {

@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
-use shared::store::StoreError;
+use shared::store::{Hold, StoreError};
 
 use super::super::compare::{Differences, quoted};
 use super::super::networks::there::SHOWN_WITHIN;
 use super::super::staged::unreadable_task;
 use super::past::{Walk, order};
+use super::{groups, policies, pools};
 use super::target::{Standing, Target, standing};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -39,7 +40,10 @@ pub trait Removal: Send + Sync + 'static {
     /// What definitions call the executor.
     const EXECUTOR: &'static str;
 
-    /// Decides about everything the import has made of the kind. Claims the names before it looks.
+    /// What its names are claimed for. What other jobs build on is claimed to be removed, by the whole cleanup and before it begins.
+    const HOLD: Hold = Hold::Write;
+
+    /// Decides about everything the import has made of the kind. Claims names to be written before it looks.
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError>;
 
     /// What all its tasks change.
@@ -146,6 +150,11 @@ impl Plan<'_> {
     }
 }
 
+/// Names of all that the cleanup may take away and that other jobs build on.
+async fn reserved(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
+    Ok([groups::names(work).await?, pools::names(work).await?, policies::names(work).await?].concat())
+}
+
 /// The executor of a phase.
 pub struct Remove<R> {
     clients: Arc<Clients>,
@@ -200,8 +209,16 @@ impl<R: Removal> Executor for Remove<R> {
             gone: 0,
             kept: BTreeMap::new(),
         };
+        // Before the first key goes: an import that finds one of them would build on it. Again in each phase, in case that the job was
+        // held for long.
+        let reserved = reserved(&work).await?;
+        plan.sink.hold(Hold::Remove, reserved).await?;
         R::plan(&work, &mut plan).await?;
         Ok(Some(plan.facts()))
+    }
+
+    fn hold(&self) -> Hold {
+        R::HOLD
     }
 
     fn writes_names(&self, task: &Task) -> Vec<String> {

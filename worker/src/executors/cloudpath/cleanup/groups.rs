@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::GroupSpec;
+use shared::store::Hold;
 
 use super::super::compare::{self, Differences, quoted};
 use super::super::identity_groups::{Data, IdentityGroups};
@@ -18,6 +19,16 @@ use crate::executors::PlanError;
 use crate::r1::identity::IdentityGroup;
 
 pub struct Groups;
+
+/// Where the import made them.
+const FROM: &str = "create_identity_groups";
+
+/// By which the groups that may be the import's are claimed.
+pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
+    let all = work.past(FROM)?.all().await?;
+    let names = all.iter().map(|past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name));
+    Ok(names.collect())
+}
 
 fn object(name: &str) -> String {
     format!("identity group {}", quoted(name))
@@ -39,17 +50,13 @@ fn since(name: &str, data: &Data, found: &IdentityGroup) -> Differences {
 impl Removal for Groups {
     const EXECUTOR: &'static str = "cloudpath.delete_identity_groups";
 
+    const HOLD: Hold = Hold::Remove;
+
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
-        let all = work.past("create_identity_groups")?.all().await?;
+        let all = work.past(FROM)?.all().await?;
         if all.is_empty() {
             return Ok(());
         }
-        plan.claim(
-            all.iter()
-                .map(|past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name))
-                .collect(),
-        )
-        .await?;
         let (cx, r1) = (work.cx, &work.r1);
         let pools = Gone::of(cx, "delete_dpsk_pools").await?;
         // of a dry run they are still there

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::NameConflict;
 use shared::job::outcome::Origin;
+use shared::store::Hold;
 
 use super::super::compare::{Differences, quoted};
 use super::super::policies::decide::{Data, judge_policy, judge_set};
@@ -192,27 +193,38 @@ impl Planner<'_, '_> {
     }
 }
 
+/// Policies and sets that may be the import's.
+async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
+    let mut all = Vec::new();
+    for past in work.past("create_policy_sets")?.all().await? {
+        let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
+        // what was there before is none of it, whatever became of its change
+        if !matches!(data, Data::Policy { update: Some(_), .. }) {
+            all.push((past, data));
+        }
+    }
+    Ok(all)
+}
+
+/// By which they are claimed.
+pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
+    let all = all(work).await?;
+    let names = all.iter().map(|(past, data)| make::claimed(data.kind(), &past.task.input.name));
+    Ok(names.collect())
+}
+
 #[async_trait]
 impl Removal for Policies {
     const EXECUTOR: &'static str = "cloudpath.delete_policies";
 
+    const HOLD: Hold = Hold::Remove;
+
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
-        let mut all = Vec::new();
-        for past in work.past("create_policy_sets")?.all().await? {
-            let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
-            // what was there before is none of it, whatever became of its change
-            if !matches!(data, Data::Policy { update: Some(_), .. }) {
-                all.push((past, data));
-            }
-        }
+        let mut all = all(work).await?;
         if all.is_empty() {
             return Ok(());
         }
         all.sort_by_key(|(past, data)| (matches!(data, Data::Policy { .. }), past.task.input.index));
-        let names = all
-            .iter()
-            .map(|(past, data)| make::claimed(data.kind(), &past.task.input.name));
-        plan.claim(names.collect()).await?;
         let (cx, r1) = (work.cx, &work.r1);
         let mut planner = Planner {
             work,

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::NameConflict;
 use shared::job::outcome::Origin;
+use shared::store::Hold;
 
 use super::super::compare::{self, Differences, quoted};
 use super::super::dpsk_pools::{Data, DpskPools};
@@ -71,6 +72,26 @@ fn since(sent: &Data, found: &Pool) -> Differences {
     all
 }
 
+/// Pools that may be the import's.
+async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
+    let mut all = Vec::new();
+    for past in work.past("create_dpsk_pools")?.all().await? {
+        let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
+        // what was there before is none of it, whatever became of its change
+        if DpskPools::changes(&data).is_none() {
+            all.push((past, data));
+        }
+    }
+    Ok(all)
+}
+
+/// By which they are claimed.
+pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
+    let all = all(work).await?;
+    let names = all.iter().map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
+    Ok(names.collect())
+}
+
 fn object(name: &str) -> String {
     format!("DPSK pool {}", quoted(name))
 }
@@ -79,22 +100,13 @@ fn object(name: &str) -> String {
 impl Removal for Pools {
     const EXECUTOR: &'static str = "cloudpath.delete_dpsk_pools";
 
+    const HOLD: Hold = Hold::Remove;
+
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
-        let mut all = Vec::new();
-        for past in work.past("create_dpsk_pools")?.all().await? {
-            let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
-            // what was there before is none of it, whatever became of its change
-            if DpskPools::changes(&data).is_none() {
-                all.push((past, data));
-            }
-        }
+        let all = all(work).await?;
         if all.is_empty() {
             return Ok(());
         }
-        let names = all
-            .iter()
-            .map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
-        plan.claim(names.collect()).await?;
         let (cx, r1) = (work.cx, &work.r1);
         let keys = Gone::of(cx, "delete_passphrases").await?;
         let links = Gone::of(cx, "deactivate_networks").await?;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use shared::cloudpath::{Change, Field, ImportPlan, Reason};
 use shared::job::outcome::Outcome;
 use shared::job::task::TaskInput;
-use shared::store::StoreError;
+use shared::store::{Hold, StoreError};
 
 use super::super::staged::{
     LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task,
@@ -139,7 +139,9 @@ impl Executor for CreatePolicySets {
         }
         let policies = plan.policies.iter().map(|p| claimed(POLICY, &p.name));
         let sets = plan.policy_sets.iter().map(|s| claimed(POLICY_SET, &s.name));
-        sink.claim(policies.chain(sets).collect()).await?;
+        let claimed: Vec<String> = policies.chain(sets).collect();
+        sink.claim(claimed.clone()).await?;
+        sink.hold(Hold::Rely, claimed).await?;
         let (mut creates, mut updates, mut left_different) = (0, 0, 0);
         for (index, Named { name, change }, Planned { data, preset, left }) in self.planned(cx, &plan).await? {
             match (&preset, &data) {
