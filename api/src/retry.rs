@@ -16,9 +16,10 @@ use shared::cloudpath::{
     Corrections, Estimate, ImportOptions, ImportPlan, ROWS_PHASE, RequestError, Revised, Revision, Row, RowScope,
 };
 use shared::controllers::Controller;
-use shared::id::{JobId, PhaseId, TenantId};
+use shared::id::{JobId, PhaseId, TenantId, Unit};
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
+use shared::job::task::TaskInput;
 use shared::job::{Steer, TaskStatus};
 use shared::seal::SealError;
 use shared::secret::SecretString;
@@ -37,6 +38,8 @@ pub struct Retry {
     /// Who asks.
     pub by: String,
     pub corrections: Corrections,
+    /// Of an import: about the rows of this batch alone.
+    pub only: Option<Unit>,
     /// The caller's key and the hash of the body.
     pub idempotency: Option<(String, [u8; 32])>,
 }
@@ -99,7 +102,11 @@ impl Old {
         let plan: ImportPlan = member(&self.spec.input["plan"])?;
         let before: RowScope = member(&self.spec.input["scope"])?;
         let options: ImportOptions = member(&self.spec.options)?;
-        let scope = self.left(plan.totals.rows, &before).await?;
+        let left = self.left(plan.totals.rows, &before).await?;
+        let scope = match &retry.only {
+            Some(batch) => self.within(batch, left).await?,
+            None => left,
+        };
         let corrections = retry.corrections;
         let mut revised = match corrections.is_empty() {
             true => Revised::unchanged(plan),
@@ -240,6 +247,23 @@ impl Old {
             true => RowScope::all(),
             false => RowScope::of(left),
         })
+    }
+
+    /// Of these rows those of the batch. All of them where its phase has none, or was never planned: others build on what it makes.
+    async fn within(&self, batch: &Unit, left: RowScope) -> Result<RowScope, Problem> {
+        if batch.phase.as_str() != ROWS_PHASE || batch.is_plan() {
+            return Ok(left);
+        }
+        let stored = self.store.batch(self.spec.partition, batch).await?;
+        let gone = || Problem::new(Kind::Conflict, "this batch is not stored any more; retry its job");
+        let tasks = stored.ok_or_else(gone)?.tasks;
+        let read = move || -> Result<Vec<u32>, blob::BlobError> {
+            let tasks: Vec<TaskInput> = blob::unpack(&tasks)?;
+            Ok(tasks.into_iter().map(|task| task.index).collect())
+        };
+        let mut rows = apart(read).await?;
+        rows.sort_unstable();
+        Ok(RowScope::of(rows.into_iter().filter(|row| left.contains(*row))))
     }
 
     /// The corrections, judged against all rows.

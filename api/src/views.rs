@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
 
-pub use admin::{LimitsView, StreamView, WorkerView};
+pub use admin::{DeadLetterView, LimitsView, StreamView, WorkerView};
 pub use cleanup::{CleanupStatus, CleanupView};
 pub use plan::{PlanView, PlannedView, totals as planned_totals};
 pub use row::RowView;

@@ -54,6 +54,7 @@ async fn world() -> (Redis, Parts, JobId) {
 fn request(method: &Method, template: &str, job: JobId, roles: &[&str]) -> TestRequest {
     let path = template
         .replace("{id}", &job.to_string())
+        .replace("{letter}", "0.1-1")
         .replace("{name}", "cloudpath_dpsk_import");
     let tenant = Some("acme").filter(|_| !roles.contains(&"operator"));
     let request = TestRequest::default()

@@ -278,3 +278,149 @@ async fn what_is_refused_leaves_nothing_behind() {
     );
     assert_eq!(send!(app, bare(TENANT, &id)).0, 202);
 }
+
+fn admin(method: TestRequest, path: &str, tenant: Option<&str>, roles: &[&str]) -> TestRequest {
+    let path = format!("/api/v1/admin/dead-letters{path}");
+    method
+        .uri(&path)
+        .insert_header(("authorization", format!("Bearer {}", token(tenant, roles))))
+}
+
+/// A batch that was given up is listed to whom it belongs, taken up once, about its own rows, and is no dead letter any more.
+#[actix_web::test]
+async fn a_dead_letter_is_replayed_once_about_its_own_rows() {
+    let World { store, parts, redis } = world().await;
+    let sealer = sealer(&parts);
+    let app = init_service(app(parts)).await;
+    let mut hands = Hands::of(&store).await;
+    let old = import(&store, &sealer).await;
+    let rows = |rows: [u32; 3]| rows.map(|row| task(row, &format!("user{row}"), json!({}))).to_vec();
+    hands.plan(&[rows([0, 1, 2]), rows([3, 4, 5])], true).await;
+    hands.complete(failed).await;
+    let listed = async |tenant, roles: &[&str], query: &str| {
+        let request = admin(TestRequest::get(), query, tenant, roles);
+        let (status, _, body) = send!(app, request);
+        assert_eq!(status, 200, "{body}");
+        body
+    };
+    assert_eq!(listed(None, &["operator"], "").await["items"], json!([]));
+    hands.bury().await;
+    // the whole list, and the same page by page with another's between
+    redis.cli(&[
+        "XADD",
+        "workflow:{p0}:dlq",
+        "*",
+        "j",
+        &JobId::generate().to_string(),
+        "ph",
+        "a",
+        "b",
+        "-1",
+        "l",
+        "umbrella|1",
+        "crashes",
+        "5",
+        "why",
+        "w",
+    ]);
+    let mine = listed(Some(TENANT), &["admin"], "").await;
+    let [letter] = &mine["items"].as_array().unwrap()[..] else {
+        panic!("{mine}")
+    };
+    let told = ["job_id", "tenant_id", "phase", "batch", "why"].map(|name| letter[name].clone());
+    let expected = json!([
+        old.to_string(),
+        TENANT,
+        "create_passphrases",
+        1,
+        "workers kept crashing on it"
+    ]);
+    assert_eq!(json!(told), expected);
+    assert_eq!(mine["next_cursor"], Value::Null);
+    let first = listed(None, &["operator"], "?limit=1").await;
+    assert_eq!(first["items"][0]["tenant_id"], "umbrella", "the newest first");
+    let cursor = format!("?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
+    let second = listed(None, &["operator"], &cursor).await;
+    assert_eq!((&second["items"][0], &second["next_cursor"]), (letter, &Value::Null));
+
+    let path = format!("/{}/replay", letter["id"].as_str().unwrap());
+    let replay = |tenant, roles: &[&str]| admin(TestRequest::post(), &path, tenant, roles);
+    for (tenant, path) in [
+        ("umbrella", path.as_str()),
+        (TENANT, "/0.1-1/replay"),
+        (TENANT, "/7.1-1/replay"),
+        (TENANT, "/x/replay"),
+    ] {
+        let (status, _, body) = send!(app, admin(TestRequest::post(), path, Some(tenant), &["admin"]));
+        assert_eq!(
+            (
+                status,
+                body["detail"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("there is no dead letter `")
+            ),
+            (404, true),
+            "{body}"
+        );
+    }
+    let (status, headers, told) = send!(app, replay(None, &["operator"]));
+    assert_eq!((status, &told["resume_of"]), (202, &json!(old.to_string())), "{told}");
+    let id = told["job_id"].as_str().unwrap();
+    assert_eq!(headers.get("location").unwrap(), format!("/api/v1/jobs/{id}").as_str());
+    let spec = store.job_spec(P, id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(
+        spec.input["scope"], "3-5",
+        "not the rows of the other batch, which failed as well"
+    );
+
+    // who asks again, a tenant's administrator too, is told the same job
+    assert_eq!(listed(Some(TENANT), &["admin"], "").await["items"], json!([]));
+    let (status, headers, again) = send!(app, replay(Some(TENANT), &["admin"]));
+    assert_eq!((status, &again["job_id"]), (200, &told["job_id"]), "{again}");
+    assert_eq!(headers.get("idempotent-replayed").unwrap(), "true");
+    let (status, ..) = send!(app, replay(Some("umbrella"), &["admin"]));
+    assert_eq!(status, 404);
+}
+
+/// Died between the job and the letter: asked for again it is the same job, and the letter goes. Before its job has ended it is refused.
+#[actix_web::test]
+async fn a_replay_that_was_cut_short_is_finished_by_the_next() {
+    let World { store, parts, redis } = world().await;
+    let sealer = sealer(&parts);
+    let app = init_service(app(parts)).await;
+    let mut hands = Hands::of(&store).await;
+    let old = import(&store, &sealer).await;
+    let tasks = [0, 1, 2, 3, 4, 5].map(|row| task(row, &format!("user{row}"), json!({})));
+    let batches: Vec<_> = tasks.chunks(3).map(<[_]>::to_vec).collect();
+    hands.plan(&batches, true).await;
+    hands.bury().await;
+    let letters = || redis.lines(&["XRANGE", "workflow:{p0}:dlq", "-", "+"]);
+    let path = format!("/0.{}/replay", letters()[0]);
+    let replay = || admin(TestRequest::post(), &path, Some(TENANT), &["admin"]);
+    let (status, _, body) = send!(app, replay());
+    assert_eq!((status, &body["state"]), (409, &json!("RUNNING")), "{body}");
+    hands.complete(|t| made(t, "passphrase")).await;
+
+    let letter = letters();
+    let (status, _, told) = send!(app, replay());
+    assert_eq!(status, 202, "{told}");
+    // as if the process had died before the letter went
+    redis.cli(&["DEL", "workflow:{p0}:dlq", "workflow:{p0}:dlq:replayed"]);
+    let fields: Vec<&str> = letter.iter().map(String::as_str).collect();
+    redis.cli(&[&["XADD", "workflow:{p0}:dlq", fields[0]], &fields[1..]].concat());
+    let (status, _, again) = send!(app, replay());
+    assert_eq!((status, &again["job_id"]), (200, &told["job_id"]), "{again}");
+    assert_eq!(redis.lines(&["XLEN", "workflow:{p0}:dlq"]), ["0"]);
+    assert_eq!(
+        store
+            .job(&fleet::tenant(TENANT), old)
+            .await
+            .unwrap()
+            .unwrap()
+            .retried_by
+            .unwrap()
+            .to_string(),
+        told["job_id"]
+    );
+}

@@ -17,6 +17,7 @@ const JOB: &str = "0197a1b2-0000-7000-8000-000000000000";
 fn concrete(template: &str) -> String {
     template
         .replace("{id}", JOB)
+        .replace("{letter}", "0.1-1")
         .replace("{name}", "cloudpath_dpsk_import")
         .replace("{file}", "index.html")
 }

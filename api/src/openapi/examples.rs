@@ -58,6 +58,10 @@ const SHOWN: &[Shown] = shown! {
     "retry" "200" "retried" "The job of then";
     "retry" "400" "problem_400_retry" "Corrections that cannot be taken";
     "retry" "422" "problem_422" "Another body under the same key";
+    "dead_letters" "200" "dead_letters" "A batch of keys that was given up";
+    "replay_dead_letter" "202" "retried" "Accepted";
+    "replay_dead_letter" "200" "retried" "The job of then";
+    "replay_dead_letter" "422" "problem_422" "The key of another letter";
     "cleanup" "request" "cleanup" "Delete what the job made";
     "cleanup" "200" "cleaned" "Everything is gone";
     "cleanup" "202" "cleaning" "It goes on as a job";

@@ -48,6 +48,8 @@ use crate::routes;
         routes::admin::streams,
         routes::admin::workers,
         routes::admin::limits,
+        routes::dead_letters::dead_letters,
+        routes::dead_letters::replay_dead_letter,
         routes::health::healthz,
         routes::health::readyz,
         routes::health::metrics,

@@ -15,6 +15,14 @@ pub struct JobPath {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
+pub struct LetterPath {
+    /// Id of the dead letter.
+    #[param(example = "0.1795817912065-0")]
+    letter: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
 pub struct WorkflowPath {
     /// Name of the workflow.
     #[param(example = "cloudpath_dpsk_import")]

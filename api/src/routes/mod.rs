@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod cleanup;
 pub mod cloudpath;
+pub mod dead_letters;
 pub mod docs;
 pub mod document;
 mod export;
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Endpoint> {
         retry::endpoints(),
         cleanup::endpoints(),
         admin::endpoints(),
+        dead_letters::endpoints(),
         health::endpoints(),
         document::endpoints(),
         docs::endpoints(),

@@ -135,6 +135,7 @@ async fn retry(
         tenant: tenant.clone(),
         by: by.0.subject,
         corrections,
+        only: None,
         idempotency: key.map(|key| (key, hash(of, &sha256))),
     };
     let accepting = retry::accept(state.clone().into_inner(), asked, Timestamp::now());

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::id::TenantId;
-use shared::store::{LaneFigures, PartitionFigures, WorkerFigures};
+use shared::store::{DeadLetter, LaneFigures, PartitionFigures, WorkerFigures};
 use utoipa::ToSchema;
 
 use super::time;
@@ -122,6 +122,47 @@ impl LaneView {
                 reason: o.reason.clone(),
                 tried_every_seconds: o.every_s,
             }),
+        }
+    }
+}
+
+/// A batch that was given up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub struct DeadLetterView {
+    /// Partition and entry of the stream of dead letters.
+    #[schema(example = "0.1795817912065-0")]
+    pub id: String,
+    /// When it was given up.
+    #[schema(format = DateTime)]
+    pub at: String,
+    pub tenant_id: String,
+    pub controller_id: i64,
+    #[schema(format = Uuid)]
+    pub job_id: String,
+    #[schema(example = "create_passphrases")]
+    pub phase: String,
+    /// From 0; -1 is the plan of the phase.
+    #[schema(minimum = -1)]
+    pub batch: i64,
+    /// Workers that died over it in a row.
+    pub crashes: u64,
+    #[schema(example = "workers kept crashing on it")]
+    pub why: String,
+}
+
+impl DeadLetterView {
+    pub fn of(letter: DeadLetter) -> Self {
+        DeadLetterView {
+            at: time(letter.id.at_ms()),
+            id: letter.id.to_string(),
+            tenant_id: letter.tenant.to_string(),
+            controller_id: letter.controller,
+            job_id: letter.job.to_string(),
+            phase: letter.phase.to_string(),
+            batch: letter.batch,
+            crashes: letter.crashes,
+            why: letter.why,
         }
     }
 }

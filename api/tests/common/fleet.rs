@@ -128,6 +128,20 @@ impl Hands {
         outcome: impl Fn(&TaskInput) -> Outcome,
         resources: [(&str, u64); N],
     ) {
+        self.end(outcome, resources, None).await;
+    }
+
+    /// Gives the next batch up: all of it failed.
+    pub async fn bury(&mut self) {
+        self.end(failed, [], Some("workers kept crashing on it".into())).await;
+    }
+
+    async fn end<const N: usize>(
+        &mut self,
+        outcome: impl Fn(&TaskInput) -> Outcome,
+        resources: [(&str, u64); N],
+        dead_letter: Option<String>,
+    ) {
         let claim = self.claim().await;
         assert!(!claim.unit.is_plan());
         let tasks: Vec<TaskInput> = blob::unpack(&claim.input).unwrap();
@@ -140,6 +154,7 @@ impl Hands {
             skipped: count(TaskStatus::Skipped),
             unknown: count(TaskStatus::Unknown),
             resources: resources.map(|(kind, n)| (kind.to_owned(), n)).into(),
+            dead_letter,
             ..BatchResult::default()
         };
         let done = self

@@ -206,7 +206,7 @@ impl Store {
 }
 
 /// `tenant|controller`. None: of a later version.
-fn parse_lane(name: &str) -> Option<(TenantId, i64)> {
+pub(super) fn parse_lane(name: &str) -> Option<(TenantId, i64)> {
     let (tenant, controller) = name.split_once('|')?;
     Some((tenant.parse().ok()?, controller.parse().ok()?))
 }

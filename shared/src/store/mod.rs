@@ -5,6 +5,7 @@
 mod check;
 mod plan_checks;
 mod connection;
+mod dead_letters;
 mod durable;
 mod error;
 mod figures;
@@ -35,6 +36,7 @@ mod tasks;
 mod walk;
 
 pub use check::check_server;
+pub use dead_letters::{DeadLetter, LetterId};
 pub use durable::Life;
 pub use error::StoreError;
 pub use figures::{DURATION_BOUNDS, Figures, LimiterFigures, WorkflowFigures};
@@ -42,7 +44,7 @@ pub use keys::Partition;
 pub use lanes::{LaneFigures, PartitionFigures};
 pub use limits::{LimitGrant, LimitRequest};
 pub use names::{Claiming, Hold, NamesClaimed, Writer};
-pub use operate::{DeadLetter, LISTED_MAX, UnitState, UnitView};
+pub use operate::{LISTED_MAX, UnitState, UnitView};
 pub use pinned::KnownJob;
 pub use plan_checks::PlanChecked;
 pub use polls::PendingActivity;

@@ -1,17 +1,17 @@
-//! What an operator does by hand: look at single units, take one away from its worker, read the dead letters, have a worker stop.
+//! What an operator does by hand: look at single units, take one away from its worker, have a worker stop.
 
 use std::collections::BTreeMap;
 
 use redis::Value;
 use serde::Serialize;
 
-use super::inspect::{Fields, num, reply};
+use super::inspect::reply;
 use super::keys::{GROUP, Partition};
 use super::scripts::{self, Args};
 use super::{Store, StoreError};
 use crate::id::{JobId, PhaseId, Unit, WorkerId};
 
-/// Units of a job, and dead letters, that are listed at most.
+/// Units of a job that are listed at most.
 pub const LISTED_MAX: usize = 200;
 
 /// A batch (or, as -1, the plan of a phase) that has been released and has not ended.
@@ -44,19 +44,6 @@ pub enum UnitState {
     Claimed,
     /// Waits for activities, for a retry, or until its job goes on.
     Parked,
-}
-
-/// A batch that was given up, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeadLetter {
-    /// In the stream of dead letters: when it was written, in milliseconds, and a number.
-    pub id: String,
-    pub job: String,
-    pub phase: String,
-    pub batch: i64,
-    pub lane: String,
-    pub crashes: u64,
-    pub why: String,
 }
 
 impl Store {
@@ -124,35 +111,6 @@ impl Store {
             .with(unit.batch);
         let reply: Vec<String> = scripts::on_partition(&self.redis, p, &scripts::REQUEUE, args).await?;
         Ok(reply.get(1).map(|state| UnitState::of(state)))
-    }
-
-    /// Dead letters of a partition, the newest first, [`LISTED_MAX`] at most; of one job alone.
-    pub async fn dead_letters(&self, p: Partition, job: Option<JobId>) -> Result<Vec<DeadLetter>, StoreError> {
-        /// All that are kept, and a margin: the stream is cut now and then.
-        const KEPT: usize = 11_000;
-        let count = job.map_or(LISTED_MAX, |_| KEPT);
-        let mut pipe = redis::pipe();
-        pipe.cmd("XREVRANGE")
-            .arg(p.key("dlq"))
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(count);
-        let replies = self.replies(pipe).await?;
-        let entries: Vec<(String, Fields)> = replies.first().map_or(Ok(Vec::new()), reply)?;
-        let text = |f: &Fields, name: &str| f.get(name).cloned().unwrap_or_default();
-        let letters = entries.into_iter().map(|(id, f)| DeadLetter {
-            id,
-            job: text(&f, "j"),
-            phase: text(&f, "ph"),
-            batch: text(&f, "b").parse().unwrap_or_default(),
-            lane: text(&f, "l"),
-            crashes: num(&f, "crashes"),
-            why: text(&f, "why"),
-        });
-        let wanted = job.map(|job| job.to_string());
-        let letters = letters.filter(|letter| wanted.as_ref().is_none_or(|job| *job == letter.job));
-        Ok(letters.take(LISTED_MAX).collect())
     }
 
     /// Asks a worker to stop as on SIGTERM. False: none of this name has shown itself lately.

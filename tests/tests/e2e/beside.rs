@@ -19,7 +19,12 @@ async fn clean(world: &World, job: &str) -> String {
 /// Until it says that it waits for the other.
 async fn waits_for(world: &World, job: &str, other: &str) {
     let is_told = |job: &Value| !job["warnings"].as_array().unwrap().is_empty() || has_ended(job);
-    let told = world.fleet.api.job_until(job, "to wait", TIMEOUT, is_told).await.unwrap();
+    let told = world
+        .fleet
+        .api
+        .job_until(job, "to wait", TIMEOUT, is_told)
+        .await
+        .unwrap();
     let warning = told["warnings"][0].as_str().unwrap_or_default();
     assert!(warning.contains(other), "{}", summary(&told));
 }
@@ -49,30 +54,43 @@ async fn an_import_beside_a_cleanup_of_the_same_pools_begins_when_they_are_gone(
 #[tokio::test]
 async fn a_cleanup_waits_for_an_import_that_builds_on_what_it_would_take_away() {
     let world = World::new(200, 3_000, 2).await;
-    // of each pool the first half
-    let mut part = world.export.clone();
-    for pool in part["dpskPools"].as_array_mut().unwrap() {
-        let keys = pool["dpsks"].as_array_mut().unwrap();
-        keys.truncate(keys.len() / 2);
+    // the two halves of each pool: no key of one is of the other
+    let (mut ours, mut theirs) = (world.export.clone(), world.export.clone());
+    for (export, half) in [(&mut ours, 0), (&mut theirs, 1)] {
+        for pool in export["dpskPools"].as_array_mut().unwrap() {
+            let keys = pool["dpsks"].as_array_mut().unwrap();
+            let mut turn = 0..;
+            keys.retain(|_| turn.next().unwrap() % 2 == half);
+        }
     }
-    let first = world.fleet.api.import(1, &part, json!({})).await.unwrap();
+    let import = async |export: &Value| {
+        world
+            .fleet
+            .api
+            .import(1, export, json!({"name_conflict": "adopt"}))
+            .await
+            .unwrap()
+    };
+    let first = import(&ours).await;
     let made = world.ended(&first).await;
     assert_eq!(made["status"], "COMPLETED", "{}", summary(&made));
     world.fleet.simulators[0].reset_counts().await.unwrap();
 
-    let second = world.import().await;
+    let second = import(&theirs).await;
     world.written(20).await;
     let cleanup = clean(&world, &first).await;
     waits_for(&world, &cleanup, &second).await;
 
-    let second = world.ended(&second).await;
-    world.assert_done(&second).await;
-    let cleaned = world.ended(&cleanup).await;
+    let (second, cleaned) = (world.ended(&second).await, world.ended(&cleanup).await);
+    assert_eq!(second["status"], "COMPLETED", "{}", summary(&second));
     assert_eq!(cleaned["status"], "COMPLETED", "{}", summary(&cleaned));
-    // what the second one made stands, with all that it stands in
+    assert_eq!(
+        cleaned["deleted"],
+        json!({"passphrases": resources(&made, "passphrases").0}),
+        "pools hold the others'"
+    );
     let ledger = world.fleet.simulators[0].ledger(REMOTE).await.unwrap();
-    let (keys, all) = (resources(&second, "passphrases"), &ledger["passphrases"]);
-    assert_eq!(all.as_array().unwrap().len() as u64, keys.0, "{}", cleaned["deleted"]);
-    assert_eq!(cleaned["deleted"]["passphrases"].as_u64(), Some(keys.1));
+    let left = ledger["passphrases"].as_array().unwrap().len() as u64;
+    assert_eq!((left, 0), resources(&second, "passphrases"));
     assert_eq!(world.counts().await["duplicates"], 0);
 }

@@ -119,3 +119,65 @@ async fn work_that_somebody_deleted_is_found_again() {
         "{said}"
     );
 }
+
+/// A batch was given up, as it is when its workers die over it: the operator finds it, and takes it up through the API.
+#[tokio::test]
+async fn a_dead_letter_is_found_and_taken_up() {
+    let world = World::new(150, 60_000, 1).await;
+    let rule = json!({"operation": "create_passphrase", "nth": [3, 50, 120], "kind": "permanent_4xx"});
+    world.fleet.simulators[0]
+        .faults(json!({ "rules": [rule] }))
+        .await
+        .unwrap();
+    let job = world.import().await;
+    assert_eq!(world.ended(&job).await["status"], "PARTIAL");
+    let mut redis = world.fleet.redis_connection().unwrap();
+    let dead = [
+        "j",
+        &job,
+        "ph",
+        "create_passphrases",
+        "b",
+        "0",
+        "l",
+        "dev|1",
+        "crashes",
+        "5",
+        "why",
+        "workers kept crashing on it",
+    ];
+    redis
+        .call(&[&["XADD", "workflow:{p0}:dlq", "*"][..], &dead].concat())
+        .unwrap();
+
+    let (code, seen) = operate(&world.fleet, &["dead-letters", "list", "--job", &job]).await;
+    assert_eq!(
+        (code, &seen[0]["job"], &seen[0]["batch"]),
+        (Some(0), &json!(job), &json!(0)),
+        "{seen}"
+    );
+    let letter = seen[0]["id"].as_str().unwrap();
+    let url = world.fleet.api.base();
+    let replay = ["dead-letters", "replay", letter, "--url", url];
+    let (code, told) = operate(&world.fleet, &replay).await;
+    assert_eq!((code, &told["resume_of"]), (Some(0), &json!(job)), "{told}");
+    let ended = world.ended(told["job_id"].as_str().unwrap()).await;
+    assert_eq!(
+        ended["status"],
+        "COMPLETED",
+        "{}",
+        testkit::harness::api::summary(&ended)
+    );
+    // those of the first batch alone
+    let made = crate::world::resources(&ended, "passphrases").0;
+    assert!((1..=2).contains(&made), "{made} of the three");
+    let (_, again) = operate(&world.fleet, &replay).await;
+    assert_eq!(again["job_id"], told["job_id"]);
+    let (_, left) = operate(&world.fleet, &["dead-letters", "list"]).await;
+    assert_eq!(left, json!([]));
+    let (code, said) = operate(&world.fleet, &["dead-letters", "replay", "0.1-1", "--url", url]).await;
+    assert!(
+        code == Some(1) && said.as_str().unwrap().contains("404: there is no dead letter"),
+        "{said}"
+    );
+}

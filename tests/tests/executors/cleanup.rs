@@ -276,7 +276,11 @@ async fn what_other_jobs_build_on_is_reserved_before_the_first_key_goes() {
         job.carry_out(phase, sink.tasks, facts).await;
     }
     assert!(relied_on.remove("identity_group|Lobby-IDG"), "{relied_on:?}");
-    assert_eq!(relied_on.len(), 7, "a group, two pools, two sets, two policies: {relied_on:?}");
+    assert_eq!(
+        relied_on.len(),
+        7,
+        "a group, two pools, two sets, two policies: {relied_on:?}"
+    );
     let cleanup = job.cleanup(false);
     for phase in CLEANUP {
         let (sink, facts) = cleanup.plan_into_sink(phase).await.unwrap();

@@ -151,9 +151,17 @@ pub fn nobody_takes_away_what_others_build_on(x: &mut Bench) -> Result<(), Broke
 pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
     same!(hold(x, "j1|*", 60_000, REMOVE, &["p"]), "NEW", "all of the job");
     same!(claim(x, "j1|a", 60_000, &["p"]), "NEW", "a phase of it");
-    same!(hold(x, "j1|*", 60_000, REMOVE, &["p", "q"]), "NEW", "all of the job, again");
+    same!(
+        hold(x, "j1|*", 60_000, REMOVE, &["p", "q"]),
+        "NEW",
+        "all of the job, again"
+    );
     same!(claim(x, "j1|b", 60_000, &["p"]), "TAKEN j1|a 1", "two phases of it");
-    same!(claim(x, "j10|a", 60_000, &["q"]), "TAKEN j1|* 1", "a job with a similar name");
+    same!(
+        claim(x, "j10|a", 60_000, &["q"]),
+        "TAKEN j1|* 1",
+        "a job with a similar name"
+    );
     let before = now(x);
     same!(claim(x, "j1|a", 1_000, &["p"]), "OURS", "a sign of life");
     let made = (before, now(x));

@@ -9,8 +9,9 @@ use crate::exit::{self, Failure};
 use crate::list::List;
 use crate::output::Output;
 use crate::progress::duration;
+use crate::replay;
 use crate::table::{Column, Table};
-use crate::wire::fleet::{Limits, Stream, Worker};
+use crate::wire::fleet::{DeadLetter, Limits, Stream, Worker};
 
 /// More streams, workers or controllers than any fleet has.
 const ITEMS_MAX: u64 = 10_000;
@@ -20,6 +21,8 @@ pub async fn run(api: &Api, what: Admin, output: Output) -> Result<u8, Failure> 
         Admin::Streams => ("api/v1/admin/streams", streams),
         Admin::Workers => ("api/v1/admin/workers", workers),
         Admin::Limits => ("api/v1/admin/limits", limits),
+        Admin::DeadLetters => ("api/v1/admin/dead-letters", dead_letters),
+        Admin::Replay(replay) => return replay::run(api, &replay, output).await,
     };
     let list = List::read(api, path, &[], ITEMS_MAX).await?;
     if output.json {
@@ -156,6 +159,41 @@ fn limits(items: &[Value], output: Output) {
             seconds(limits.cool_down_seconds),
             limits.activities_pending.to_string(),
             limits.tenants.join(", "),
+        ]);
+    }
+    table.print(output);
+}
+
+fn dead_letters(items: &[Value], output: Output) {
+    if items.is_empty() {
+        output.line("no dead letters: no batch was given up");
+        return;
+    }
+    let mut table = Table::new([
+        Column::word("LETTER"),
+        Column::word("SINCE").spare(),
+        Column::word("JOB"),
+        Column::word("PHASE"),
+        Column::number("BATCH"),
+        Column::text("WHY").spare(),
+        Column::word("TENANT").spare(),
+        Column::number("CTRL").spare(),
+    ]);
+    for item in items {
+        let letter = DeadLetter::deserialize(item).unwrap_or_default();
+        let batch = match letter.batch {
+            -1 => "plan".to_owned(),
+            batch => batch.to_string(),
+        };
+        table.row([
+            letter.id,
+            letter.at,
+            letter.job_id,
+            letter.phase,
+            batch,
+            letter.why,
+            letter.tenant_id,
+            letter.controller_id.to_string(),
         ]);
     }
     table.print(output);

@@ -15,6 +15,7 @@ mod list;
 mod output;
 mod plan;
 mod progress;
+mod replay;
 mod report;
 mod retry;
 mod start;

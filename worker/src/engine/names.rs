@@ -63,12 +63,7 @@ pub async fn claim(
 ) -> Result<NamesClaimed, StoreError> {
     let (store, claim) = (&core.store, claiming(&core.settings, held, hold));
     loop {
-        let claimed = persist!(
-            core,
-            "names",
-            held.lost,
-            store.claim_names(limiter, &claim, names)
-        )?;
+        let claimed = persist!(core, "names", held.lost, store.claim_names(limiter, &claim, names))?;
         let NamesClaimed::Taken { by, .. } = &claimed else {
             return Ok(claimed);
         };

@@ -4,7 +4,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use shared::id::{JobId, PhaseId};
 use shared::store::model::Counts;
-use shared::store::{LISTED_MAX, LaneFigures, Store, UnitView, WorkerFigures};
+use shared::store::{DeadLetter, LISTED_MAX, LaneFigures, Store, UnitView, WorkerFigures};
 
 use super::{place, print, time};
 
@@ -93,7 +93,8 @@ fn worker(worker: &WorkerFigures) -> Value {
 pub async fn dead_letters(store: &Store, job: Option<JobId>) -> anyhow::Result<()> {
     let mut all = Vec::new();
     for partition in store.partitions() {
-        all.extend(store.dead_letters(partition, job).await?);
+        let wanted = |letter: &DeadLetter| job.is_none_or(|job| job == letter.job);
+        all.extend(store.dead_letters(partition, None, LISTED_MAX, wanted).await?);
     }
     print(&all)
 }

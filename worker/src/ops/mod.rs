@@ -5,6 +5,7 @@
 
 mod inspect;
 mod mend;
+mod replay;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -71,6 +72,8 @@ pub enum DeadLetters {
         #[arg(long)]
         job: Option<JobId>,
     },
+    /// Take one up, as a new job about its keys, or about all that is left of its job; asks the API
+    Replay(replay::Replay),
 }
 
 /// Prints what was asked for, or does it.
@@ -85,6 +88,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<()> {
         Command::Inspect(Inspect::Consumers) => inspect::consumers(&store).await,
         Command::Requeue { job, phase, batch } => mend::requeue(&store, job, phase, batch).await,
         Command::DeadLetters(DeadLetters::List { job }) => inspect::dead_letters(&store, job).await,
+        Command::DeadLetters(DeadLetters::Replay(replay)) => replay::run(replay).await,
         Command::Drain { worker } => mend::drain(&store, &worker).await,
         Command::Reconcile { job } => mend::reconcile(&store, job).await,
     }

@@ -176,6 +176,12 @@ fn the_fleet_is_shown_as_tables_and_as_one_document() {
         ),
         ("workers", workers, vec!["w-1", "alive", "13", "64", "silent"]),
         ("limits", limits, vec!["MSP east", "1400", "2000", "77"]),
+        (
+            "dead-letters",
+            json!([{"id": "0.17-0", "at": "2026-11-27T08:30:15.123Z", "tenant_id": "acme", "controller_id": 1, "job_id": JOB, "phase": "create_passphrases",
+                "batch": 12, "crashes": 5, "why": "workers kept crashing on it"}]),
+            vec!["0.17-0", JOB, "12"],
+        ),
     ] {
         let api = Api::with(vec![page(items.clone(), None)]);
         let output = run_in(80, &api, &["admin", what]);

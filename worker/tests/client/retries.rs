@@ -78,3 +78,28 @@ fn when_no_answer_comes_the_key_is_told_with_which_to_repeat_it() {
         assert!(err(&output).contains(&told), "{command}: {}", err(&output));
     }
 }
+
+#[test]
+fn a_dead_letter_is_taken_up_by_its_id_alone() {
+    let api = Api::with(vec![Reply::HangUp, accepted(), job("RUNNING", 1), job("COMPLETED", 10)]);
+    let output = api.run(&["admin", "replay", "0.17-0", "--watch"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    let seen = api.seen();
+    assert_eq!(seen[1].line, "POST /api/v1/admin/dead-letters/0.17-0/replay HTTP/1.1");
+    assert_eq!(seen[0].header("idempotency-key"), seen[1].header("idempotency-key"));
+    assert_eq!(seen[2].line, "GET /api/v1/jobs/j-2?resources=0 HTTP/1.1");
+    let api = Api::with(vec![Reply::Answer(
+        404,
+        json!({"status": 404, "detail": "there is no dead letter `../jobs`"}),
+    )]);
+    let output = api.run(&["admin", "replay", "../jobs"]);
+    assert!(
+        code(&output) == 1 && err(&output).contains("no dead letter"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(
+        api.seen()[0].line,
+        "POST /api/v1/admin/dead-letters/..%2Fjobs/replay HTTP/1.1"
+    );
+}

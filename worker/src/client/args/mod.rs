@@ -3,6 +3,7 @@
 mod cleanup;
 mod import;
 mod lists;
+mod replay;
 mod report;
 mod retry;
 mod values;
@@ -16,6 +17,7 @@ use crate::exit;
 pub use cleanup::Cleanup;
 pub use import::{Import, OPTIONS, Plan, Sent};
 pub use lists::{Jobs, Tasks};
+pub use replay::Replay;
 pub use report::{Format, Report};
 pub use retry::Retry;
 use values::job_id;
@@ -112,7 +114,7 @@ completed, in elvish and powershell none: type the others.")]
     },
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum Admin {
     /// The work streams and their lanes: what waits, since when, and for what (role operator)
     Streams,
@@ -120,6 +122,10 @@ pub enum Admin {
     Workers,
     /// What each controller allows now and by its configuration (role operator; admin: own controllers)
     Limits,
+    /// Batches that were given up (role operator; admin: own tenant)
+    DeadLetters,
+    /// Take up a batch that was given up, as a new job
+    Replay(Replay),
 }
 
 #[derive(Debug, clap::Args)]

@@ -20,6 +20,20 @@ pub struct Stream {
     pub lanes_total: u64,
 }
 
+/// A batch that was given up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeadLetter {
+    pub id: String,
+    pub at: String,
+    pub tenant_id: String,
+    pub controller_id: i64,
+    pub job_id: String,
+    pub phase: String,
+    pub batch: i64,
+    pub why: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Lane {

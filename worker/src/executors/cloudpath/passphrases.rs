@@ -249,7 +249,9 @@ impl Executor for CreatePassphrases {
         // first of all: a job that waits for another asks often, and takes none of the controller's calls
         let made = made_by(cx, "create_dpsk_pools").await?;
         let groups = made_by(cx, "create_identity_groups").await?;
-        let groups = groups.values().map(|group| FindOrMake::<IdentityGroups>::claimed(&group.name));
+        let groups = groups
+            .values()
+            .map(|group| FindOrMake::<IdentityGroups>::claimed(&group.name));
         let pools = made.values().map(|pool| FindOrMake::<DpskPools>::claimed(&pool.name));
         // since they were found: unless the job was held for long
         sink.hold(Hold::Rely, groups.chain(pools).collect()).await?;

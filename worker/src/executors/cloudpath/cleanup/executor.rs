@@ -17,8 +17,8 @@ use super::super::compare::{Differences, quoted};
 use super::super::networks::there::SHOWN_WITHIN;
 use super::super::staged::unreadable_task;
 use super::past::{Walk, order};
-use super::{groups, policies, pools};
 use super::target::{Standing, Target, standing};
+use super::{groups, policies, pools};
 use crate::executors::clients::Clients;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
 use crate::gate::Permit;
@@ -152,7 +152,12 @@ impl Plan<'_> {
 
 /// Names of all that the cleanup may take away and that other jobs build on.
 async fn reserved(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
-    Ok([groups::names(work).await?, pools::names(work).await?, policies::names(work).await?].concat())
+    Ok([
+        groups::names(work).await?,
+        pools::names(work).await?,
+        policies::names(work).await?,
+    ]
+    .concat())
 }
 
 /// The executor of a phase.

@@ -26,7 +26,9 @@ const FROM: &str = "create_identity_groups";
 /// By which the groups that may be the import's are claimed.
 pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
     let all = work.past(FROM)?.all().await?;
-    let names = all.iter().map(|past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name));
+    let names = all
+        .iter()
+        .map(|past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name));
     Ok(names.collect())
 }
 

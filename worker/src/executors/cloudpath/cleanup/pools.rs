@@ -88,7 +88,9 @@ async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
 /// By which they are claimed.
 pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
     let all = all(work).await?;
-    let names = all.iter().map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
+    let names = all
+        .iter()
+        .map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
     Ok(names.collect())
 }
 
