@@ -7,6 +7,7 @@ mod cleanups;
 mod client;
 mod death;
 mod imports;
+mod laws;
 mod networks;
 mod operate;
 mod plans;

@@ -54,6 +54,11 @@ impl Scripts {
         Scripts(all)
     }
 
+    /// By which the product calls it.
+    pub fn sha(&self, name: &str) -> String {
+        self.0[name].get_hash().to_owned()
+    }
+
     pub fn names(&self) -> BTreeSet<String> {
         self.0.keys().cloned().collect()
     }

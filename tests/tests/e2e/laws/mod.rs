@@ -1,0 +1,130 @@
+//! What must hold for every workflow in the catalogue, whatever it does: each of its calls may fail once, each answer to it may be lost
+//! once, and its worker may die at every commit point; it ends as if nothing had happened, and a second run changes nothing.
+
+mod killable;
+#[path = "../../protocol/proto.rs"]
+#[allow(dead_code, reason = "of the protocol's suite, of which this needs the scripts")]
+mod proto;
+mod subject;
+mod tap;
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use shared::workflow::catalog;
+
+use self::killable::Killable;
+use self::proto::Scripts;
+use self::subject::{SUBJECTS, Subject};
+use self::tap::{Fuse, Tap};
+
+#[test]
+fn every_workflow_is_held_to_the_laws() {
+    let shipped: Vec<&str> = catalog::all().iter().map(|definition| definition.name.as_str()).collect();
+    assert_eq!(shipped, SUBJECTS);
+}
+
+/// Every operation that a run of the workflow uses, but the login's.
+async fn operations(workflow: &'static str) -> Vec<String> {
+    let mut subject = Subject::new(workflow).await;
+    subject.world.fleet.add_worker().await.unwrap();
+    let job = subject.begin().await;
+    subject.judge(&job).await;
+    let counts = subject.world.counts().await;
+    let calls = counts["calls"].as_object().unwrap();
+    calls.keys().filter(|operation| !operation.contains("token")).cloned().collect()
+}
+
+/// Runs it while each operation meets a fault of this kind once, and then once more.
+async fn with_faults(workflow: &'static str, operations: &[String], fault: Value) {
+    let mut subject = Subject::new(workflow).await;
+    let rules: Vec<Value> = (operations.iter())
+        .map(|operation| {
+            let mut rule = fault.clone();
+            rule["operation"] = json!(operation);
+            rule["nth"] = json!([1]);
+            rule
+        })
+        .collect();
+    assert!(rules.len() >= 5, "{workflow}: {operations:?}");
+    let plan = json!({ "rules": rules });
+    subject.world.fleet.simulators[0].faults(plan).await.unwrap();
+    subject.world.fleet.add_worker().await.unwrap();
+    let job = subject.begin().await;
+    subject.judge(&job).await;
+    let counts = subject.world.counts().await;
+    let injected: u64 = counts["injected"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert!(injected >= 5, "{workflow}: only {} were injected", counts["injected"]);
+    subject.again_writes_nothing().await;
+}
+
+#[tokio::test]
+async fn each_call_may_fail_once() {
+    join_all(SUBJECTS.map(async |workflow| {
+        let operations = operations(workflow).await;
+        with_faults(workflow, &operations, json!({"kind": "5xx", "status": 503})).await;
+    }))
+    .await;
+}
+
+/// Whatever was done may have to be done again, since nobody knows that it was.
+#[tokio::test]
+async fn the_answer_to_each_call_may_be_lost_once() {
+    join_all(SUBJECTS.map(async |workflow| {
+        let operations = operations(workflow).await;
+        with_faults(workflow, &operations, json!({"kind": "cut_after_apply"})).await;
+    }))
+    .await;
+}
+
+/// The first commit of each phase by this script is the last thing its worker does, phase by phase. Answers with how many died.
+async fn with_deaths(workflow: &'static str, script: &'static str) -> usize {
+    let mut subject = Subject::new(workflow).await;
+    let phases: Vec<String> = catalog::find(workflow).unwrap().phases.iter().map(|phase| phase.id.to_string()).collect();
+    let fuse = Arc::new(Fuse::new(&Scripts::real().sha(script), phases.iter().cloned()));
+    let redis = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, subject.world.fleet.redis.port()));
+    let job = subject.begin().await;
+    loop {
+        let tap = Tap::start(redis, fuse.clone()).await;
+        let worker = Killable::start(&subject.world.fleet, tap.address);
+        let is_killed = tokio::select! {
+            _ = tap.ended() => true,
+            _ = subject.world.ended(&job) => false,
+        };
+        drop(worker);
+        if !is_killed {
+            break;
+        }
+    }
+    subject.world.fleet.add_worker().await.unwrap();
+    subject.judge(&job).await;
+    subject.again_writes_nothing().await;
+    phases.len() - fuse.left().len()
+}
+
+/// Scripts that commit something of a phase, and how many phases of any workflow have to have met them, for the test to mean something.
+const COMMITS: [(&str, usize); 5] = [
+    ("plan_put", 7),
+    ("plan_commit", 7),
+    ("checkpoint", 6),
+    ("park", 5),
+    ("complete", 7),
+];
+
+async fn dies_at_every_commit_point(workflow: &'static str) {
+    let died = join_all(COMMITS.map(|(script, _)| with_deaths(workflow, script))).await;
+    for ((script, least), died) in COMMITS.into_iter().zip(died) {
+        assert!(died >= least, "{workflow}: {died} deaths at {script}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_import_survives_a_death_at_every_commit_point() {
+    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_IMPORT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cleanup_survives_a_death_at_every_commit_point() {
+    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_CLEANUP).await;
+}
