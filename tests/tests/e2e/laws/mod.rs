@@ -78,11 +78,25 @@ async fn the_answer_to_each_call_may_be_lost_once() {
     .await;
 }
 
-/// The first commit of each phase by this script is the last thing its worker does, phase by phase. Answers with how many died.
-async fn with_deaths(workflow: &'static str, script: &'static str) -> usize {
+/// When a worker dies: with its so manieth call of this script about a phase, which is carried out, or never arrives.
+struct Death {
+    script: &'static str,
+    nth: u32,
+    arrives: bool,
+    /// Phases of any workflow that have to have met it, for the test to mean something.
+    least: usize,
+}
+
+/// Phase by phase a worker dies so. Answers with how many did.
+async fn with_deaths(workflow: &'static str, death: &Death) -> usize {
     let mut subject = Subject::new(workflow).await;
     let phases: Vec<String> = catalog::find(workflow).unwrap().phases.iter().map(|phase| phase.id.to_string()).collect();
-    let fuse = Arc::new(Fuse::new(&Scripts::real().sha(script), phases.iter().cloned()));
+    let fuse = Arc::new(Fuse::new(
+        &Scripts::real().sha(death.script),
+        death.nth,
+        death.arrives,
+        phases.iter().cloned(),
+    ));
     let redis = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, subject.world.fleet.redis.port()));
     let job = subject.begin().await;
     loop {
@@ -99,23 +113,41 @@ async fn with_deaths(workflow: &'static str, script: &'static str) -> usize {
     }
     subject.world.fleet.add_worker().await.unwrap();
     subject.judge(&job).await;
+    // nothing was even tried a second time
+    let counts = subject.world.counts().await;
+    assert_eq!(counts["refused"], json!([]), "{workflow}: {}", counts["calls"]);
     subject.again_writes_nothing().await;
-    phases.len() - fuse.left().len()
+    phases.len() - fuse.left()
 }
 
-/// Scripts that commit something of a phase, and how many phases of any workflow have to have met them, for the test to mean something.
-const COMMITS: [(&str, usize); 5] = [
-    ("plan_put", 7),
-    ("plan_commit", 7),
-    ("checkpoint", 6),
-    ("park", 5),
-    ("complete", 7),
+const fn death(script: &'static str, nth: u32, arrives: bool, least: usize) -> Death {
+    Death {
+        script,
+        nth,
+        arrives,
+        least,
+    }
+}
+
+/// After each kind of commit; and before those behind which something was sent.
+const DEATHS: [Death; 8] = [
+    death("plan_put", 1, true, 7),
+    death("plan_commit", 1, true, 7),
+    // intents; nothing is sent before
+    death("checkpoint", 1, true, 6),
+    death("park", 1, true, 5),
+    death("complete", 1, true, 7),
+    // what was accepted
+    death("checkpoint", 2, false, 5),
+    death("park", 1, false, 5),
+    death("complete", 1, false, 7),
 ];
 
 async fn dies_at_every_commit_point(workflow: &'static str) {
-    let died = join_all(COMMITS.map(|(script, _)| with_deaths(workflow, script))).await;
-    for ((script, least), died) in COMMITS.into_iter().zip(died) {
-        assert!(died >= least, "{workflow}: {died} deaths at {script}");
+    let died = join_all(DEATHS.iter().map(|death| with_deaths(workflow, death))).await;
+    for (death, died) in DEATHS.iter().zip(&died) {
+        let Death { script, least, .. } = death;
+        assert!(died >= least, "{workflow}: {died} deaths at {script}, of all {died:?}");
     }
 }
 

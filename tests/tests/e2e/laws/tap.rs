@@ -1,6 +1,7 @@
-//! A way to Redis that ends at a commit point: the script call is carried out, its answer never comes, and nothing passes any more.
+//! A way to Redis that ends at a commit point: the script call is carried out and its answer never comes, or it never arrives; and nothing
+//! passes any more.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,21 +15,24 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Fuse {
     sha: Vec<u8>,
-    /// Once each.
-    left: Mutex<BTreeSet<String>>,
+    arrives: bool,
+    /// Once each, at the so manieth call about it.
+    left: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Fuse {
-    pub fn new(sha: &str, phases: impl IntoIterator<Item = String>) -> Self {
+    /// `nth` from 1. `arrives`: it is carried out.
+    pub fn new(sha: &str, nth: u32, arrives: bool, phases: impl IntoIterator<Item = String>) -> Self {
         Fuse {
             sha: sha.as_bytes().to_vec(),
-            left: Mutex::new(phases.into_iter().collect()),
+            arrives,
+            left: Mutex::new(phases.into_iter().map(|phase| (phase, nth)).collect()),
         }
     }
 
     /// Phases that were never met.
-    pub fn left(&self) -> BTreeSet<String> {
-        self.left.lock().unwrap().clone()
+    pub fn left(&self) -> usize {
+        self.left.lock().unwrap().len()
     }
 
     /// The phase the request commits something of, if it is to end here.
@@ -40,8 +44,11 @@ impl Fuse {
             request[at..].windows(argument.len()).any(|w| w == argument.as_bytes())
         };
         let mut left = self.left.lock().unwrap();
-        let phase = left.iter().find(|phase| named(phase))?.clone();
-        left.take(&phase)
+        let (phase, calls) = left.iter_mut().find(|(phase, _)| named(phase))?;
+        *calls -= 1;
+        let met = (*calls == 0).then(|| phase.clone())?;
+        left.remove(&met);
+        Some(met)
     }
 }
 
@@ -105,12 +112,15 @@ async fn pass(mut client: TcpStream, redis: SocketAddr, fuse: &Fuse, end: &watch
         let passed = tokio::select! {
             read = client.read(&mut there) => match read {
                 Ok(n @ 1..) => {
-                    if server.write_all(&there[..n]).await.is_err() {
+                    let met = fuse.met(&there[..n]);
+                    if (met.is_none() || fuse.arrives) && server.write_all(&there[..n]).await.is_err() {
                         return;
                     }
-                    if let Some(phase) = fuse.met(&there[..n]) {
-                        // it is carried out when there is an answer
-                        let _ = tokio::time::timeout(Duration::from_secs(5), server.read(&mut back)).await;
+                    if let Some(phase) = met {
+                        if fuse.arrives {
+                            // it is carried out when there is an answer
+                            let _ = tokio::time::timeout(Duration::from_secs(5), server.read(&mut back)).await;
+                        }
                         end.send_replace(Some(phase));
                         return;
                     }
