@@ -213,7 +213,17 @@ impl Fleet {
 
     /// One more; its place in `workers`.
     pub async fn add_worker(&mut self) -> anyhow::Result<usize> {
-        let mut starting = self.spawn_worker().await?;
+        let starting = self.spawn_worker().await?;
+        self.running_one(starting).await
+    }
+
+    /// One of the first version (`tests/first-worker` builds it); its place in `workers`.
+    pub async fn add_first_worker(&mut self) -> anyhow::Result<usize> {
+        let starting = self.spawn("phaseline-worker-first").await?;
+        self.running_one(starting).await
+    }
+
+    async fn running_one(&mut self, mut starting: Starting) -> anyhow::Result<usize> {
         let line = started(&mut starting.process, RUNS, 0).await?;
         self.workers.push(starting.runs(&line)?);
         Ok(self.workers.len() - 1)
@@ -221,8 +231,12 @@ impl Fleet {
 
     /// One more, which is not waited for: see [`Fleet::adopt`].
     pub async fn spawn_worker(&mut self) -> anyhow::Result<Starting> {
+        self.spawn("phaseline-worker").await
+    }
+
+    async fn spawn(&mut self, program: &str) -> anyhow::Result<Starting> {
         self.started += 1;
-        let mut command = self.environment.command(&binaries::find("phaseline-worker")?);
+        let mut command = self.environment.command(&binaries::find(program)?);
         let to_redis = match self.api_to_redis.is_some() {
             true => Some(Proxy::start((Ipv4Addr::LOCALHOST, self.redis.port()).into()).await?),
             false => None,

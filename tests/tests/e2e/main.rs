@@ -19,3 +19,4 @@ mod starts;
 mod status;
 mod steering;
 mod storm;
+mod upgrade;
