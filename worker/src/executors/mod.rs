@@ -22,6 +22,7 @@ use crate::remote::CallError;
 pub mod clients;
 pub mod cloudpath;
 pub mod dry;
+pub mod reads;
 
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
@@ -213,7 +214,7 @@ impl Catalogue {
     pub fn find(&self, name: &str) -> Option<Arc<dyn Executor>> {
         let named = |name: &str| self.0.iter().find(|e| e.name() == name).cloned();
         match name.strip_prefix(ONLY_PLANNED) {
-            Some(name) => named(name).map(|of| Arc::new(dry::Dry::new(of)) as Arc<dyn Executor>),
+            Some(name) => named(name).map(|of| Arc::new(reads::ReadsOnly(dry::Dry::new(of))) as Arc<dyn Executor>),
             None => named(name),
         }
     }
