@@ -110,6 +110,7 @@ pub async fn accept(state: Arc<State>, cleanup: Cleanup) -> Result<Accepted, Pro
         ttl_seconds: state.engine.job_ttl.as_secs(),
         resume_of: None,
         cleanup_of: Some(of),
+        audit_of: None,
         // its answer has what it would delete
         plan_reads: None,
         pinned_to: None,

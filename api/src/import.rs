@@ -287,6 +287,7 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
             ttl_seconds: state.engine.job_ttl.as_secs(),
             resume_of: None,
             cleanup_of: None,
+            audit_of: None,
             plan_reads: is_plan.then_some(estimate.reads),
             pinned_to: follows
                 .clone()

@@ -201,6 +201,7 @@ impl Old {
             plan_reads: None,
             pinned_to: None,
             cleanup_of: None,
+            audit_of: None,
         }
     }
 
