@@ -43,6 +43,9 @@ async fn judge(state: &State, cleanup: &Cleanup) -> Result<(JobView, &'static De
             "job {of} is a cleanup itself; clean up job {cleaned} once more"
         ));
     }
+    if let Some(audited) = job.audit_of {
+        return conflict(format!("job {of} is an audit and made nothing; clean up job {audited}"));
+    }
     let Some(workflow) = catalog::cleanup_of(&job.workflow) else {
         return conflict(format!(
             "what jobs of workflow `{}` make is not cleaned up",
