@@ -2,6 +2,7 @@
 
 mod world;
 
+mod audits;
 mod cleanups;
 mod client;
 mod death;
