@@ -240,7 +240,10 @@ async fn an_auditing_worker_that_is_killed_is_replaced_and_finds_the_same() {
         .unwrap();
     let (_, answer) = {
         // it answers at once: nobody waits
-        let http = reqwest::Client::new().post(format!("{}/api/v1/jobs/{job}/audit", world.fleet.api.base()));
+        let http = reqwest::Client::builder()
+            .build()
+            .unwrap()
+            .post(format!("{}/api/v1/jobs/{job}/audit", world.fleet.api.base()));
         let answer = http.header("prefer", "wait=0").send().await.unwrap();
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
