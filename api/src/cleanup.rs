@@ -43,6 +43,9 @@ async fn judge(state: &State, cleanup: &Cleanup) -> Result<(JobView, &'static De
             "job {of} is a cleanup itself; clean up job {cleaned} once more"
         ));
     }
+    if let Some(audited) = job.audit_of {
+        return conflict(format!("job {of} is an audit and made nothing; clean up job {audited}"));
+    }
     let Some(workflow) = catalog::cleanup_of(&job.workflow) else {
         return conflict(format!(
             "what jobs of workflow `{}` make is not cleaned up",
@@ -110,6 +113,7 @@ pub async fn accept(state: Arc<State>, cleanup: Cleanup) -> Result<Accepted, Pro
         ttl_seconds: state.engine.job_ttl.as_secs(),
         resume_of: None,
         cleanup_of: Some(of),
+        audit_of: None,
         // its answer has what it would delete
         plan_reads: None,
         pinned_to: None,

@@ -287,6 +287,7 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
             ttl_seconds: state.engine.job_ttl.as_secs(),
             resume_of: None,
             cleanup_of: None,
+            audit_of: None,
             plan_reads: is_plan.then_some(estimate.reads),
             pinned_to: follows
                 .clone()
@@ -381,9 +382,10 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
         }
         Submitted::NotTakenUp(why) => {
             discard(store, &new.tenant, new.id).await;
-            let (of, past) = match (new.resume_of, new.cleanup_of) {
-                (None, Some(of)) => (of, "cleaned up"),
-                (of, _) => (of.unwrap_or(new.id), "retried"),
+            let (of, past) = match (new.resume_of, new.cleanup_of, new.audit_of) {
+                (None, Some(of), _) => (of, "cleaned up"),
+                (None, None, Some(of)) => (of, "audited"),
+                (of, ..) => (of.unwrap_or(new.id), "retried"),
             };
             Err(not_taken_up(why, of, past))
         }
@@ -408,7 +410,7 @@ pub(crate) fn key_reused() -> Problem {
     Problem::new(Kind::KeyReused, detail)
 }
 
-/// Why job `of` cannot be `past`: retried, or cleaned up.
+/// Why job `of` cannot be `past`: retried, cleaned up, or audited.
 pub(crate) fn not_taken_up(why: NotTakenUp, of: JobId, past: &str) -> Problem {
     let under_way = |what, job| Problem::new(Kind::Conflict, format!("job {job} is a {what} of it and has not ended"));
     match why {

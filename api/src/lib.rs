@@ -1,5 +1,6 @@
 //! The HTTP API: stateless, in front of the store. Every handler extracts, authorises, makes one call and shows the result.
 
+mod audit;
 pub mod auth;
 pub mod body;
 mod cleanup;

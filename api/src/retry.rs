@@ -17,6 +17,7 @@ use shared::cloudpath::{
 };
 use shared::controllers::Controller;
 use shared::id::{JobId, PhaseId, TenantId, Unit};
+use shared::job::audit::AuditOrder;
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
 use shared::job::task::TaskInput;
@@ -64,6 +65,10 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
     let spec = spec.ok_or_else(|| Problem::no_such_job(&of.to_string()))?;
     if let Some(order) = CleanupOrder::of(&spec.input) {
         let detail = format!("a cleanup is not retried; clean up job {} once more", order.cleanup_of);
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    if let Some(order) = AuditOrder::of(&spec.input) {
+        let detail = format!("an audit is not retried; audit job {} once more", order.audit_of);
         return Err(Problem::new(Kind::Conflict, detail));
     }
     let controller = state.controllers.current().for_tenant(spec.controller, tenant).cloned();
@@ -208,6 +213,7 @@ impl Old {
             plan_reads: None,
             pinned_to: None,
             cleanup_of: None,
+            audit_of: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod admin;
 mod advice;
+mod audit;
 mod plan;
 mod cleanup;
 mod row;
@@ -21,6 +22,7 @@ use utoipa::ToSchema;
 use crate::openapi::words::{JobStatusWord, LimitedByWord, PhaseStatusWord, Time, TruncationWord};
 
 pub use admin::{DeadLetterView, LimitsView, StreamView, WorkerView};
+pub use audit::{AuditStatus, AuditView};
 pub use cleanup::{CleanupStatus, CleanupView};
 pub use plan::{PlanView, PlannedView, totals as planned_totals};
 pub use row::RowView;
@@ -359,6 +361,14 @@ pub struct JobBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub deleted: Option<BTreeMap<String, u64>>,
+    /// Of an audit: the job whose things it looks at.
+    pub audit_of: Option<String>,
+    /// Its latest audit.
+    pub audited_by: Option<String>,
+    /// Of an audit: what it has found. Absent otherwise, and in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub audit: Option<AuditView>,
 }
 
 impl JobBody {
@@ -366,6 +376,7 @@ impl JobBody {
         job: model::JobView,
         created_resources: Option<CreatedView>,
         plan: Option<PlanView>,
+        audit: Option<AuditView>,
         now_ms: u64,
     ) -> Self {
         let (summary, warnings, notices) = (summary(&job), warnings(&job), notices(job.status, &job.phases));
@@ -408,6 +419,9 @@ impl JobBody {
             cleanup_of: job.cleanup_of.as_ref().map(ToString::to_string),
             cleaned_by: job.cleaned_by.as_ref().map(ToString::to_string),
             deleted,
+            audit_of: job.audit_of.as_ref().map(ToString::to_string),
+            audited_by: job.audited_by.as_ref().map(ToString::to_string),
+            audit,
         }
     }
 }

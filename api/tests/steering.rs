@@ -210,6 +210,45 @@ async fn a_cleanup_from_every_state_is_a_job_of_its_own_or_names_the_state() {
     }
 }
 
+#[actix_web::test]
+async fn an_audit_from_every_state_is_a_job_of_its_own_or_names_the_state() {
+    let World { redis, store, parts } = world().await;
+    let settings = settings(redis.port);
+    let app = init_service(app(parts)).await;
+    let tenant = TENANT.parse().unwrap();
+    for from in JOB_STATUSES {
+        let id = job_of("cloudpath_dpsk_import", &store, from).await;
+        let request = TestRequest::post()
+            .uri(&format!("/api/v1/jobs/{id}/audit"))
+            .insert_header(("authorization", format!("Bearer {}", token(Some(TENANT), &["user"]))))
+            .insert_header(("prefer", "wait=0"));
+        let answer = call_service(&app, request.to_request()).await;
+        let status = answer.status().as_u16();
+        let told: Value = read_body_json(answer).await;
+        let case = format!("audit from {}: {status} {told}", from.as_str());
+        let old = store.job(&tenant, id).await.unwrap().unwrap();
+        assert_eq!(old.status, from, "{case}");
+        let ttl: i64 = redis.lines(&["TTL", &format!("workflow:{{p0}}:jobs:{id}")])[0]
+            .parse()
+            .unwrap();
+        assert_eq!(
+            ttl > 0,
+            from.is_terminal(),
+            "what has not ended has no time to live: {case}"
+        );
+        if from.allows(Steer::Audit) {
+            let new: JobId = told["job_id"].as_str().expect(&case).parse().unwrap();
+            assert_eq!((status, &told["job_status"]), (202, &json!("PENDING")), "{case}");
+            assert_eq!(old.audited_by, Some(new), "{case}");
+        } else {
+            assert_eq!((status, &told["state"]), (409, &json!(from.as_str())), "{case}");
+            assert_eq!(old.audited_by, None, "{case}");
+        }
+        redis.cli(&["FLUSHALL"]);
+        store.prepare(&settings.redis).await.unwrap();
+    }
+}
+
 /// Whoever is to approve an import can see when it will be cancelled, and nobody is told so of a job that goes on.
 #[actix_web::test]
 async fn a_held_job_says_by_when_to_confirm_it() {

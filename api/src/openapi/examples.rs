@@ -70,6 +70,14 @@ const SHOWN: &[Shown] = shown! {
     "cleanup_import" "200" "cleaned" "Everything is gone";
     "cleanup_import" "202" "cleaning" "It goes on as a job";
     "cleanup_import" "422" "problem_422" "Another body under the same key";
+    "audit" "request" "audit" "Nothing has to be said";
+    "audit" "200" "audited" "One key is gone, one was changed, one was put there by somebody else";
+    "audit" "202" "auditing" "It goes on as a job";
+    "audit" "422" "problem_422" "Another body under the same key";
+    "audit_import" "request" "audit" "Nothing has to be said";
+    "audit_import" "200" "audited" "One key is gone, one was changed, one was put there by somebody else";
+    "audit_import" "202" "auditing" "It goes on as a job";
+    "audit_import" "422" "problem_422" "Another body under the same key";
     "workflows" "200" "workflows" "All workflows of this version";
     "workflow" "200" "workflow" "The definition, shortened";
     "healthz" "200" "health" "Alive";

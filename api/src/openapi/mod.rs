@@ -45,6 +45,8 @@ use crate::routes;
         routes::retry::retry,
         routes::cleanup::cleanup,
         routes::cleanup::cleanup_import,
+        routes::audit::audit,
+        routes::audit::audit_import,
         routes::admin::streams,
         routes::admin::workers,
         routes::admin::limits,

@@ -3,7 +3,7 @@
 
 use utoipa::IntoParams;
 
-use super::words::{FormatWord, JobStatusWord, PlannedWord, TaskStatusWord};
+use super::words::{FormatWord, JobStatusWord, PlannedWord, TaskStatusWord, VerdictWord};
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -90,6 +90,9 @@ pub struct TaskFilter {
     /// Of a plan, only tasks for which it has decided so, with commas between them. Refused of other jobs.
     #[param(inline, style = Form, explode = false, min_items = 1, value_type = Option<Vec<PlannedWord>>, example = json!(["create", "conflict"]))]
     planned: Option<String>,
+    /// Of an audit, only tasks with these verdicts, with commas between them. Refused of other jobs.
+    #[param(inline, style = Form, explode = false, min_items = 1, value_type = Option<Vec<VerdictWord>>, example = json!(["missing", "changed"]))]
+    verdict: Option<String>,
 }
 
 #[derive(IntoParams)]
@@ -135,6 +138,14 @@ pub struct Wait {
 #[into_params(parameter_in = Header)]
 pub struct CleanupWait {
     /// `wait=N` waits up to N seconds, 60 at most, for the end of the cleanup (RFC 7240); 10 unless told.
+    #[param(rename = "Prefer", example = "wait=30")]
+    prefer: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct AuditWait {
+    /// `wait=N` waits up to N seconds, 60 at most, for the end of the audit (RFC 7240); 10 unless told.
     #[param(rename = "Prefer", example = "wait=30")]
     prefer: Option<String>,
 }

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 use shared::cloudpath::{Expired, InvalidRows, NameConflict};
+use shared::job::audit::VERDICTS;
 use shared::job::{JOB_STATUSES, PhaseStatus, TaskStatus};
 use shared::workflow::plan::PLANNED;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::views::CleanupStatus;
+use crate::views::{AuditStatus, CleanupStatus};
 
 const PHASE_STATUSES: [PhaseStatus; 6] = [
     PhaseStatus::Pending,
@@ -38,6 +39,7 @@ const CLEANUP_STATUSES: [CleanupStatus; 5] = [
     CleanupStatus::Planned,
     CleanupStatus::Kept,
 ];
+const AUDIT_STATUSES: [AuditStatus; 3] = [AuditStatus::Audited, AuditStatus::PartlyAudited, AuditStatus::Auditing];
 /// As the contract lists them; the store makes no others.
 const LIMITED_BY: [&str; 8] = [
     "controller_rate",
@@ -86,6 +88,13 @@ words! {
     /// `cleaned`: everything the job made is gone. `partly_cleaned`: it has ended, and something stays. `cleaning`: it has not ended.
     /// `planned`: a dry run has ended. `kept`: nothing was to be deleted.
     CleanupStatusWord as "CleanupStatus", e.g. "cleaned": &CLEANUP_STATUSES;
+    /// `audited`: it has ended, and could read everything, whatever it found. `partly_audited`: it has ended, and something could not be
+    /// read, which `errors` of the job tell. `auditing`: it has not ended.
+    AuditStatusWord as "AuditStatus", e.g. "audited": &AUDIT_STATUSES;
+    /// How an item of the audited job stands: `present`: as it was left. `missing`: it should be there and is not. `changed`: it is there and
+    /// differs. `extra`: a key in a pool of the job that the job neither made nor adopted. `pending`: a paused job has not come to it.
+    /// `not_expected`: the job did not make it, by its own word. `not_judged`: it could not be told.
+    VerdictWord as "Verdict", e.g. "missing": &VERDICTS;
     /// `SKIPPED`: its condition said so. `CANCELLED`: cut short by a cancel, the deadline, or a critical phase that failed.
     PhaseStatusWord as "PhaseStatus", e.g. "RUNNING": &PHASE_STATUSES;
     /// `POLLING`: the controller accepted the write, and what became of it is being asked. `UNKNOWN`: sent, and the controller cannot tell
@@ -99,8 +108,10 @@ words! {
     PlannedWord as "Planned", e.g. "create": &PLANNED;
     /// Of a report.
     FormatWord as "ReportFormat", e.g. "csv": &["csv", "json"];
-    /// What became of a resource: made; found as wanted; found and changed to what was wanted. In the report of a plan what would: see `Planned`.
-    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated", "create", "update", "adopt", "delete", "conflict", "skip"];
+    /// What became of a resource: made; found as wanted; found and changed to what was wanted. In the report of a plan what would: see `Planned`; in
+    /// that of an audit how it stands: see `Verdict`.
+    OutcomeWord as "Outcome", e.g. "created": &["created", "adopted", "updated", "create", "update", "adopt", "delete", "conflict", "skip",
+        "missing", "changed", "extra", "present", "pending", "not_expected", "not_judged"];
     /// When an object of that name is there and differs: `adopt` leaves it as it is, `update` changes it, `fail` fails the task.
     NameConflictWord as "NameConflict", e.g. "adopt": &[NameConflict::Adopt, NameConflict::Update, NameConflict::Fail];
     /// `fail`: one bad row refuses the request. `skip`: bad rows become skipped tasks that say why.

@@ -2,12 +2,14 @@
 
 use actix_web::{HttpRequest, web};
 use shared::id::{JobId, PhaseId};
+use shared::job::audit::Verdict;
 use shared::job::{JobStatus, TaskStatus};
 use shared::store::model::{JobCursor, JobFilter, Scope, TaskFilter};
-use shared::workflow::Definition;
 use shared::workflow::plan::Planned;
+use shared::workflow::{Definition, catalog};
 
 use super::{Access, Endpoint};
+use crate::audit;
 use crate::auth::Reader;
 use crate::error::{Fault, Problem};
 use crate::openapi::params as docs;
@@ -70,7 +72,9 @@ async fn list(
     params.finish()?;
     let page = state.store()?.jobs(&scope, &filter, cursor.as_ref(), limit).await?;
     let now = now_ms();
-    Ok(web::Json(PageView::of(page, |job| JobBody::of(job, None, None, now))))
+    Ok(web::Json(PageView::of(page, |job| {
+        JobBody::of(job, None, None, None, now)
+    })))
 }
 
 /// The number of the phase a cursor is in; none: it is no cursor.
@@ -93,6 +97,11 @@ pub fn task_filter(params: &mut Params) -> TaskFilter {
             "create, update, adopt, delete, conflict or skip",
             Planned::parse,
         ),
+        verdict: params.list(
+            "verdict",
+            "missing, changed, extra, present, pending, not_expected or not_judged",
+            Verdict::parse,
+        ),
     }
 }
 
@@ -108,6 +117,10 @@ pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>)
     if !filter.planned.is_empty() && !definition.is_plan() {
         let detail = "the job is no plan; status tells what became of its tasks";
         faults.push(Fault::parameter("planned", "NOT_A_PLAN", detail));
+    }
+    if !filter.verdict.is_empty() && definition.name != catalog::CLOUDPATH_DPSK_AUDIT {
+        let detail = "the job is no audit; status tells what became of its tasks";
+        faults.push(Fault::parameter("verdict", "NOT_AN_AUDIT", detail));
     }
     if cursor
         .and_then(phase_of_cursor)
@@ -125,7 +138,7 @@ pub fn check(definition: &Definition, filter: &TaskFilter, cursor: Option<&str>)
 
 /// One job.
 ///
-/// With its phases, the first resources it created or adopted, and the first errors. Of a plan, with what it has found.
+/// With its phases, the first resources it created or adopted, and the first errors. Of a plan or an audit, with what it has found.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", operation_id = "job", tag = "jobs", params(docs::JobPath, docs::Shown),
     responses((status = 200, description = "The job", body = JobBody), (status = 404, description = "No such job of this tenant")))]
 async fn one(
@@ -147,8 +160,9 @@ async fn one(
         .await?;
     let (job, first) = found.ok_or_else(|| Problem::no_such_job(&id.to_string()))?;
     let plan = remotes::plan(store, &state, &job).await?;
+    let found = audit::found(store, &job).await?;
     let created = CreatedView::of(&job, first);
-    Ok(web::Json(JobBody::of(job, Some(created), plan, now_ms())))
+    Ok(web::Json(JobBody::of(job, Some(created), plan, found, now_ms())))
 }
 
 /// Tasks of a job.

@@ -1,6 +1,7 @@
 //! Every route of the API, in one visible list: method, path, who may call it, what it may cost, handler.
 
 pub mod admin;
+pub mod audit;
 pub mod cleanup;
 pub mod cloudpath;
 pub mod dead_letters;
@@ -129,6 +130,7 @@ pub fn all() -> Vec<Endpoint> {
         steer::endpoints(),
         retry::endpoints(),
         cleanup::endpoints(),
+        audit::endpoints(),
         admin::endpoints(),
         dead_letters::endpoints(),
         health::endpoints(),

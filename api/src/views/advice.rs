@@ -10,11 +10,14 @@ const MEND: &str =
     "correct what it names, in the export or in RUCKUS One, then import again: what is there and equal is left alone";
 const CLEAN_AGAIN: &str =
     "see in RUCKUS One whether something still uses it, then clean up the job once more: what is gone is left alone";
+const AUDIT_AGAIN: &str = "what it was about could not be read: audit the job once more; an audit writes nothing";
+const CREDENTIALS_OF_AUDIT: &str = "check the controller's client_id and client_secret in controllers.toml, and the role of this application token in RUCKUS One, \
+                                    then audit the job once more";
 const CREDENTIALS: &str = "check the controller's client_id and client_secret in controllers.toml, and the role of this application token in RUCKUS One, \
                            then import the same export again";
 
 /// Codes of Phaseline whose messages say what to do, or about which nothing can be done but what the message says.
-const SAID_IN_MESSAGE: [&str; 14] = [
+const SAID_IN_MESSAGE: [&str; 18] = [
     "ALREADY_GONE",
     "CHANGED_MEANWHILE",
     "CHANGED_SINCE",
@@ -23,12 +26,16 @@ const SAID_IN_MESSAGE: [&str; 14] = [
     "HOLDS_OTHERS",
     "MAY_NOT_BE_OURS",
     "NOT_CONFIRMED",
+    "NOT_DONE_YET",
+    "NOT_JUDGED",
+    "NOT_MADE",
     "PASSPHRASE_REPLACED",
     "PLAN_CHANGED",
     "PLAN_NOT_CHECKED",
     "SKIP_CONDITION",
     "STORED_UNDER_ANOTHER_NAME",
     "TIMEOUT",
+    "WENT_ON_MEANWHILE",
 ];
 
 /// None: its message says it.
@@ -38,19 +45,21 @@ pub fn advice(e: &ErrorView) -> Option<&'static str> {
         return None;
     }
     let told = of_ours(&e.code, e.phase.as_deref()).unwrap_or_else(|| of_refusal(&e.code, e.status));
-    // no import helps against what a cleanup could not take away
-    let is_of_cleanup = e.phase.as_deref().is_some_and(is_of_cleanup);
-    Some(if is_of_cleanup && told != CREDENTIALS {
-        CLEAN_AGAIN
-    } else {
-        told
+    // no import helps against what a cleanup could not take away, or an audit could not read
+    let of = |workflow: &str| e.phase.as_deref().is_some_and(|phase| is_of(workflow, phase));
+    Some(match told {
+        CREDENTIALS if of(catalog::CLOUDPATH_DPSK_AUDIT) => CREDENTIALS_OF_AUDIT,
+        CREDENTIALS => CREDENTIALS,
+        _ if of(catalog::CLOUDPATH_DPSK_CLEANUP) => CLEAN_AGAIN,
+        _ if of(catalog::CLOUDPATH_DPSK_AUDIT) => AUDIT_AGAIN,
+        told => told,
     })
 }
 
-/// Whether a phase of this id takes away what an import made.
-fn is_of_cleanup(phase: &str) -> bool {
-    let cleanup = catalog::find(catalog::CLOUDPATH_DPSK_CLEANUP);
-    cleanup.is_some_and(|cleanup| cleanup.phases.iter().any(|p| p.id.as_str() == phase))
+/// Whether a phase of this id is one of a workflow.
+fn is_of(workflow: &str, phase: &str) -> bool {
+    let workflow = catalog::find(workflow);
+    workflow.is_some_and(|workflow| workflow.phases.iter().any(|p| p.id.as_str() == phase))
 }
 
 /// Codes of Phaseline.
@@ -234,6 +243,25 @@ mod tests {
             assert_eq!(told(code, status), CLEAN_AGAIN, "{code}");
         }
         assert_eq!(told("AUTH-1", Some(403)), CREDENTIALS);
+    }
+
+    #[test]
+    fn what_an_audit_could_not_read_is_audited_again() {
+        let told = |code: &str, status| {
+            let error = ErrorView {
+                code: code.to_owned(),
+                message: "the list was cut".to_owned(),
+                phase: Some("audit_passphrases".to_owned()),
+                task: None,
+                request_id: None,
+                status,
+            };
+            advice(&error)
+        };
+        assert_eq!(told("LIST_CUT", None), Some(AUDIT_AGAIN));
+        assert_eq!(told("HTTP_503", Some(503)), Some(AUDIT_AGAIN));
+        assert_eq!(told("HTTP_401", Some(401)), Some(CREDENTIALS_OF_AUDIT));
+        assert_eq!(told("WENT_ON_MEANWHILE", None), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::cloudpath::shown::{changes_of, pool_of};
 use shared::job::TaskStatus;
+use shared::job::audit::Finding;
 use shared::store::model::TaskView;
 use utoipa::ToSchema;
 
@@ -27,11 +28,11 @@ pub struct RowView {
     pub task_id: String,
     /// Of a key: its user.
     pub name: String,
-    /// Of a key: its DPSK pool.
+    /// Of a key: its DPSK pool. Of an audit: what else it is in.
     pub pool: Option<String>,
     #[schema(value_type = TaskStatusWord)]
     pub status: TaskStatus,
-    /// `created`, `adopted` (found as wanted) or `updated`; of a plan what would become of it.
+    /// `created`, `adopted` (found as wanted) or `updated`; of a plan what would become of it; of an audit how it stands.
     #[schema(value_type = Option<OutcomeWord>)]
     pub outcome: Option<String>,
     #[schema(example = "passphrase")]
@@ -51,7 +52,8 @@ pub struct RowView {
     pub started_at: Option<String>,
     #[schema(value_type = Option<Time>)]
     pub completed_at: Option<String>,
-    /// What does not arrive as it was in the export, a sentence with the reason for each field; in CSV with ` | ` between them.
+    /// What does not arrive as it was in the export, a sentence with the reason for each field; of an audit, the fields that differ, and a
+    /// note. In CSV with ` | ` between them.
     pub changes: Vec<String>,
 }
 
@@ -112,7 +114,11 @@ impl RowView {
         if planned.is_some() {
             task.output_data = would(task.output_data);
         }
+        let finding = Finding::of(&task.input_data).filter(|_| context.is_audit());
         let made = |field: &str| task.output_data.get(field).and_then(Value::as_str).map(str::to_owned);
+        if let Some(finding) = finding {
+            return Self::of_audit(task, finding);
+        }
         RowView {
             row: task.index,
             pool: pool_of(executor, &task.input_data, &context.names),
@@ -134,6 +140,33 @@ impl RowView {
             error_code: task.error_code,
             error_message: task.error_message,
             request_id: task.request_id,
+        }
+    }
+
+    fn of_audit(task: TaskView, finding: Finding) -> Self {
+        let told = finding.fields.iter().map(|field| match &field.values {
+            Some((found, expected)) => format!("{} is {found}, expected {expected}", field.field),
+            None => format!("{} differs", field.field),
+        });
+        RowView {
+            row: task.index,
+            pool: finding.place,
+            outcome: Some(finding.verdict.as_str().to_owned()),
+            resource_type: Some(finding.kind),
+            resource_id: finding.id,
+            resource_name: None,
+            attempts: 0,
+            polls: 0,
+            started_at: None,
+            completed_at: task.completed_ms.map(time),
+            changes: told.chain(finding.note).collect(),
+            phase: task.phase.to_string(),
+            task_id: task.id,
+            name: task.name,
+            status: task.status,
+            error_code: task.error_code,
+            error_message: task.error_message,
+            request_id: None,
         }
     }
 }

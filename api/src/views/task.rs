@@ -10,8 +10,8 @@ use shared::id::PhaseId;
 use shared::job::TaskStatus;
 use shared::job::retry::RetryPolicy;
 use shared::store::model;
-use shared::workflow::Definition;
 use shared::workflow::plan::{Planned, is_planned};
+use shared::workflow::{Definition, catalog};
 use utoipa::ToSchema;
 
 use crate::openapi::words::{PlannedWord, TaskStatusWord, Time};
@@ -41,7 +41,7 @@ pub struct TaskBody {
     pub max_retries: u32,
     /// What the task was given: of a key `username`, `pool`, `vlan`, `device_limit` (null: unlimited), `expires_at` (null: never).
     /// `changes`: what of a key, pool, group or policy could not be taken over as it was, with the reason. `left_as_is`: in which fields what was there differs and
-    /// was left, with both values. Secrets are shown as `***`.
+    /// was left, with both values. Of an audit: `verdict`, `kind`, `where`, `differences`. Secrets are shown as `***`.
     #[schema(value_type = Option<Object>)]
     pub input_data: Value,
     /// Of a task of a plan: what would become of it. Absent otherwise.
@@ -79,6 +79,11 @@ impl Context {
             retries: engine.retries(),
             names,
         }
+    }
+
+    /// Whether the tasks are findings.
+    pub fn is_audit(&self) -> bool {
+        self.definition.name == catalog::CLOUDPATH_DPSK_AUDIT
     }
 
     pub fn executor(&self, phase: &PhaseId) -> &str {

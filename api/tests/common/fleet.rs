@@ -49,6 +49,7 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         plan_reads: None,
         pinned_to: None,
         cleanup_of: None,
+        audit_of: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::job::audit::Finding;
 use crate::workflow::plan::ONLY_PLANNED;
 
 /// Stands for a value that is there and never shown.
@@ -56,8 +57,28 @@ fn in_words(shown: Shown<'_>, executor: &str, name: &str, data: &Value) -> Value
             .with_id("policy_set_id", &data["ps"])
             .out(),
         "cloudpath.audit_results" => shown.with("pool", name.into()).with_id("pool_id", &data["p"]).out(),
+        "cloudpath.audit_identity_groups"
+        | "cloudpath.audit_dpsk_pools"
+        | "cloudpath.audit_policy_sets"
+        | "cloudpath.audit_policy_links"
+        | "cloudpath.audit_passphrases"
+        | "cloudpath.audit_networks" => found(data),
         _ => data.clone(),
     }
+}
+
+/// What an audit has found of an item.
+fn found(data: &Value) -> Value {
+    let Some(finding) = Finding::of(data) else {
+        return json!({});
+    };
+    let differences = finding.fields.into_iter().map(|field| {
+        let masked = || (MASKED.to_owned(), MASKED.to_owned());
+        let (found, expected) = field.values.unwrap_or_else(masked);
+        json!({"field": field.field, "found": found, "expected": expected})
+    });
+    json!({"verdict": finding.verdict, "kind": finding.kind, "id": finding.id, "where": finding.place, "origin": finding.origin,
+        "differences": differences.collect::<Vec<_>>(), "note": finding.note})
 }
 
 /// The DPSK pool of a key, by its name, or by its id where that is not known. None: the task is no key, or the key was not to be made.

@@ -1,5 +1,6 @@
 //! States of jobs, phases and tasks, and the one table of what may be done in which state.
 
+pub mod audit;
 pub mod cleanup;
 pub mod outcome;
 pub mod retry;

@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 37] = [
+const FIELDS: [&str; 39] = [
     "t",
     "status",
     "ctl",
@@ -111,6 +111,8 @@ const FIELDS: [&str; 37] = [
     "checking",
     "cleanup_of",
     "cleaned_by",
+    "audit_of",
+    "audited_by",
 ];
 
 /// Replies that a job's hash is made of.
@@ -423,6 +425,8 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         retried_by: get(&f, "retried_by"),
         cleanup_of: get(&f, "cleanup_of"),
         cleaned_by: get(&f, "cleaned_by"),
+        audit_of: get(&f, "audit_of"),
+        audited_by: get(&f, "audited_by"),
         submitted_by: f.get("by").cloned().unwrap_or_default(),
         predicted_seconds: num(&f, "predicted"),
         plan_reads: get(&f, "plan"),

@@ -235,11 +235,12 @@ impl Store {
 
 /// The job it takes up, as the script is told. A cleanup that only plans leaves no mark on it.
 fn taken_up(new: &NewJob) -> String {
-    match (new.resume_of, new.cleanup_of) {
-        (Some(job), _) => job.to_string(),
-        (None, Some(job)) if new.workflow.is_plan() => format!("look|{job}"),
-        (None, Some(job)) => format!("clean|{job}"),
-        (None, None) => String::new(),
+    match (new.resume_of, new.cleanup_of, new.audit_of) {
+        (Some(job), ..) => job.to_string(),
+        (None, Some(job), _) if new.workflow.is_plan() => format!("look|{job}"),
+        (None, Some(job), _) => format!("clean|{job}"),
+        (None, None, Some(job)) => format!("audit|{job}"),
+        (None, None, None) => String::new(),
     }
 }
 

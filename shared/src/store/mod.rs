@@ -52,7 +52,7 @@ pub use reader::{Read, Reader};
 pub use roster::WorkerFigures;
 pub use script_times::ScriptTimes;
 pub use spec::JobSpec;
-pub use stored::StoredBatch;
+pub use stored::{StandingBatch, StoredBatch};
 pub use walk::TaskWalk;
 
 use crate::config::{EngineSettings, RedisSettings};

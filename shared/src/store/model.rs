@@ -46,6 +46,8 @@ pub struct NewJob {
     pub resume_of: Option<JobId>,
     /// The ended job whose things it takes away. A retry is no cleanup.
     pub cleanup_of: Option<JobId>,
+    /// The ended or paused job whose things it looks at.
+    pub audit_of: Option<JobId>,
     /// Of a plan: the calls that only read, of the job it foretells.
     pub plan_reads: Option<u32>,
     /// Held until a plan made anew is known to be as the one it was given.
@@ -81,7 +83,7 @@ pub enum Submitted {
     NotTakenUp(NotTakenUp),
 }
 
-/// Why an ended job is not retried, or not cleaned up.
+/// Why a job is not retried, not cleaned up, or not audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotTakenUp {
     NotFound,
@@ -320,6 +322,10 @@ pub struct JobView {
     pub cleanup_of: Option<JobId>,
     /// Its latest cleanup.
     pub cleaned_by: Option<JobId>,
+    /// Of an audit: the job whose things it looks at.
+    pub audit_of: Option<JobId>,
+    /// Its latest audit.
+    pub audited_by: Option<JobId>,
     pub submitted_by: String,
     pub predicted_seconds: u64,
     /// Of a plan: the calls that only read, of the job it foretells.

@@ -1,4 +1,4 @@
-//! Whether an ended job may be taken up: retried, or cleaned up. Asked before anything else is done about it, and once more by the script
+//! Whether a job may be taken up: retried, cleaned up or audited. Asked before anything else is done about it, and once more by the script
 //! that accepts the new job.
 
 use super::inspect::reply;
@@ -9,7 +9,8 @@ use crate::id::{JobId, TenantId};
 use crate::job::{JobStatus, Steer};
 
 impl Store {
-    /// Why a job is not to be taken up now, by `call`: a retry or a cleanup; none: it may be. Only one of either is under way at a time.
+    /// Why a job is not to be taken up now, by `call`; none: it may be. Only one retry or cleanup is under way at a time, and while one is,
+    /// there is no audit: it would find what is being changed.
     pub async fn not_taken_up(
         &self,
         tenant: &TenantId,
@@ -44,8 +45,8 @@ impl Store {
         Ok(None)
     }
 
-    /// What became of an earlier submission under this idempotency key; none: there was none, within a day. Asked of a retry
-    /// or cleanup before anything else of it: of the job that it made, its own second sending must not be told.
+    /// What became of an earlier submission under this idempotency key; none: there was none, within a day. Asked of a retry,
+    /// cleanup or audit before anything else of it: of the job that it made, its own second sending must not be told.
     pub async fn accepted_before(
         &self,
         tenant: &TenantId,

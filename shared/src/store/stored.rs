@@ -1,5 +1,7 @@
 //! Reading back what a job has stored: its input, its planned tasks, and its outcomes.
 
+use std::collections::HashMap;
+
 use super::keys::Partition;
 use super::{Store, StoreError};
 use crate::id::{JobId, PhaseId, Unit};
@@ -11,6 +13,15 @@ pub struct StoredBatch {
     pub secrets: Vec<u8>,
     /// Absent: it was never settled, so nothing of it was sent.
     pub outcomes: Option<Vec<u8>>,
+}
+
+/// A batch of a job that may not have ended.
+pub struct StandingBatch {
+    pub batch: StoredBatch,
+    /// Of its tasks, by index, while it is not settled.
+    pub checkpoints: HashMap<u32, String>,
+    /// Its phase has ended: what is not settled never will be.
+    pub has_ended: bool,
 }
 
 impl Store {
@@ -62,6 +73,33 @@ impl Store {
             tasks,
             secrets: secrets.unwrap_or_default(),
             outcomes,
+        }))
+    }
+
+    /// The same, of a job that may not have ended. None as well while the phase is being planned: what is there may be thrown away.
+    pub async fn standing_batch(&self, p: Partition, u: &Unit) -> Result<Option<StandingBatch>, StoreError> {
+        let part = |name: &str| p.job_part(u.job, &format!("{name}:{}", u.phase));
+        let (phase, checkpoints) = (part("ph"), format!("{}:{}", part("ck"), u.batch));
+        // the checkpoints before the outcomes: what is settled in between is seen as settled
+        let (state, checkpoints): (Option<String>, HashMap<u32, String>) = self
+            .redis
+            .run(|mut c| async move {
+                redis::pipe()
+                    .hget(phase, "st")
+                    .hgetall(checkpoints)
+                    .query_async(&mut c)
+                    .await
+            })
+            .await?;
+        let has_ended = match state.as_deref() {
+            None | Some("PENDING" | "PLANNING") => return Ok(None),
+            Some(state) => state != "RUNNING",
+        };
+        let batch = self.batch(p, u).await?;
+        Ok(batch.map(|batch| StandingBatch {
+            batch,
+            checkpoints,
+            has_ended,
         }))
     }
 

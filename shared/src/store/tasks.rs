@@ -146,14 +146,47 @@ impl Store {
         first: u32,
         count: u32,
     ) -> Result<Batches, StoreError> {
-        let part = |name: &str| p.job_part(job, &format!("{name}:{phase}"));
         let numbers: Vec<u32> = (first..first.saturating_add(count)).collect();
+        self.numbered(p, job, phase, &numbers).await
+    }
+
+    /// Tasks by their places in the plan of a phase, from 0; those that are not there are left out. At most one round trip, which grows with
+    /// the number of batches they are in.
+    pub async fn tasks_at(
+        &self,
+        known: &KnownJob,
+        phase: &PhaseId,
+        places: &[u32],
+    ) -> Result<Vec<TaskView>, StoreError> {
+        let size = known.definition().phase(phase).map_or(1, |p| p.batch_size.max(1));
+        let mut numbers: Vec<u32> = places.iter().map(|place| place / size).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let p = self.partition_of(&known.pinned.tenant);
+        let found = self.numbered(p, known.id, phase, &numbers).await?.tasks;
+        let batches: HashMap<u32, Vec<TaskView>> = numbers.into_iter().zip(found).collect();
+        let at = |place: &u32| batches.get(&(place / size))?.get((place % size) as usize).cloned();
+        Ok(places.iter().filter_map(at).collect())
+    }
+
+    /// These batches of a phase, up to the first that is not there.
+    async fn numbered(
+        &self,
+        p: Partition,
+        job: JobId,
+        phase: &PhaseId,
+        numbers: &[u32],
+    ) -> Result<Batches, StoreError> {
+        let part = |name: &str| p.job_part(job, &format!("{name}:{phase}"));
         let mut pipe = redis::pipe();
         pipe.hmget(part("ph"), &["st", "batches"]);
         for name in ["in", "out", "b"] {
-            pipe.hmget(part(name), &numbers);
+            pipe.hmget(part(name), numbers);
         }
-        for batch in &numbers {
+        for batch in numbers {
             pipe.hgetall(part("ck") + &format!(":{batch}"));
         }
         let replies = self.replies(pipe).await?;

@@ -8,6 +8,7 @@ static CATALOG: LazyLock<Vec<Definition>> = LazyLock::new(|| {
     [
         include_str!("../../workflows/cloudpath_dpsk_import.yaml"),
         include_str!("../../workflows/cloudpath_dpsk_cleanup.yaml"),
+        include_str!("../../workflows/cloudpath_dpsk_audit.yaml"),
     ]
     .into_iter()
     .map(|text| parse::parse(text).expect("shipped definitions are checked by a test"))
@@ -26,6 +27,14 @@ pub fn find(name: &str) -> Option<&'static Definition> {
 pub const CLOUDPATH_DPSK_IMPORT: &str = "cloudpath_dpsk_import";
 /// Begun by the cleanup of a job alone: its input names that job.
 pub const CLOUDPATH_DPSK_CLEANUP: &str = "cloudpath_dpsk_cleanup";
+
+/// Begun by the audit of a job alone, likewise.
+pub const CLOUDPATH_DPSK_AUDIT: &str = "cloudpath_dpsk_audit";
+
+/// The workflow that looks at what jobs of this one have left behind.
+pub fn audit_of(name: &str) -> Option<&'static Definition> {
+    (name == CLOUDPATH_DPSK_IMPORT).then(|| find(CLOUDPATH_DPSK_AUDIT))?
+}
 
 /// The workflow that takes away what jobs of this one have made.
 pub fn cleanup_of(name: &str) -> Option<&'static Definition> {
@@ -50,6 +59,10 @@ mod tests {
     fn everything_an_import_makes_is_taken_away_and_of_a_cleanup_nothing_is() {
         assert_eq!(cleanup_of(CLOUDPATH_DPSK_IMPORT).unwrap().name, CLOUDPATH_DPSK_CLEANUP);
         assert!(cleanup_of(CLOUDPATH_DPSK_CLEANUP).is_none());
+        assert_eq!(audit_of(CLOUDPATH_DPSK_IMPORT).unwrap().name, CLOUDPATH_DPSK_AUDIT);
+        for made in [CLOUDPATH_DPSK_CLEANUP, CLOUDPATH_DPSK_AUDIT] {
+            assert!(audit_of(made).is_none() && cleanup_of(made).is_none());
+        }
     }
 
     #[test]

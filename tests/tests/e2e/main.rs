@@ -2,6 +2,7 @@
 
 mod world;
 
+mod audits;
 mod beside;
 mod cleanups;
 mod client;

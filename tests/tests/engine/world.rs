@@ -139,6 +139,7 @@ impl World {
             plan_reads: None,
             pinned_to: None,
             cleanup_of: None,
+            audit_of: None,
         }
     }
 

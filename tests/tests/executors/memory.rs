@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::id::{JobId, PhaseId};
-use shared::job::TaskStatus;
+use shared::job::audit::AuditOrder;
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
+use shared::job::{JobStatus, TaskStatus};
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 use shared::workflow::catalog;
-use worker::executors::{JobData, Past, Task};
+use worker::executors::{JobData, Past, Standing, Task};
 
 use super::Job;
 
@@ -26,8 +27,12 @@ type Chunks = Vec<(Vec<u8>, Vec<Option<SecretString>>)>;
 pub struct Memory {
     chunks: Chunks,
     ended: Mutex<HashMap<PhaseId, Vec<Past>>>,
-    /// The job this one cleans up.
-    past: Option<Arc<Memory>>,
+    /// Tasks, by phase and name, that have not ended; whether something of them was sent.
+    unended: Mutex<HashMap<(PhaseId, String), bool>>,
+    /// The state it is said to be in; none: it has ended.
+    status: Mutex<Option<JobStatus>>,
+    /// The job this one cleans up or audits, and those that are its kin.
+    past: Vec<(Arc<JobSpec>, Arc<Memory>)>,
 }
 
 impl Memory {
@@ -38,11 +43,21 @@ impl Memory {
         }
     }
 
-    fn after(past: &Arc<Memory>) -> Self {
+    fn after(past: Vec<(Arc<JobSpec>, Arc<Memory>)>) -> Self {
         Memory {
-            past: Some(past.clone()),
+            past,
             ..Memory::default()
         }
+    }
+
+    fn of_job(&self, job: JobId) -> Option<&(Arc<JobSpec>, Arc<Memory>)> {
+        self.past.iter().find(|(spec, _)| spec.id == job)
+    }
+
+    fn batch(&self, phase: &PhaseId, batch: u32) -> Option<Vec<Past>> {
+        let ended = self.ended.lock().unwrap();
+        let mut batches = ended.get(phase).map_or(&[][..], Vec::as_slice).chunks(BATCH);
+        batches.nth(batch as usize).map(<[Past]>::to_vec)
     }
 
     pub fn keep(&self, phase: &PhaseId, tasks: &[Task], outcomes: &[Outcome]) {
@@ -75,11 +90,38 @@ impl JobData for Memory {
         Ok(())
     }
 
-    async fn past_batch(&self, _job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError> {
-        let past = self.past.as_ref().expect("a job that cleans up another");
-        let ended = past.ended.lock().unwrap();
-        let mut batches = ended.get(phase).map_or(&[][..], Vec::as_slice).chunks(BATCH);
-        Ok(batches.nth(batch as usize).map(<[Past]>::to_vec))
+    async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError> {
+        let (_, past) = self.of_job(job).expect("a job that cleans up another");
+        Ok(past.batch(phase, batch))
+    }
+
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError> {
+        Ok(self.of_job(job).map(|(spec, past)| {
+            let status = past.status.lock().unwrap().unwrap_or(JobStatus::Completed);
+            (spec.clone(), status)
+        }))
+    }
+
+    async fn standing_batch(
+        &self,
+        job: JobId,
+        phase: &PhaseId,
+        batch: u32,
+    ) -> Result<Option<Vec<Standing>>, StoreError> {
+        let (_, past) = self.of_job(job).expect("a job that audits another");
+        let Some(all) = past.batch(phase, batch) else {
+            return Ok(None);
+        };
+        let unended = past.unended.lock().unwrap();
+        let standing = |past: Past| {
+            let begun = unended.get(&(phase.clone(), past.task.input.name.clone())).copied();
+            Standing {
+                outcome: Some(past.outcome).filter(|_| begun.is_none()),
+                is_begun: begun.unwrap_or(true),
+                task: past.task,
+            }
+        };
+        Ok(Some(all.into_iter().map(standing).collect()))
     }
 }
 
@@ -102,8 +144,49 @@ impl<'w> Job<'w> {
         Job {
             world: self.world,
             spec: Arc::new(spec),
-            data: Arc::new(Memory::after(&self.data)),
+            data: Arc::new(Memory::after(vec![(self.spec.clone(), self.data.clone())])),
         }
+    }
+
+    /// The audit of this job, accepted but not begun. `kin`: its retries.
+    pub fn audit(&self, kin: &[&Job<'w>]) -> Job<'w> {
+        let order = AuditOrder {
+            audit_of: self.spec.id,
+            kin: kin.iter().map(|job| job.spec.id).collect(),
+        };
+        let spec = JobSpec {
+            id: JobId::generate(),
+            definition: catalog::find(catalog::CLOUDPATH_DPSK_AUDIT).unwrap().clone(),
+            options: Value::Null,
+            input: json!(order),
+            input_chunks: 0,
+            ..(*self.spec).clone()
+        };
+        let known = [self].into_iter().chain(kin.iter().copied());
+        let past = known.map(|job| (job.spec.clone(), job.data.clone())).collect();
+        Job {
+            world: self.world,
+            spec: Arc::new(spec),
+            data: Arc::new(Memory::after(past)),
+        }
+    }
+
+    /// Says of a task that it has not ended. `is_begun`: something of it was sent.
+    pub fn unend(&self, phase: &str, name: &str, is_begun: bool) {
+        let key = (phase.parse().unwrap(), name.to_owned());
+        self.data.unended.lock().unwrap().insert(key, is_begun);
+    }
+
+    /// Says in which state the job is now.
+    pub fn stands_at(&self, status: JobStatus) {
+        *self.data.status.lock().unwrap() = Some(status);
+    }
+
+    /// Forgets the passphrases of a phase, as jobs of earlier versions did of keys they found.
+    pub fn forget_secrets(&self, phase: &str) {
+        let mut ended = self.data.ended.lock().unwrap();
+        let all = ended.get_mut(&phase.parse().unwrap()).unwrap();
+        all.iter_mut().for_each(|past| past.task.secret = None);
     }
 
     /// The same job, its phases as a plan has them.

@@ -1,4 +1,4 @@
-//! Schedules about retries and cleanups: what is kept of a job that has ended, and who may take it up.
+//! Schedules about retries, cleanups and audits: what is kept of a job that has ended, and who may take it up.
 
 use crate::args;
 use crate::bench::{Bench, submit_args};
@@ -203,5 +203,79 @@ pub fn one_cleanup_at_a_time(x: &mut Bench) -> Result<(), Broken> {
         "REFUSED PENDING",
         "of what has not ended"
     );
+    Ok(())
+}
+
+/// Of whatever has ended, or is held and stays so; as many as like, and beside no retry or cleanup. What it reads stays as long as it would
+/// from now on.
+pub fn audits_look_and_hold_up_nobody(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "done", 0)?;
+    ended(x, "part", 2)?;
+    let full = x.p.int(&args!["TTL", job_key("done")]);
+    for part in ["", ":out:a", ":in:a"] {
+        x.p.cmd(&args!["EXPIRE", job_key("done") + part, 10]);
+    }
+    same!(retry(x, "a1", "audit|done", "key"), "OK a1", "of what is done");
+    for part in ["", ":out:a", ":in:a"] {
+        let left = x.p.int(&args!["TTL", job_key("done") + part]);
+        same!(left > full - 10, true, "{part} is there as long as ever: {left}");
+    }
+    let (old, new) = (x.job("done"), x.job("a1"));
+    same!(
+        (told(&old, "status"), told(&old, "audited_by"), told(&old, "cleaned_by")),
+        ("COMPLETED", "a1", ""),
+        "the old job"
+    );
+    same!(
+        (
+            told(&new, "audit_of"),
+            told(&new, "cleanup_of"),
+            told(&new, "resume_of")
+        ),
+        ("done", "", ""),
+        "the new one"
+    );
+    same!(retry(x, "a2", "audit|done", "key"), "EXISTS a1", "again, under its key");
+    same!(retry(x, "a2", "audit|done", ""), "OK a2", "another beside it");
+    same!(
+        retry_in(x, "u|1", "a3", "audit|done", ""),
+        "GONE",
+        "somebody else's job"
+    );
+    same!(
+        retry(x, "c1", "clean|done", ""),
+        "OK c1",
+        "a cleanup while it is looked at"
+    );
+    same!(retry(x, "a3", "audit|done", ""), "CLEANED c1", "while it is cleaned up");
+    same!(retry(x, "r1", "part", ""), "OK r1", "a retry");
+    same!(retry(x, "a3", "audit|part", ""), "RETRIED r1", "while it is retried");
+
+    x.submit("held", LANE, &[("a", "", "")]);
+    same!(
+        retry(x, "a3", "audit|held", ""),
+        "REFUSED PENDING",
+        "of what has not begun"
+    );
+    x.steer("held", "pause");
+    same!(
+        retry(x, "c2", "clean|held", ""),
+        "REFUSED PAUSED",
+        "a cleanup of what is held"
+    );
+    same!(retry(x, "a3", "audit|held", ""), "OK a3", "of what is held");
+    same!(x.status("held"), "PAUSED", "it is held");
+    let held = x.job("held");
+    same!(told(&held, "audited_by"), "a3", "and knows who looks");
+    for part in ["", ":dag", ":ph:a"] {
+        same!(
+            x.p.int(&args!["TTL", job_key("held") + part]),
+            -1,
+            "{part} has no time to live"
+        );
+    }
+    x.steer("held", "resume");
+    same!(x.status("held"), "PENDING", "it goes on");
+    same!(retry(x, "a4", "audit|held", ""), "REFUSED PENDING", "of what goes on");
     Ok(())
 }

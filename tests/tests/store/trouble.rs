@@ -242,5 +242,6 @@ pub fn job() -> NewJob {
         plan_reads: None,
         pinned_to: None,
         cleanup_of: None,
+        audit_of: None,
     }
 }

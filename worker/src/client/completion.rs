@@ -22,7 +22,7 @@ _phaseline_more() {
         compopt -o nospace 2>/dev/null
         return 0
     fi
-    if [[ $prev == --status && $cur == *,* ]]; then
+    if [[ ( $prev == --status || $prev == --verdict ) && $cur == *,* ]]; then
         before="${cur%,*},"
         cur="${cur##*,}"
         COMP_WORDS[COMP_CWORD]="$cur"

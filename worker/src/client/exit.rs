@@ -12,6 +12,7 @@ pub const CANCELLED: u8 = 4;
 pub const REJECTED: u8 = 5;
 pub const UNREACHABLE: u8 = 6;
 pub const HELD: u8 = 7;
+pub const DIFFERENT: u8 = 8;
 /// As a shell reports a command that ended by Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -32,6 +33,7 @@ Exit codes:
   7    the job that was watched or waited for is held: PAUSED (the reason is
        printed; `phaseline resume` continues it), or AWAITING_CONFIRMATION
        (`phaseline confirm` begins it)
+  8    an audit found something missing, changed or extra
   130  stopped by Ctrl-C; the job goes on";
 
 /// Exit code of a job that has ended; None while it has not.

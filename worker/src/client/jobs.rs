@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::api::Api;
 use crate::args;
+use crate::audit;
 use crate::exit::{self, Failure};
 use crate::list::List;
 use crate::output::Output;
@@ -65,8 +66,10 @@ pub async fn tasks(api: &Api, args: args::Tasks, output: Output) -> Result<u8, F
     ]);
     for item in &list.items {
         let task = Task::deserialize(item).unwrap_or_default();
+        let judged = task.input_data.unwrap_or_default();
         let why = match (task.error_message, task.error_code) {
             (Some(message), Some(code)) => format!("{message} [{code}]"),
+            (None, None) => audit::why(&judged),
             (message, code) => message.or(code).unwrap_or_default(),
         };
         let retries = match task.retry_count {

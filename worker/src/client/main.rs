@@ -5,6 +5,7 @@
 mod admin;
 mod api;
 mod args;
+mod audit;
 mod cleanup;
 mod completion;
 mod exit;
@@ -93,6 +94,7 @@ async fn run(args: Args, output: Output) -> Result<u8, Failure> {
         Command::Cancel { job } => steer::cancel(&api()?, job, output).await,
         Command::Retry(retry) => retry::run(&api()?, retry, output).await,
         Command::Cleanup(cleanup) => cleanup::run(&api()?, cleanup, output).await,
+        Command::Audit(audit) => audit::run(&api()?, audit, output).await,
         Command::Admin(admin) => admin::run(&api()?, admin, output).await,
         // it needs no API, not even the address of one
         Command::Completion { shell } => Ok(completion::run(shell, output)),

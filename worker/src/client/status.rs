@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::args;
+use crate::audit;
 use crate::exit::{self, Failure};
 use crate::output::Output;
 use crate::plan;
@@ -90,6 +91,13 @@ pub fn summary(job: &Job) -> Vec<String> {
         });
     }
     lines.extend(plan);
+    lines.extend(
+        job.audit
+            .iter()
+            .filter(|_| !goes_on(job))
+            .flat_map(audit::lines)
+            .map(|line| format!("  {line}")),
+    );
     lines.extend(taken_up(job));
     lines.extend(held(job).iter().map(|line| format!("  {line}")));
     lines.extend(job.warnings.iter().map(|w| format!("  warning: {w}")));
@@ -109,7 +117,7 @@ pub fn summary(job: &Job) -> Vec<String> {
 
 /// What else has been done about it, and what is left to look at.
 fn taken_up(job: &Job) -> Vec<String> {
-    let is_cleanup = job.cleanup_of.is_some();
+    let (is_cleanup, is_audit) = (job.cleanup_of.is_some(), job.audit_of.is_some());
     let kept = (is_cleanup && job.summary.skipped > 0).then(|| {
         format!(
             "  what was kept or gone before, and why: phaseline tasks {} --status SKIPPED",
@@ -125,7 +133,7 @@ fn taken_up(job: &Job) -> Vec<String> {
         .as_ref()
         .map(|by| format!("  taken up by a retry: job {by}"));
     let is_left = matches!(job.status.as_str(), "PARTIAL" | "FAILED" | "CANCELLED") && job.plan.is_none();
-    let to_retry = (is_left && !is_cleanup && retried.is_none() && cleaned.is_none())
+    let to_retry = (is_left && !is_cleanup && !is_audit && retried.is_none() && cleaned.is_none())
         .then(|| format!("  what is left can be made by: phaseline retry {}", job.id));
     kept.into_iter().chain(cleaned).chain(retried).chain(to_retry).collect()
 }

@@ -7,13 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shared::blob;
 use shared::id::{JobId, PhaseId, Unit};
-use shared::job::outcome::Outcome;
+use shared::job::outcome::{Checkpoint, Outcome};
 use shared::job::task::TaskInput;
+use shared::job::{JobStatus, TaskStatus};
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 
 use super::core::Core;
-use crate::executors::{JobData, Past, Task};
+use crate::executors::{JobData, Past, Standing, Task};
 
 pub struct StoredJob {
     pub core: Arc<Core>,
@@ -104,5 +105,60 @@ impl JobData for StoredJob {
             Some(Past { task, outcome })
         });
         Ok(Some(past.collect()))
+    }
+
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError> {
+        let (core, tenant) = (&self.core, &self.spec.tenant);
+        let of = core.spec(self.spec.partition, job).await?;
+        let Some(of) = of.filter(|of| of.tenant == *tenant) else {
+            return Ok(None);
+        };
+        let status = core.store.job_status(tenant, job).await?;
+        Ok(status.map(|status| (of, status)))
+    }
+
+    async fn standing_batch(
+        &self,
+        job: JobId,
+        phase: &PhaseId,
+        batch: u32,
+    ) -> Result<Option<Vec<Standing>>, StoreError> {
+        let (core, p) = (&self.core, self.spec.partition);
+        if self.other_job(job).await?.is_none() {
+            return Err(StoreError::Corrupt(format!("job {job} is not stored any more")));
+        }
+        let unit = Unit {
+            job,
+            phase: phase.clone(),
+            batch: batch.into(),
+        };
+        let Some(found) = core.store.standing_batch(p, &unit).await? else {
+            return Ok(None);
+        };
+        let inputs: Vec<TaskInput> = blob::unpack(&found.batch.tasks)?;
+        let secrets = core
+            .sealer
+            .open_column(&unit.to_string(), &found.batch.secrets, inputs.len())
+            .map_err(|e| StoreError::Corrupt(format!("secrets of {unit}: {e}")))?;
+        let settled: Vec<Outcome> = found.batch.outcomes.map_or(Ok(Vec::new()), |b| blob::unpack(&b))?;
+        let mut settled: HashMap<u32, Outcome> = settled.into_iter().map(|o| (o.index, o)).collect();
+        let standing = inputs.into_iter().zip(secrets).map(|(input, secret)| {
+            let index = input.index;
+            let known = found.checkpoints.get(&index).map(|text| Checkpoint::from_stored(text));
+            let is_begun = known.is_some();
+            let done = match known {
+                Some(Checkpoint::Done { outcome }) => Some(*outcome),
+                _ => None,
+            };
+            let outcome = settled.remove(&index).or(done).or_else(|| input.preset.clone());
+            // cut short before it was released
+            let cut = (found.has_ended && !is_begun).then(|| Outcome::new(index, TaskStatus::Cancelled));
+            Standing {
+                outcome: outcome.or(cut),
+                task: Task { input, secret },
+                is_begun,
+            }
+        });
+        Ok(Some(standing.collect()))
     }
 }

@@ -29,7 +29,7 @@ const PUT_BATCHES_MAX: usize = 50;
 /// Names claimed with one call: each is looked for among those of every phase that writes. A part is as good as none here: what was
 /// claimed before one that is taken is given back.
 const CLAIMED_AT_ONCE: usize = 100;
-/// Tasks of a job's phase, at most.
+/// Tasks of a job's phase, at most; twice as many of one that only reads: beside each row of another job it may tell what is too many.
 const TASKS_MAX: u64 = 100_000;
 /// Plans are made again after transient errors so often beyond the phase's retries: a plan is mostly reads.
 const EXTRA_PLANS: u32 = 3;
@@ -66,6 +66,7 @@ struct Sink<'a> {
     ready_bytes: usize,
     batches: u32,
     tasks: u64,
+    tasks_max: u64,
 }
 
 /// Plans the phase of a claimed plan unit.
@@ -174,6 +175,7 @@ impl Planner {
                 ready_bytes: 0,
                 batches: 0,
                 tasks: 0,
+                tasks_max: if executor.writes() { TASKS_MAX } else { 2 * TASKS_MAX },
             };
             let facts = tokio::select! {
                 r = executor.plan(&cx, &mut sink) => r?,
@@ -427,10 +429,10 @@ impl TaskSink for Sink<'_> {
 
     async fn push(&mut self, task: Task) -> Result<(), PlanError> {
         self.tasks += 1;
-        if self.tasks > TASKS_MAX {
+        if self.tasks > self.tasks_max {
             return Err(PlanError::Refused(shared::job::outcome::TaskError::new(
                 "TOO_MANY_TASKS",
-                format!("the phase has more than {TASKS_MAX} tasks"),
+                format!("the phase has more than {} tasks", self.tasks_max),
             )));
         }
         self.open.push(task);

@@ -13,9 +13,8 @@ use shared::store::{Hold, StoreError};
 use shared::workflow::plan::{FACT, Planned, PlannedCounts, PlannedPhase};
 pub use shared::workflow::plan::{is_planned, planned_id};
 
-use super::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
-use crate::gate::Permit;
-use crate::remote::CallError;
+use super::reads::Reads;
+use super::{Context, Executor, PlanError, Task, TaskSink};
 
 /// An executor that only plans.
 pub struct Dry(Arc<dyn Executor>);
@@ -81,7 +80,7 @@ impl TaskSink for DrySink<'_> {
 }
 
 #[async_trait]
-impl Executor for Dry {
+impl Reads for Dry {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -104,21 +103,5 @@ impl Executor for Dry {
         let mut facts = facts.unwrap_or_else(|| json!({}));
         facts[FACT] = serde_json::to_value(plan).map_err(StoreError::from)?;
         Ok(Some(facts))
-    }
-
-    async fn send(&self, _cx: &Context, _task: &Task, _permit: Permit) -> Sent {
-        Sent::Failed(CallError::Rejected {
-            status: 0,
-            code: Some("NEVER_WRITES".into()),
-            detail: "a plan does not write".into(),
-        })
-    }
-
-    fn settled(&self, _cx: &Context, _task: &Task, _resource_id: Option<&str>) -> Settle {
-        Settle::ReadBack
-    }
-
-    async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
-        Ok(tasks.iter().map(|_| Found::Absent).collect())
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::id::{JobId, PhaseId};
+use shared::job::JobStatus;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
@@ -22,6 +23,7 @@ use crate::remote::CallError;
 pub mod clients;
 pub mod cloudpath;
 pub mod dry;
+pub mod reads;
 
 /// A task with its secret, as planned or as claimed.
 #[derive(Debug, Clone)]
@@ -52,6 +54,16 @@ pub trait JobData: Send + Sync {
     async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
     /// The tasks of a batch of another job of this tenant that have ended, with what they ended as. None past the last batch.
     async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError>;
+    /// Another job of this tenant, and the state it is in now; none: it is not stored any more.
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError>;
+    /// All tasks of a batch of another job of this tenant, which may not have ended. None past the last batch, and of a phase without a
+    /// plan.
+    async fn standing_batch(
+        &self,
+        job: JobId,
+        phase: &PhaseId,
+        batch: u32,
+    ) -> Result<Option<Vec<Standing>>, StoreError>;
 }
 
 /// A task of a job that has ended.
@@ -59,6 +71,16 @@ pub trait JobData: Send + Sync {
 pub struct Past {
     pub task: Task,
     pub outcome: Outcome,
+}
+
+/// A task of a job that may not have ended.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub task: Task,
+    /// Absent: it has not ended.
+    pub outcome: Option<Outcome>,
+    /// Something of it was sent, or perhaps was.
+    pub is_begun: bool,
 }
 
 /// Where a planner puts its tasks, in order. Batches fill up and are stored on the way; memory stays bounded.
@@ -224,7 +246,7 @@ impl Catalogue {
     pub fn find(&self, name: &str) -> Option<Arc<dyn Executor>> {
         let named = |name: &str| self.0.iter().find(|e| e.name() == name).cloned();
         match name.strip_prefix(ONLY_PLANNED) {
-            Some(name) => named(name).map(|of| Arc::new(dry::Dry::new(of)) as Arc<dyn Executor>),
+            Some(name) => named(name).map(|of| Arc::new(reads::ReadsOnly(dry::Dry::new(of))) as Arc<dyn Executor>),
             None => named(name),
         }
     }

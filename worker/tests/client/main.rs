@@ -1,5 +1,6 @@
 //! The client command against an API made of canned answers: what it sends, what it prints, how it ends.
 
+mod audits;
 mod cleanups;
 mod completion;
 mod double;

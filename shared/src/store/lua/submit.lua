@@ -1,6 +1,7 @@
 -- Accepts a job: all of it or nothing.
 -- KEYS[1] P   ARGV: job tenant lane idem-key('' none) body-hash dag-json chunks status(PENDING|AWAITING_CONFIRMATION)
---   of('' none, else the ended job that it is a retry of; `clean|<job>` of its cleanup, `look|<job>` of one that only plans)
+--   of('' none, else the ended job that it is a retry of; `clean|<job>` of its cleanup, `look|<job>` of one that only plans,
+--   `audit|<job>` of its audit, from PAUSED as well)
 --   (field value)*
 --   dag-json {phases:[{id,deps:[],crit,seq}]}; chunks = fields J:input must hold
 -- -> OK | EXISTS job | REUSED job (same key, other body) | NOINPUT (the staged input is not whole)
@@ -11,6 +12,7 @@ local job, t, lane, idem, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local j, ms = J(job), now()
 local how, cleaned = string.match(ARGV[9], '^(%a+)|(.+)$')
 local before = cleaned or ARGV[9]
+local stands
 local function is_under_way(id)
   local st = id and call('HGET', J(id), 'status')
   return st and st ~= 'COMPLETED' and st ~= 'PARTIAL' and st ~= 'FAILED' and st ~= 'CANCELLED'
@@ -26,7 +28,8 @@ if call('EXISTS', j) == 1 then return { 'EXISTS', job } end
 if before ~= '' then
   local f = call('HMGET', J(before), 't', 'status', 'retried_by', 'cleaned_by')
   if f[1] ~= t then return { 'GONE' } end
-  if not (how and f[2] == 'COMPLETED') then
+  stands = f[2]
+  if not (how and f[2] == 'COMPLETED') and not (how == 'audit' and stands == 'PAUSED') then
     if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then return { 'REFUSED', f[2] } end
   end
   if is_under_way(f[3]) then return { 'RETRIED', f[3] } end
@@ -39,11 +42,13 @@ call('HSET', j, unpack(ARGV, 10))
 call('HSET', j, 't', t, 'lane', lane, 'status', ARGV[8], 'created', ms, 'updated', ms, 'phases_left', #dag.phases,
   'tasks', 0, 'done', 0, 'failed', 0, 'skipped', 0, 'unknown', 0, 'cancelled', 0, 'errs', 0)
 if cleaned then
-  call('HSET', j, 'cleanup_of', before)
+  if how == 'audit' then call('HSET', j, 'audit_of', before); call('HSET', J(before), 'audited_by', job)
+  else call('HSET', j, 'cleanup_of', before) end
   if how == 'clean' then call('HSET', J(before), 'cleaned_by', job) end
-  -- what is to be deleted is read from it: it does not go while that is done
+  -- what is to be deleted or looked at is read from it: it does not go while that is done. What is paused has no time to live
   local ttl = num(call('HGET', J(before), 'ttl'))
-  for _, k in ipairs(job_keys(before)) do call('EXPIRE', k, ttl) end
+  local keys = stands == 'PAUSED' and {} or job_keys(before)
+  for _, k in ipairs(keys) do call('EXPIRE', k, ttl) end
 elseif before ~= '' then call('HSET', j, 'resume_of', before); call('HSET', J(before), 'retried_by', job) end
 call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')
 for i, p in ipairs(dag.phases) do

@@ -143,9 +143,10 @@ const DEATHS: [Death; 8] = [
     death("complete", 1, false, 7),
 ];
 
-async fn dies_at_every_commit_point(workflow: &'static str) {
-    let died = join_all(DEATHS.iter().map(|death| with_deaths(workflow, death))).await;
-    for (death, died) in DEATHS.iter().zip(&died) {
+/// `deaths`: of which its worker can die.
+async fn dies_at_every_commit_point(workflow: &'static str, deaths: &[Death]) {
+    let died = join_all(deaths.iter().map(|death| with_deaths(workflow, death))).await;
+    for (death, died) in deaths.iter().zip(&died) {
         let Death { script, least, .. } = death;
         assert!(died >= least, "{workflow}: {died} deaths at {script}, of all {died:?}");
     }
@@ -153,10 +154,22 @@ async fn dies_at_every_commit_point(workflow: &'static str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_import_survives_a_death_at_every_commit_point() {
-    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_IMPORT).await;
+    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_IMPORT, &DEATHS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_cleanup_survives_a_death_at_every_commit_point() {
-    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_CLEANUP).await;
+    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_CLEANUP, &DEATHS).await;
+}
+
+/// It writes nothing: what is decided is committed as it was planned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_survives_a_death_at_every_commit_point() {
+    let deaths = [
+        death("plan_put", 1, true, 5),
+        death("plan_commit", 1, true, 5),
+        death("complete", 1, true, 5),
+        death("complete", 1, false, 5),
+    ];
+    dies_at_every_commit_point(catalog::CLOUDPATH_DPSK_AUDIT, &deaths).await;
 }

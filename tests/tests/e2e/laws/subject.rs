@@ -11,7 +11,11 @@ use testkit::verify::{Options, verify_with};
 use crate::world::{REMOTE, World};
 
 /// All there are, in the order of the catalogue. Whoever adds one says here how it is begun and judged.
-pub const SUBJECTS: [&str; 2] = [catalog::CLOUDPATH_DPSK_IMPORT, catalog::CLOUDPATH_DPSK_CLEANUP];
+pub const SUBJECTS: [&str; 3] = [
+    catalog::CLOUDPATH_DPSK_IMPORT,
+    catalog::CLOUDPATH_DPSK_CLEANUP,
+    catalog::CLOUDPATH_DPSK_AUDIT,
+];
 
 /// Enough for several batches of keys, few enough for many runs.
 const KEYS: usize = 130;
@@ -30,8 +34,8 @@ pub struct Subject {
     pub world: World,
     scene: Scene,
     submitted: Timestamp,
-    /// Of a cleanup: the job it is of, and what there was before that.
-    before: Option<(String, Value)>,
+    /// Of what is about another job: that job, and what there has to be in the end.
+    about: Option<(String, Value)>,
 }
 
 impl Subject {
@@ -46,7 +50,7 @@ impl Subject {
             world,
             scene,
             submitted: Timestamp::now(),
-            before: None,
+            about: None,
         };
         if workflow != catalog::CLOUDPATH_DPSK_IMPORT {
             let before = subject.state().await;
@@ -56,7 +60,11 @@ impl Subject {
             assert_eq!(ended["status"], "COMPLETED", "{}", summary(&ended));
             subject.world.fleet.workers.clear();
             subject.world.fleet.simulators[0].reset_counts().await.unwrap();
-            subject.before = Some((import, before));
+            let goal = match workflow {
+                catalog::CLOUDPATH_DPSK_CLEANUP => before,
+                _ => subject.state().await,
+            };
+            subject.about = Some((import, goal));
         }
         subject
     }
@@ -80,11 +88,14 @@ impl Subject {
 
     /// Starts the job; nobody waits for it.
     pub async fn begin(&self) -> String {
-        let Some((import, _)) = &self.before else {
+        let Some((import, _)) = &self.about else {
             return self.import().await;
         };
-        let path = format!("/api/v1/jobs/{import}/cleanup");
-        let body = json!({"delete_partial_resources": true}).to_string();
+        let (call, body) = match self.workflow {
+            catalog::CLOUDPATH_DPSK_CLEANUP => ("cleanup", json!({"delete_partial_resources": true}).to_string()),
+            _ => ("audit", String::new()),
+        };
+        let path = format!("/api/v1/jobs/{import}/{call}");
         let sent = self.world.fleet.api.post_with(&path, &[("prefer", "wait=0")], body.as_bytes());
         let (status, answer) = sent.await.unwrap();
         assert!(status == 200 || status == 202, "{status} {answer}");
@@ -97,13 +108,17 @@ impl Subject {
         assert_eq!(ended["status"], "COMPLETED", "{}: {}", self.workflow, summary(&ended));
         let counts = self.world.counts().await;
         assert_eq!(counts["duplicates"], 0, "{}: {}", self.workflow, counts["existing_twice"]);
-        match &self.before {
+        match &self.about {
             None => {
                 let options = Options::read(&self.scene.options.clone().into());
                 let verdict = verify_with(&self.world.export, &options, &self.ledger().await, self.submitted).unwrap();
                 assert!(verdict.agrees(), "{verdict:#?}");
             }
-            Some((_, before)) => assert_eq!(&self.state().await, before, "{}", self.workflow),
+            Some((_, goal)) => assert_eq!(&self.state().await, goal, "{}", self.workflow),
+        }
+        if self.workflow == catalog::CLOUDPATH_DPSK_AUDIT {
+            let found = ["missing", "changed", "extra"].map(|what| ended["audit"][what]["total"].clone());
+            assert_eq!(found, [json!(0), json!(0), json!(0)], "{}", ended["audit"]);
         }
     }
 

@@ -30,12 +30,31 @@ const TASK_STATES: [&str; 8] = [
     "CANCELLED",
 ];
 
+const VERDICTS: [&str; 7] = [
+    "missing",
+    "changed",
+    "extra",
+    "present",
+    "pending",
+    "not_expected",
+    "not_judged",
+];
+
 fn job_states() -> PossibleValuesParser {
     JOB_STATES.into()
 }
 
 pub fn task_states() -> PossibleValuesParser {
     TASK_STATES.into()
+}
+
+pub fn verdicts() -> PossibleValuesParser {
+    VERDICTS.into()
+}
+
+/// Verdicts as the API takes them.
+pub fn judged(verdicts: &[String]) -> Option<String> {
+    (!verdicts.is_empty()).then(|| verdicts.join(",").to_lowercase())
 }
 
 /// States as the API takes them.
@@ -105,6 +124,9 @@ pub struct Tasks {
     /// Only tasks of this phase, e.g. create_passphrases
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     phase: Option<String>,
+    /// Of an audit: only tasks with one of these verdicts, e.g. missing or changed,extra
+    #[arg(long, value_name = "VERDICT", ignore_case = true, value_delimiter = ',', value_parser = verdicts())]
+    verdict: Vec<String>,
     /// Only tasks with this in their name, e.g. of a user; large and small letters are the same
     #[arg(long, value_name = "TEXT", value_hint = ValueHint::Other)]
     name: Option<String>,
@@ -122,6 +144,7 @@ impl Tasks {
         let all = [
             ("status", failed.or_else(|| joined(&self.status))),
             ("phase", self.phase.clone()),
+            ("verdict", judged(&self.verdict)),
             ("name", self.name.clone()),
         ];
         all.into_iter()

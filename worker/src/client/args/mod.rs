@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod cleanup;
 mod import;
 mod lists;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::exit;
 
+pub use audit::Audit;
 pub use cleanup::Cleanup;
 pub use import::{Import, OPTIONS, Plan, Sent};
 pub use lists::{Jobs, Tasks};
@@ -89,6 +91,8 @@ pub enum Command {
     Retry(Retry),
     /// Delete what a job that has ended has made in RUCKUS One
     Cleanup(Cleanup),
+    /// Compare what a job has left behind with what is in RUCKUS One now
+    Audit(Audit),
     /// Look at the fleet: what is queued, who works, what the controllers allow
     #[command(subcommand)]
     Admin(Admin),
@@ -154,7 +158,7 @@ mod tests {
     #[test]
     fn what_is_no_job_id_is_told_what_one_looks_like() {
         for command in [
-            "status", "tasks", "report", "confirm", "pause", "resume", "cancel", "retry", "cleanup",
+            "status", "tasks", "report", "confirm", "pause", "resume", "cancel", "retry", "cleanup", "audit",
         ] {
             let said = Args::try_parse_from(["phaseline", command, "42"])
                 .unwrap_err()

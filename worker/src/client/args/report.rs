@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 use uuid::Uuid;
 
-use super::lists::{joined, task_states};
+use super::lists::{joined, judged, task_states, verdicts};
 use super::values::job_id;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,9 +28,10 @@ impl Format {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns: phase, row (of the export, from 0), task_id, name, pool, status,
-outcome (created, adopted, updated), resource_type, resource_id, resource_name,
-error_code, error_message, request_id, attempts, polls, started_at,
-completed_at. Passphrases are in no column.
+outcome (created, adopted, updated; of an audit missing, changed, …),
+resource_type, resource_id, resource_name, error_code, error_message,
+request_id, attempts, polls, started_at, completed_at, changes. Passphrases
+are in no column.
 
 The file appears when the report is whole: a download that breaks off leaves
 none.
@@ -59,6 +60,9 @@ pub struct Report {
     /// Only tasks of this phase, e.g. create_passphrases
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other)]
     phase: Option<String>,
+    /// Of an audit: only tasks with one of these verdicts, e.g. missing,changed
+    #[arg(long, value_name = "VERDICT", ignore_case = true, value_delimiter = ',', value_parser = verdicts())]
+    verdict: Vec<String>,
 }
 
 impl Report {
@@ -76,6 +80,7 @@ impl Report {
         let mut query = vec![("format", format.name().to_owned())];
         query.extend(joined(&self.status).map(|s| ("status", s)));
         query.extend(self.phase.clone().map(|p| ("phase", p)));
+        query.extend(judged(&self.verdict).map(|v| ("verdict", v)));
         query
     }
 }

@@ -1,6 +1,7 @@
 //! What the API answers, as far as this command reads it. Unknown members are passed over, absent ones have a default:
 //! the command and the API may be of different versions.
 
+pub mod audit;
 pub mod fleet;
 
 use std::collections::BTreeMap;
@@ -65,6 +66,9 @@ pub struct Job {
     /// Of a cleanup: the job whose things it deletes; and the latest cleanup of this one.
     pub cleanup_of: Option<String>,
     pub cleaned_by: Option<String>,
+    /// Of an audit: the job whose things it looks at, and what it has found.
+    pub audit_of: Option<String>,
+    pub audit: Option<audit::Audited>,
     pub retried_by: Option<String>,
     /// Of a plan.
     pub plan: Option<Plan>,
@@ -215,6 +219,17 @@ pub struct Task {
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub retry_count: u64,
+    /// Of an audit, how what it is about stands.
+    pub input_data: Option<Judged>,
+}
+
+/// Of the task of an audit.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Judged {
+    pub verdict: Option<String>,
+    pub note: Option<String>,
+    pub differences: Vec<audit::FieldDiffers>,
 }
 
 /// One page of a list. Items stay JSON, so that `--json` prints what the API said.

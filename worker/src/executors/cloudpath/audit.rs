@@ -23,10 +23,10 @@ use super::key_task::Wanted;
 use super::networks;
 use super::policies;
 use super::snapshot::Snapshot;
-use super::staged::{Rows, import_plan, made_by, never_writes, policy, scope, store_failed, unreadable_task};
+use super::staged::{Rows, import_plan, made_by, policy, scope, store_failed, unreadable_task};
 use crate::executors::clients::Clients;
-use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
-use crate::gate::Permit;
+use crate::executors::reads::Reads;
+use crate::executors::{Context, PlanError, Task, TaskSink};
 use crate::remote::CallError;
 
 const NAME: &str = "cloudpath.audit_results";
@@ -211,7 +211,7 @@ impl Audit {
 }
 
 #[async_trait]
-impl Executor for AuditResults {
+impl Reads for AuditResults {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -254,10 +254,6 @@ impl Executor for AuditResults {
         Ok(None)
     }
 
-    fn writes(&self) -> bool {
-        false
-    }
-
     async fn read(&self, cx: &Context, task: &Task) -> Result<(Outcome, Option<Value>), CallError> {
         let r1 = self.clients.get(cx.spec.controller)?;
         let data = match Subject::deserialize(&task.input.data).map_err(unreadable_task)? {
@@ -285,18 +281,6 @@ impl Executor for AuditResults {
         let (index, pool) = (task.input.index, &task.input.name);
         let outcome = audit.outcome(index, pool, keys.missing);
         Ok((outcome, Some(audit.facts(pool, &keys))))
-    }
-
-    async fn send(&self, _cx: &Context, _task: &Task, _permit: Permit) -> Sent {
-        Sent::Failed(never_writes(NAME))
-    }
-
-    fn settled(&self, _cx: &Context, _task: &Task, _resource_id: Option<&str>) -> Settle {
-        Settle::ReadBack
-    }
-
-    async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
-        Ok(tasks.iter().map(|_| Found::Absent).collect())
     }
 }
 

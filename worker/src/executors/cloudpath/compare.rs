@@ -1,17 +1,16 @@
 //! Field by field: what is wanted against what was found. Pure. Decides what "equal" means, and words what is not.
 
-use jiff::Timestamp;
 use shared::cloudpath::{GroupSpec, PoolSpec};
 use shared::job::outcome::TaskError;
 use shared::secret::SecretString;
 
+pub use super::differences::Differences;
+use super::differences::clip;
 use super::key_task::Wanted;
 use super::snapshot::Key;
 use crate::r1::identity::IdentityGroup;
 use crate::r1::pool::{Pool, PoolBody};
 
-/// Longest value shown, in characters.
-const SHOWN_MAX: usize = 80;
 /// Name of the field that is never shown.
 pub const PASSPHRASE: &str = "passphrase";
 /// Name of the field that no update changes.
@@ -19,78 +18,6 @@ pub const GROUP_OF_POOL: &str = "identityGroupId";
 
 /// Fields of a pool that say which keys it takes. An update only ever widens them.
 const WIDTHS: [&str; 3] = ["passphraseFormat", "passphraseLength", "deviceCountLimit"];
-
-/// One field that differs, by the vendor's name for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    pub field: &'static str,
-    /// Found and wanted; absent for a secret.
-    pub values: Option<(String, String)>,
-}
-
-/// Every field that differs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Differences(Vec<Difference>);
-
-impl Differences {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn has(&self, field: &str) -> bool {
-        self.0.iter().any(|d| d.field == field)
-    }
-
-    pub fn only(&self, field: &str) -> bool {
-        !self.is_empty() && self.0.iter().all(|d| d.field == field)
-    }
-
-    pub(super) fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
-        if found != wanted {
-            let shown = |v: Option<String>| v.map_or("none".to_owned(), |v| clip(&v));
-            self.0.push(Difference {
-                field,
-                values: Some((shown(found), shown(wanted))),
-            });
-        }
-    }
-
-    pub(super) fn numbers(
-        &mut self,
-        field: &'static str,
-        found: Option<impl Into<u64>>,
-        wanted: Option<impl Into<u64>>,
-    ) {
-        let text = |n: u64| n.to_string();
-        self.values(field, found.map(Into::into).map(text), wanted.map(Into::into).map(text));
-    }
-
-    /// Times are equal when they are the same second, however they are written.
-    fn times(&mut self, field: &'static str, found: Option<&str>, wanted: Option<&str>) {
-        let second = |t: &str| t.parse::<Timestamp>().map(Timestamp::as_second).ok();
-        let same = match (found, wanted) {
-            (Some(found), Some(wanted)) => found == wanted || second(found).is_some_and(|s| second(wanted) == Some(s)),
-            (found, wanted) => found == wanted,
-        };
-        if !same {
-            self.values(field, found.map(str::to_owned), wanted.map(str::to_owned));
-        }
-    }
-}
-
-impl std::fmt::Display for Differences {
-    /// `vlanId is 4, wanted 5; passphrase differs`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (n, d) in self.0.iter().enumerate() {
-            let separator = if n == 0 { "" } else { "; " };
-            match &d.values {
-                Some((found, wanted)) => write!(f, "{separator}{} is {found}, wanted {wanted}", d.field)?,
-                None => write!(f, "{separator}{} differs", d.field)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The error of an object that is there and differs. `object`: `DPSK pool "Lobby"`.
 pub fn name_conflict(object: &str, differences: &Differences) -> TaskError {
@@ -100,7 +27,7 @@ pub fn name_conflict(object: &str, differences: &Differences) -> TaskError {
 /// The same of a pool. Where it is only too narrow, what the two other policies do about it.
 pub fn pool_conflict(object: &str, differences: &Differences) -> TaskError {
     let mut error = name_conflict(object, differences);
-    if differences.0.iter().all(|d| WIDTHS.contains(&d.field)) {
+    if differences.iter().all(|d| WIDTHS.contains(&d.field)) {
         error.message.push_str(
             "; the pool would not take keys of this export: with name_conflict=update it is widened (existing keys stay as \
              they are), with adopt it is used as it is and keys it does not take fail",
@@ -123,13 +50,6 @@ pub fn ambiguous(kind: &str, name: &str, count: usize) -> TaskError {
 /// A name between quotes, cut at 80 characters.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", clip(name))
-}
-
-fn clip(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// A group's name is given; what is left is the description, which says where it came from.
@@ -292,10 +212,7 @@ pub fn key(wanted: &Wanted, username: &str, value: &SecretString, found: &Key) -
     let mut all = Differences::default();
     all.values("username", Some(found.username.to_string()), Some(username.to_owned()));
     if found.value.as_ref() != Some(value) {
-        all.0.push(Difference {
-            field: PASSPHRASE,
-            values: None,
-        });
+        all.secret(PASSPHRASE);
     }
     all.numbers("vlanId", found.vlan, wanted.vlan);
     all.numbers("numberOfDevices", found.devices, wanted.devices);
@@ -493,6 +410,6 @@ mod tests {
 
     #[test]
     fn long_names_are_cut() {
-        assert_eq!(quoted(&"ä".repeat(200)).chars().count(), SHOWN_MAX + 3);
+        assert_eq!(quoted(&"ä".repeat(200)).chars().count(), 80 + 3);
     }
 }

@@ -8,9 +8,11 @@
 //! pools, from the *outcomes* of the phase that made or adopted them (same index as in the plan of the import).
 
 mod audit;
+mod audits;
 mod cleanup;
 mod compare;
 mod decide;
+mod differences;
 mod dpsk_pools;
 mod identities;
 mod identity_groups;
@@ -31,19 +33,24 @@ use self::identity_groups::IdentityGroups;
 use self::named::FindOrMake;
 use super::Executor;
 use super::clients::Clients;
+use super::reads::ReadsOnly;
 
-/// One for each phase, in their order; then those of the cleanup.
+/// One for each phase, in their order; then those of the cleanup and of the audit.
 pub fn executors(of: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {
     let clients = || of.clone();
     let import: Vec<Arc<dyn Executor>> = vec![
-        Arc::new(parse_validate::ParseValidate::new(clients())),
+        Arc::new(ReadsOnly(parse_validate::ParseValidate::new(clients()))),
         Arc::new(FindOrMake::<IdentityGroups>::new(clients())),
         Arc::new(FindOrMake::<DpskPools>::new(clients())),
         Arc::new(policies::make::CreatePolicySets::new(clients())),
         Arc::new(policies::attach::AttachPolicies::new(clients())),
         Arc::new(passphrases::CreatePassphrases::new(clients())),
         Arc::new(networks::ActivateNetworks::new(clients())),
-        Arc::new(audit::AuditResults::new(clients())),
+        Arc::new(ReadsOnly(audit::AuditResults::new(clients()))),
     ];
-    import.into_iter().chain(cleanup::executors(of)).collect()
+    import
+        .into_iter()
+        .chain(cleanup::executors(of))
+        .chain(audits::executors(of))
+        .collect()
 }

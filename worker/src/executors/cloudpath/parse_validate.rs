@@ -12,10 +12,10 @@ use shared::job::task::TaskInput;
 
 use super::compare::quoted;
 use super::networks;
-use super::staged::{Rows, import_plan, never_writes, options};
+use super::staged::{Rows, import_plan, options};
 use crate::executors::clients::Clients;
-use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
-use crate::gate::Permit;
+use crate::executors::reads::Reads;
+use crate::executors::{Context, PlanError, Task, TaskSink};
 use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
@@ -102,7 +102,7 @@ fn told(warnings: &[String]) -> Vec<&str> {
 }
 
 #[async_trait]
-impl Executor for ParseValidate {
+impl Reads for ParseValidate {
     fn name(&self) -> &'static str {
         NAME
     }
@@ -149,22 +149,6 @@ impl Executor for ParseValidate {
             facts[WARNINGS_LEFT_OUT] = left_out.into();
         }
         Ok(Some(facts))
-    }
-
-    fn writes(&self) -> bool {
-        false
-    }
-
-    async fn send(&self, _cx: &Context, _task: &Task, _permit: Permit) -> Sent {
-        Sent::Failed(never_writes(NAME))
-    }
-
-    fn settled(&self, _cx: &Context, _task: &Task, _resource_id: Option<&str>) -> Settle {
-        Settle::ReadBack
-    }
-
-    async fn read_back(&self, _cx: &Context, tasks: &[(&Task, bool)]) -> Result<Vec<Found>, CallError> {
-        Ok(tasks.iter().map(|_| Found::Absent).collect())
     }
 }
 

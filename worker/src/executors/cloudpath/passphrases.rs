@@ -188,17 +188,18 @@ impl Planner<'_> {
             self.open.insert(pool, open);
         }
         Ok(match decision {
-            // Nothing will be sent: neither flag nor passphrase is kept.
+            // Nothing will be sent. Of a key that is there the passphrase is kept, sealed: an audit compares it.
             Decision::Settled(outcome) => {
                 task.is_short = false;
-                (task.to_json(), Some(outcome), None)
+                let kept = outcome.resource.is_some().then_some(secret);
+                (task.to_json(), Some(outcome), kept)
             }
             Decision::Left(outcome, differences) => {
                 self.left += 1;
                 task.is_short = false;
                 let mut data = task.to_json();
                 data[LEFT_AS_IS] = differences.to_string().into();
-                (data, Some(outcome), None)
+                (data, Some(outcome), Some(secret))
             }
             Decision::Do(op) => {
                 self.writes += 1;

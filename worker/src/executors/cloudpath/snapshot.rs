@@ -148,8 +148,18 @@ impl Snapshot {
     }
 
     pub fn with_id(&self, id: &str) -> Option<&Key> {
+        self.place_of(id).map(|at| &self.keys[at])
+    }
+
+    /// Where the key of this id is in [`Snapshot::keys`].
+    pub fn place_of(&self, id: &str) -> Option<usize> {
         let found = self.by_id.binary_search_by(|at| (*self.keys[*at as usize].id).cmp(id));
-        found.ok().map(|at| &self.keys[self.by_id[at] as usize])
+        found.ok().map(|at| self.by_id[at] as usize)
+    }
+
+    /// All of them, in order of user name.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
     }
 }
 

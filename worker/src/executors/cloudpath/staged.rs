@@ -140,15 +140,6 @@ pub fn sent(answer: Result<Written, CallError>, done: impl FnOnce(&str) -> Outco
     }
 }
 
-/// A task was asked to write by mistake: its phase only reads.
-pub fn never_writes(executor: &str) -> CallError {
-    CallError::Rejected {
-        status: 0,
-        code: Some("NEVER_WRITES".into()),
-        detail: format!("{executor} does not write"),
-    }
-}
-
 /// What a task holds is not what its executor planned.
 pub fn unreadable_task(detail: impl std::fmt::Display) -> CallError {
     CallError::Rejected {

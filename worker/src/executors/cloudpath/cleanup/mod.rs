@@ -13,12 +13,12 @@ mod groups;
 mod identities;
 mod keys;
 mod links;
-mod listed;
+pub(super) mod listed;
 mod networks;
 mod past;
 mod policies;
-mod pools;
-mod target;
+pub(super) mod pools;
+pub(super) mod target;
 
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ async fn held(work: &Work<'_>, pool: &Pool, keys: &Gone, links: &Gone) -> Result
 }
 
 /// What was changed of a pool since it was made: also what an import would call equal, since it is wider.
-fn since(sent: &Data, found: &Pool) -> Differences {
+pub fn since(sent: &Data, found: &Pool) -> Differences {
     let (mut all, there, sent, group) = (Differences::default(), &found.body, &sent.body, &sent.group);
     all.values("name", Some(there.name.clone()), Some(sent.name.clone()));
     let format = |body: &PoolBody| Some(compare::word(&body.passphrase_format));

@@ -49,7 +49,7 @@ fn example(policy: &PolicySpec) -> String {
 }
 
 /// Every place of a policy in a set, in the order of the tasks: set, policy, and how many of ours are before it in the set.
-fn places(plan: &ImportPlan) -> impl Iterator<Item = (&PolicySetSpec, &PolicySpec, u32)> {
+pub(super) fn places(plan: &ImportPlan) -> impl Iterator<Item = (&PolicySetSpec, &PolicySpec, u32)> {
     plan.policy_sets.iter().flat_map(|set| {
         let policies = set.policies.iter().filter_map(|at| plan.policies.get(*at as usize));
         policies.zip(0..).map(move |(policy, before)| (set, policy, before))
@@ -57,11 +57,11 @@ fn places(plan: &ImportPlan) -> impl Iterator<Item = (&PolicySetSpec, &PolicySpe
 }
 
 /// Index of the first place, and of the first assignment, among the tasks of `attach_policies`. Conditions come first.
-fn first_place(plan: &ImportPlan) -> u32 {
+pub(super) fn first_place(plan: &ImportPlan) -> u32 {
     plan.policies.len() as u32
 }
 
-fn first_assignment(plan: &ImportPlan) -> u32 {
+pub(super) fn first_assignment(plan: &ImportPlan) -> u32 {
     first_place(plan) + places(plan).count() as u32
 }
 
