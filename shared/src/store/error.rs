@@ -11,7 +11,7 @@ pub enum StoreError {
     Unavailable {
         reason: String,
         timeout: bool,
-        /// The connection talks to the wrong server (a demoted master).
+        /// The connection talks to the wrong server (a demoted master, a slot that has moved).
         stale: bool,
     },
     /// `maxmemory` is reached. Completions still go through; new work is refused.
@@ -45,12 +45,17 @@ impl From<RedisError> for StoreError {
         }
         // no waiting helps: somebody has to correct the password or the user's rights
         if e.kind() == ErrorKind::AuthenticationFailed || matches!(code.as_str(), "WRONGPASS" | "NOAUTH" | "NOPERM") {
-            return StoreError::Server(format!("it refuses our credentials: {text}"));
+            let what = match code == "NOPERM" {
+                // the server's words name the command
+                true => "our user lacks a right (deploy/redis/users.acl has all of them)",
+                false => "it refuses our credentials",
+            };
+            return StoreError::Server(format!("{what}: {text}"));
         }
-        let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN") || text.contains("READONLY");
+        let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "MOVED") || text.contains("READONLY");
         let loading = matches!(
             code.as_str(),
-            "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "UNBLOCKED" | "NOREPLICAS" | "MISCONF"
+            "LOADING" | "BUSY" | "TRYAGAIN" | "ASK" | "CLUSTERDOWN" | "UNBLOCKED" | "NOREPLICAS" | "MISCONF"
         );
         let gone = e.is_timeout() || e.is_io_error() || e.is_connection_dropped() || e.is_connection_refusal();
         if stale || loading || gone || e.is_unrecoverable_error() && !matches!(e.retry_method(), RetryMethod::NoRetry) {

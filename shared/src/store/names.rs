@@ -120,7 +120,9 @@ impl Store {
             let key = p.job_part(writer.job, &format!("ph:{}", writer.phase));
             let state: Option<String> = self
                 .redis
-                .run(|mut c| async move { redis::cmd("HGET").arg(key).arg("st").query_async(&mut c).await })
+                .run(p, |mut c| async move {
+                    redis::cmd("HGET").arg(key).arg("st").query_async(&mut c).await
+                })
                 .await?;
             if let Some(state) = state {
                 return Ok(matches!(state.as_str(), "PENDING" | "PLANNING" | "RUNNING"));

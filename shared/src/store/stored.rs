@@ -25,7 +25,7 @@ impl Store {
         let (key, cursor) = (p.job_part(job, &format!("out:{phase}")), cursor.to_owned());
         let (next, flat): (String, Vec<Vec<u8>>) = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("HSCAN")
                     .arg(key)
                     .arg(cursor)
@@ -49,7 +49,7 @@ impl Store {
         type Found = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
         let (tasks, secrets, outcomes): Found = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::pipe()
                     .hget(input, batch)
                     .hget(secrets, batch)
@@ -75,7 +75,7 @@ impl Store {
         let (input, secrets) = (p.job_part(job, "input"), p.job_part(job, "inputsec"));
         let (rows, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::pipe()
                     .hget(input, chunk)
                     .hget(secrets, chunk)
