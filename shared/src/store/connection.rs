@@ -320,7 +320,11 @@ impl Node {
                 }
                 Ok(v)
             }
-            Err(e) => Err(self.failed(e, generation).await),
+            Err(e) => {
+                // the others are as old, and may be as dead
+                idle().clear();
+                Err(self.failed(e, generation).await)
+            }
         }
     }
 

@@ -41,6 +41,8 @@ impl Dial {
             .set_user_timeout(Duration::from_secs(10));
         // RESP3: the disconnect is pushed, so the first command after it already finds a new connection
         let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        // a library's name is not worth a right that Redis 7.0 can't even grant
+        let redis = redis.set_skip_set_lib_name();
         let tls = &settings.tls;
         let is_any = tls.authorities.is_some() || tls.client.is_some();
         Ok(Dial {
@@ -66,7 +68,7 @@ impl Dial {
 
     /// Sentinels have users of their own, and no databases.
     pub fn sentinel_at(&self, (host, port): &Address, of: &SentinelSettings) -> Result<Client, StoreError> {
-        let mut redis = RedisConnectionInfo::default();
+        let mut redis = RedisConnectionInfo::default().set_skip_set_lib_name();
         if let Some(user) = &of.username {
             redis = redis.set_username(user);
         }

@@ -1,16 +1,20 @@
 //! The whole product as processes: real Redis, real API, real workers, a simulated RUCKUS One whose ledger is the witness.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever reads the test's output")]
+
 mod world;
 
 mod cleanups;
 mod client;
 mod death;
+mod failover;
 mod imports;
 mod networks;
 mod operate;
 mod plans;
 mod policies;
 mod retries;
+mod rights;
 mod search;
 mod secrets;
 mod starts;

@@ -200,7 +200,9 @@ async fn refused_credentials_are_no_outage() {
         let s = settings(&format!("redis://{who}127.0.0.1:{port}/0"));
         let e = store(&s.redis.url).prepare(&s.redis).await.unwrap_err();
         let told = match who {
-            "weak:right@" => "lacks a right (deploy/redis/users.acl has all of them): NoPerm: this user has no permissions to run the 'hget'",
+            "weak:right@" => {
+                "lacks a right (deploy/redis/users.acl has all of them): NoPerm: this user has no permissions to run the 'hget'"
+            }
             _ => "refuses our credentials",
         };
         assert!(
