@@ -52,6 +52,12 @@ impl From<RedisError> for StoreError {
             };
             return StoreError::Server(format!("{what}: {text}"));
         }
+        // nor against a certificate
+        if text.contains("invalid peer certificate") {
+            return StoreError::Server(format!(
+                "its certificate is not believed (REDIS_TLS_CA_FILE names an authority of one's own): {text}"
+            ));
+        }
         let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "MOVED") || text.contains("READONLY");
         let loading = matches!(
             code.as_str(),
