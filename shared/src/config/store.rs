@@ -261,7 +261,7 @@ impl Reader {
             Some("replicated") => SubmitDurability::Replicated { replicas, within },
             Some("fsynced") => SubmitDurability::Fsynced { within },
             Some(other) => {
-                self.fault("SUBMIT_DURABILITY", &other.to_owned());
+                self.fault("SUBMIT_DURABILITY", other);
                 SubmitDurability::Accepted
             }
         }

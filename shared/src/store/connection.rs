@@ -44,7 +44,7 @@ pub struct Node(Arc<Inner>);
 
 /// How the server is found.
 enum Way {
-    Fixed(Client),
+    Fixed(Box<Client>),
     Sentinel(Sentinels),
 }
 
@@ -120,7 +120,7 @@ impl Node {
     /// Makes no connection yet: a server that is down at start is waited for by whoever asks.
     pub fn fixed(client: Client) -> Result<Self, StoreError> {
         let line = Line::new(client.clone(), false)?;
-        Ok(Self::new(Way::Fixed(client), Some(line)))
+        Ok(Self::new(Way::Fixed(Box::new(client)), Some(line)))
     }
 
     /// Nobody is asked yet either.
@@ -181,7 +181,7 @@ impl Node {
             return Err(e.clone());
         }
         let found = match &self.0.way {
-            Way::Fixed(client) => Line::new(client.clone(), false),
+            Way::Fixed(client) => Line::new(Client::clone(client), false),
             Way::Sentinel(sentinels) => match sentinels.master().await {
                 Ok(client) => Line::new(client, true),
                 Err(e) => Err(e),
@@ -264,7 +264,7 @@ impl Node {
             return;
         }
         let line = match &self.0.way {
-            Way::Fixed(client) => match Line::new(client.clone(), false) {
+            Way::Fixed(client) => match Line::new(Client::clone(client), false) {
                 Ok(line) => Some(line),
                 Err(_) => return,
             },

@@ -29,7 +29,7 @@ struct Inner {
 
 enum Nodes {
     One(Node),
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
 }
 
 impl Redis {
@@ -39,7 +39,7 @@ impl Redis {
         let nodes = match &settings.topology {
             Topology::Server => Nodes::One(Node::fixed(dial.client()?)?),
             Topology::Sentinel(s) => Nodes::One(Node::named_by(Sentinels::new(dial, s.clone()))),
-            Topology::Cluster { nodes } => Nodes::Cluster(Cluster::new(dial, nodes.clone())),
+            Topology::Cluster { nodes } => Nodes::Cluster(Box::new(Cluster::new(dial, nodes.clone()))),
         };
         Ok(Redis(Arc::new(Inner {
             nodes,
