@@ -44,9 +44,13 @@ impl From<RedisError> for StoreError {
             return StoreError::OutOfMemory;
         }
         // no waiting helps: somebody has to correct the password or the user's rights
-        if e.kind() == ErrorKind::AuthenticationFailed || matches!(code.as_str(), "WRONGPASS" | "NOAUTH" | "NOPERM") {
-            let what = match code == "NOPERM" {
-                // the server's words name the command
+        let is_forbidden = code == "NOPERM" || text.contains("can't run this command");
+        if is_forbidden
+            || e.kind() == ErrorKind::AuthenticationFailed
+            || matches!(code.as_str(), "WRONGPASS" | "NOAUTH")
+        {
+            let what = match is_forbidden {
+                // the server's words name the command, or the line of the script
                 true => "our user lacks a right (deploy/redis/users.acl has all of them)",
                 false => "it refuses our credentials",
             };
