@@ -16,7 +16,7 @@ use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::secret::SecretString;
-use shared::store::model::{NewJob, NotTakenUp, PinnedTo, Submitted};
+use shared::store::model::{Durability, NewJob, NotTakenUp, PinnedTo, Submitted};
 use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
@@ -45,6 +45,7 @@ pub struct Accepted {
     pub replayed: bool,
     /// It is held until this job has made its plan anew.
     pub plan_awaited: Option<JobId>,
+    pub durability: Durability,
 }
 
 /// Reads the body in a blocking thread, while `receive` feeds it.
@@ -361,15 +362,16 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
         }
     };
     match answer {
-        Submitted::Accepted => {
+        Submitted::Accepted(durability) => {
             tracing::info!(job = %new.id, tenant = %new.tenant, controller = new.controller, tasks = new.expected_tasks,
-                "a job was accepted");
+                ?durability, "a job was accepted");
             Ok(Accepted {
                 job: new.id,
                 estimated_seconds: new.predicted_seconds,
                 status: new.first_status(),
                 replayed: false,
                 plan_awaited: None,
+                durability,
             })
         }
         Submitted::Replay(job) => {
@@ -402,6 +404,8 @@ pub(crate) async fn replayed(store: &Store, tenant: &TenantId, job: JobId) -> Re
         status: then.map_or(JobStatus::Pending, |j| j.status),
         replayed: true,
         plan_awaited: None,
+        // more may have been reached then; that is not kept
+        durability: Durability::Accepted,
     })
 }
 

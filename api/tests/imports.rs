@@ -95,6 +95,7 @@ async fn an_accepted_import_is_stored_whole_sealed_and_readable() {
     let id = accepted["job_id"].as_str().unwrap();
     assert_eq!(accepted["status"], "PENDING");
     assert!(accepted["estimated_duration_seconds"].as_u64().unwrap() > 60);
+    assert_eq!(accepted["durability"], "accepted");
     assert_eq!(
         headers.get("location").unwrap().to_str().unwrap(),
         format!("/api/cloudpath-dpsk/jobs/{id}/status")

@@ -3,6 +3,7 @@
 //! A bad value stops the start; every faulty variable is named, with its value and what it takes. Values are read as text and
 //! converted here: the `config` crate's own parsing would turn the password `007` into `7`.
 
+mod store;
 mod variables;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::job::retry::RetryPolicy;
 use crate::seal::Sealer;
 
+pub use store::{Address, RedisSettings, RedisTls, SentinelSettings, SubmitDurability, Topology};
 pub use variables::VARIABLES;
 
 /// Everything a process of ours is told from outside.
@@ -28,35 +30,6 @@ pub struct Settings {
     pub worker_bind: SocketAddr,
     pub controllers_file: PathBuf,
     pub sealer: Sealer,
-}
-
-#[derive(Clone)]
-pub struct RedisSettings {
-    /// `redis://`, `rediss://` or `redis+unix://`, with the database in its path. May hold a password.
-    pub url: Zeroizing<String>,
-    /// Refuse a server without append-only file. Off only for managed services that are durable in another way.
-    pub require_aof: bool,
-}
-
-impl fmt::Debug for RedisSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisSettings({})", self.shown())
-    }
-}
-
-impl RedisSettings {
-    /// The address without its password.
-    pub fn shown(&self) -> String {
-        match url::Url::parse(&self.url) {
-            Ok(mut u) => {
-                if u.password().is_some() {
-                    let _ = u.set_password(Some("***"));
-                }
-                u.to_string()
-            }
-            Err(_) => "redis".to_owned(),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -131,6 +104,9 @@ impl fmt::Debug for AuthSettings {
 #[error("{}", .0.join("\n"))]
 pub struct ConfigFaults(pub Vec<String>);
 
+/// With Cluster, unless said otherwise: enough for a few shards to have some each, and each costs a worker a connection and a slot.
+const PARTITIONS_OF_CLUSTER: u16 = 16;
+
 struct Reader {
     config: Config,
     faults: Vec<String>,
@@ -204,62 +180,6 @@ impl Reader {
         })
     }
 
-    fn redis(&mut self) -> RedisSettings {
-        let require_aof = self.flag("REDIS_REQUIRE_AOF");
-        if let Some(url) = self.text("REDIS_URL") {
-            let known = ["redis://", "rediss://", "redis+unix://", "unix://"]
-                .iter()
-                .any(|s| url.starts_with(s));
-            if !known || url::Url::parse(&url).is_err() {
-                self.fault("REDIS_URL", &url);
-            }
-            return RedisSettings {
-                url: Zeroizing::new(url),
-                require_aof,
-            };
-        }
-        let mut host = self.text("REDIS_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
-        // Kubernetes sets REDIS_PORT=tcp://10.0.0.1:6379 in every pod when a Service is called "redis"
-        let port = match self
-            .text("REDIS_PORT")
-            .and_then(|p| url::Url::parse(&p).ok())
-            .filter(|u| u.scheme() == "tcp")
-        {
-            Some(u) => {
-                if self.text("REDIS_HOST").is_none()
-                    && let Some(h) = u.host_str()
-                {
-                    host = h.to_owned();
-                }
-                u32::from(u.port().unwrap_or(6379))
-            }
-            None => self.whole("REDIS_PORT", 1, 65535),
-        };
-        let db = self.whole("REDIS_DB", 0, 1023);
-        // in an address it stands in brackets, in REDIS_HOST it may stand without
-        if host.parse::<std::net::Ipv6Addr>().is_ok() {
-            host = format!("[{host}]");
-        }
-        let mut url = match url::Url::parse(&format!("redis://{host}:{port}/{db}")) {
-            Ok(u) => u,
-            Err(_) => {
-                self.fault("REDIS_HOST", &host);
-                return RedisSettings {
-                    url: Zeroizing::new(String::new()),
-                    require_aof,
-                };
-            }
-        };
-        if let Some(p) = self.text("REDIS_PASSWORD") {
-            // percent-encoded by `url`, decoded again by the client
-            let _ = url.set_password(Some(&p));
-        }
-        RedisSettings {
-            url: Zeroizing::new(url.to_string()),
-            require_aof,
-        }
-    }
-
     fn sealer(&mut self) -> Option<Sealer> {
         let (name, text) = match (self.text("PAYLOAD_KEY"), self.text("PAYLOAD_KEY_FILE")) {
             (Some(t), _) => ("PAYLOAD_KEY", t),
@@ -326,7 +246,10 @@ impl Settings {
             lock_ttl: r.seconds("LOCK_TTL", 15.0, 300.0),
             slots: r.whole("WORKER_SLOTS", 2, 1024) as usize,
             shutdown_grace: r.seconds("SHUTDOWN_GRACE", 1.0, 300.0),
-            partitions: r.whole("PARTITIONS", 1, 1024) as u16,
+            partitions: match (r.text("PARTITIONS"), &redis.topology) {
+                (None, Topology::Cluster { .. }) => PARTITIONS_OF_CLUSTER,
+                _ => r.whole("PARTITIONS", 1, 1024) as u16,
+            },
         };
         // each partition's reader keeps a slot while it waits: at least one has to be left for what is taken over
         if engine.slots <= usize::from(engine.partitions) {

@@ -3,6 +3,7 @@
 pub mod cloudpath;
 pub mod export;
 pub mod harness;
+pub mod redis_group;
 pub mod redis_server;
 pub mod scene;
 pub mod sim;

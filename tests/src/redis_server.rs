@@ -39,6 +39,8 @@ pub struct Options {
     pub maxmemory: Option<u64>,
     /// A cluster of one node; its slots are still to be assigned.
     pub cluster: bool,
+    /// A sentinel instead: what stands in its file, without port and folder.
+    pub sentinel: Option<String>,
     /// Its files in memory (`/dev/shm`), where there is such a thing: they survive a kill of the process all the same, and
     /// `appendfsync always` costs nothing.
     pub in_memory: bool,
@@ -162,16 +164,26 @@ impl RedisServer {
         let dir: PathBuf = self.dir.path().to_owned();
         let yes = |b: bool| if b { "yes" } else { "no" };
         let mut c = Command::new(binary);
+        if let Some(text) = &self.options.sentinel {
+            // it writes its file anew, with what it has learned
+            let file = dir.join("sentinel.conf");
+            if !file.exists() {
+                std::fs::write(&file, text)?;
+            }
+            c.arg(file).arg("--sentinel");
+        }
         c.args(["--bind", "127.0.0.1", "--save", "", "--logfile", "log"])
             .args(["--port", &self.port.to_string()])
             .arg("--dir")
             .arg(&dir)
-            .args(["--appendonly", yes(self.options.appendonly)])
-            .args(["--appendfsync", self.options.appendfsync.unwrap_or("everysec")])
-            .args(["--enable-debug-command", "local"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        if self.options.sentinel.is_none() {
+            c.args(["--appendonly", yes(self.options.appendonly)])
+                .args(["--appendfsync", self.options.appendfsync.unwrap_or("everysec")])
+                .args(["--enable-debug-command", "local"]);
+        }
         if let Some(bytes) = self.options.maxmemory {
             c.args(["--maxmemory", &bytes.to_string(), "--maxmemory-policy", "noeviction"]);
         }

@@ -176,6 +176,39 @@ fn the_example_of_an_environment_names_every_setting_with_its_default() {
     }
 }
 
+/// What a server without WAITAOF would not take in its file of users, what is asked of sentinels, and what is only a look.
+const NOT_GRANTED: [&str; 3] = ["WAITAOF", "SENTINEL", "CONFIG"];
+
+/// A test runs as that user, but not every line of every script runs in it.
+#[test]
+fn the_redis_user_may_call_what_scripts_and_store_call() {
+    let users = fs::read_to_string(root().join("deploy/redis/users.acl")).unwrap();
+    let granted: Vec<&str> = users
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix('+'))
+        .map(|command| command.split('|').next().unwrap_or_default())
+        .collect();
+    let mut seen = 0;
+    for (ending, before) in [("rs", "cmd(\""), ("lua", "call('")] {
+        for (name, text) in files("shared/src/store", &[ending]) {
+            let code = text.lines().filter(|l| !l.trim_start().starts_with("--"));
+            for rest in code.flat_map(|l| l.split(before).skip(1)) {
+                let command: String = rest.chars().take_while(char::is_ascii_uppercase).collect();
+                if command.is_empty() || NOT_GRANTED.contains(&command.as_str()) {
+                    continue;
+                }
+                seen += 1;
+                let known = granted.contains(&command.to_ascii_lowercase().as_str());
+                assert!(
+                    known,
+                    "{name} calls {command}, which deploy/redis/users.acl does not grant"
+                );
+            }
+        }
+    }
+    assert!(seen > 200, "{seen} calls are not all there are");
+}
+
 #[test]
 fn the_witnesses_use_nothing_of_the_product() {
     for folder in [

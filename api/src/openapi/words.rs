@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::cloudpath::{Expired, InvalidRows, NameConflict};
 use shared::job::audit::VERDICTS;
 use shared::job::{JOB_STATUSES, PhaseStatus, TaskStatus};
+use shared::store::model::Durability;
 use shared::workflow::plan::PLANNED;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
@@ -32,6 +33,7 @@ const TASK_STATUSES: [TaskStatus; 8] = [
     TaskStatus::Cancelled,
     TaskStatus::Unknown,
 ];
+const DURABILITIES: [Durability; 3] = [Durability::Accepted, Durability::Replicated, Durability::Fsynced];
 const CLEANUP_STATUSES: [CleanupStatus; 5] = [
     CleanupStatus::Cleaned,
     CleanupStatus::PartlyCleaned,
@@ -85,6 +87,9 @@ words! {
     /// `CANCELLING`: what was sent is being settled. Ended: `CANCELLED`, `COMPLETED` (every task succeeded or was skipped), `PARTIAL` (some
     /// tasks are `FAILED` or `UNKNOWN`), `FAILED` (a critical phase failed, or the time was over).
     JobStatusWord as "JobStatus", e.g. "RUNNING": &JOB_STATUSES;
+    /// What an accepted job survives: the death of every process (always); that of the master as well, if a replica that has the job takes
+    /// its place; a crash of the machine, because it is on the disk.
+    DurabilityWord as "Durability", e.g. "accepted": &DURABILITIES;
     /// `cleaned`: everything the job made is gone. `partly_cleaned`: it has ended, and something stays. `cleaning`: it has not ended.
     /// `planned`: a dry run has ended. `kept`: nothing was to be deleted.
     CleanupStatusWord as "CleanupStatus", e.g. "cleaned": &CLEANUP_STATUSES;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
+use shared::store::model::Durability;
 use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
 use shared::workflow::plan::name_of_plans;
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,7 +24,7 @@ use crate::import::{self, Accepted, Aim, Asked};
 use crate::limits::Body;
 use crate::metrics::Metrics;
 use crate::openapi::params::{Idempotency, JobPath, Wait};
-use crate::openapi::words::JobStatusWord;
+use crate::openapi::words::{DurabilityWord, JobStatusWord};
 use crate::params::Params;
 use crate::remotes;
 use crate::state::State;
@@ -55,6 +56,10 @@ pub struct AcceptedView {
     status: JobStatus,
     /// From the number of calls and what the controller's limits allow.
     estimated_duration_seconds: u64,
+    /// What of Redis may die without taking the job along, as far as was waited for (`SUBMIT_DURABILITY`) and came in time. `accepted`: the
+    /// process; `replicated`: the master, if a replica that has the job takes its place; `fsynced`: its machine.
+    #[schema(value_type = DurabilityWord)]
+    durability: Durability,
     /// Of a retry: the job it takes up.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = Uuid, nullable = false)]
@@ -174,6 +179,7 @@ pub(super) async fn answer(
         job_id: accepted.job.to_string(),
         status: waited.status,
         estimated_duration_seconds: accepted.estimated_seconds,
+        durability: accepted.durability,
         resume_of: resume_of.map(|job| job.to_string()),
         plan_awaited: accepted.plan_awaited.map(|job| job.to_string()),
     })

@@ -10,7 +10,7 @@ use shared::id::{JobId, PhaseId, TenantId, WorkerId};
 use shared::job::TaskStatus;
 use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
-use shared::store::model::{BatchResult, Claim, Claimed, Completed, NewJob, PlanCommitted, Submitted};
+use shared::store::model::{BatchResult, Claim, Claimed, Completed, Durability, NewJob, PlanCommitted, Submitted};
 use shared::store::{Partition, Read, Reader, Store};
 use shared::workflow::{Definition, parse};
 
@@ -73,7 +73,10 @@ impl Hands {
     }
 
     pub async fn submit(&self, new: &NewJob) -> JobId {
-        assert_eq!(self.store.submit(new).await.unwrap(), Submitted::Accepted);
+        assert_eq!(
+            self.store.submit(new).await.unwrap(),
+            Submitted::Accepted(Durability::Accepted)
+        );
         new.id
     }
 

@@ -139,7 +139,7 @@ impl Store {
         let (p, mut pipe) = (id.partition, redis::pipe());
         let replayed = p.key("dlq:replayed");
         // in this order: a letter that is gone can be asked for
-        pipe.atomic().hset(&replayed, id.entry(), by.to_string());
+        pipe.hset(&replayed, id.entry(), by.to_string());
         pipe.expire(&replayed, REPLAYED_TTL as i64);
         pipe.cmd("XDEL").arg(p.key("dlq")).arg(id.entry());
         self.replies(pipe).await.map(drop)

@@ -9,6 +9,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::keys::{self, Partition};
+use super::slots::Slot;
 use super::{Store, StoreError};
 
 /// Between two looks while writes are held back.
@@ -62,22 +64,38 @@ impl Look {
 pub struct Life(String);
 
 impl Store {
-    /// The server's life as last asked. Taken before a write, it makes [`Store::secured`] notice that another life answers after it.
-    pub fn life(&self) -> Life {
-        self.redis.life()
+    /// The life of the partition's server as last asked. Taken before a write, it makes [`Store::secured`] notice that another life answers
+    /// after it.
+    pub fn life(&self, p: Partition) -> Life {
+        self.redis.life(p)
     }
 
-    /// Waits until everything Redis has acknowledged since `before` would survive its death; next to nothing when its disk keeps up.
+    /// The same of the server that has a limiter's keys.
+    pub fn life_of_limiter(&self, limiter: &str) -> Life {
+        self.redis.life(&keys::limiter(limiter))
+    }
+
+    /// The life that has a limiter's keys now, asked of its server unless that is the one that was just asked for the partition's.
+    pub async fn present_life_of_limiter(&self, limiter: &str, p: Partition) -> Result<Life, StoreError> {
+        let key = keys::limiter(limiter);
+        match self.redis.is_together(p, &key) {
+            true => Ok(self.redis.life(&key)),
+            false => Ok(self.look(&key).await?.life),
+        }
+    }
+
+    /// Waits until everything the partition's server has acknowledged since `before` would survive its death; next to nothing when its disk
+    /// keeps up.
     ///
-    /// An error means: not known to. The server may have been started anew, without the write; so the write is repeated, after
-    /// another look at [`Store::life`].
-    pub async fn secured(&self, before: &Life) -> Result<(), StoreError> {
-        self.secured_within(before, HELD_BACK_MAX).await
+    /// An error means: not known to. The server may have been started anew, without the write, or another may have taken its place; so the
+    /// write is repeated, after another look at [`Store::life`].
+    pub async fn secured(&self, p: Partition, before: &Life) -> Result<(), StoreError> {
+        self.secured_within(p, before, HELD_BACK_MAX).await
     }
 
     /// [`Store::secured`] with a limit of one's own for how long Redis may hold back.
-    pub async fn secured_within(&self, before: &Life, limit: Duration) -> Result<(), StoreError> {
-        let first = self.look().await?;
+    pub async fn secured_within(&self, p: Partition, before: &Life, limit: Duration) -> Result<(), StoreError> {
+        let first = self.look(p).await?;
         if first.life != *before {
             return Err(unknown("it was started anew, or is asked for the first time"));
         }
@@ -87,7 +105,7 @@ impl Store {
                 return Err(unknown("it does not write its append-only file"));
             }
             tokio::time::sleep(LOOK_EVERY).await;
-            now = self.look().await?;
+            now = self.look(p).await?;
             if now.life != first.life {
                 return Err(unknown("it was started anew"));
             }
@@ -95,24 +113,15 @@ impl Store {
         Ok(())
     }
 
-    /// Asks which life it is now.
-    pub async fn present_life(&self) -> Result<Life, StoreError> {
-        Ok(self.look().await?.life)
+    /// Asks which life the partition's server has now.
+    pub async fn present_life(&self, p: Partition) -> Result<Life, StoreError> {
+        Ok(self.look(p).await?.life)
     }
 
-    async fn look(&self) -> Result<Look, StoreError> {
-        let info: String = self
-            .redis
-            .run(|mut c| async move {
-                redis::cmd("INFO")
-                    .arg("server")
-                    .arg("persistence")
-                    .query_async(&mut c)
-                    .await
-            })
-            .await?;
+    async fn look(&self, at: impl Into<Slot>) -> Result<Look, StoreError> {
+        let (node, info) = self.redis.info(at, &["server", "persistence"]).await?;
         let look = Look::parse(&info);
-        self.redis.met(look.life.clone());
+        node.met(look.life.clone());
         Ok(look)
     }
 }

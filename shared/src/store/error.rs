@@ -11,7 +11,7 @@ pub enum StoreError {
     Unavailable {
         reason: String,
         timeout: bool,
-        /// The connection talks to the wrong server (a demoted master).
+        /// The connection talks to the wrong server (a demoted master, a slot that has moved).
         stale: bool,
     },
     /// `maxmemory` is reached. Completions still go through; new work is refused.
@@ -44,13 +44,28 @@ impl From<RedisError> for StoreError {
             return StoreError::OutOfMemory;
         }
         // no waiting helps: somebody has to correct the password or the user's rights
-        if e.kind() == ErrorKind::AuthenticationFailed || matches!(code.as_str(), "WRONGPASS" | "NOAUTH" | "NOPERM") {
-            return StoreError::Server(format!("it refuses our credentials: {text}"));
+        let is_forbidden = code == "NOPERM" || text.contains("can't run this command");
+        if is_forbidden
+            || e.kind() == ErrorKind::AuthenticationFailed
+            || matches!(code.as_str(), "WRONGPASS" | "NOAUTH")
+        {
+            let what = match is_forbidden {
+                // the server's words name the command, or the line of the script
+                true => "our user lacks a right (deploy/redis/users.acl has all of them)",
+                false => "it refuses our credentials",
+            };
+            return StoreError::Server(format!("{what}: {text}"));
         }
-        let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN") || text.contains("READONLY");
+        // nor against a certificate
+        if text.contains("invalid peer certificate") {
+            return StoreError::Server(format!(
+                "its certificate is not believed (REDIS_TLS_CA_FILE names an authority of one's own): {text}"
+            ));
+        }
+        let stale = matches!(code.as_str(), "READONLY" | "MASTERDOWN" | "MOVED") || text.contains("READONLY");
         let loading = matches!(
             code.as_str(),
-            "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "UNBLOCKED" | "NOREPLICAS" | "MISCONF"
+            "LOADING" | "BUSY" | "TRYAGAIN" | "ASK" | "CLUSTERDOWN" | "UNBLOCKED" | "NOREPLICAS" | "MISCONF"
         );
         let gone = e.is_timeout() || e.is_io_error() || e.is_connection_dropped() || e.is_connection_refusal();
         if stale || loading || gone || e.is_unrecoverable_error() && !matches!(e.retry_method(), RetryMethod::NoRetry) {

@@ -45,8 +45,9 @@ pub struct Figures {
     pub workers: u64,
     pub slots: u64,
     pub slots_busy: u64,
+    /// Of all masters together.
     pub memory_used_bytes: u64,
-    /// `maxmemory`; 0: none.
+    /// `maxmemory`, of all masters together; 0: none, of one at least.
     pub memory_max_bytes: u64,
     pub workflows: BTreeMap<String, WorkflowFigures>,
 }
@@ -94,12 +95,18 @@ impl Store {
                 all.count(&job);
             }
         }
-        let info: String = self
-            .redis
-            .run(|mut c| async move { redis::cmd("INFO").arg("memory").query_async(&mut c).await })
-            .await?;
-        all.memory_used_bytes = info_number(&info, "used_memory");
-        all.memory_max_bytes = info_number(&info, "maxmemory");
+        let mut is_bounded = true;
+        for node in self.redis.masters().await? {
+            let ask = |mut c| async move { redis::cmd("INFO").arg("memory").query_async::<String>(&mut c).await };
+            let info = self.redis.on(&node, ask).await?;
+            let max = info_number(&info, "maxmemory");
+            all.memory_used_bytes += info_number(&info, "used_memory");
+            all.memory_max_bytes += max;
+            is_bounded &= max > 0;
+        }
+        if !is_bounded {
+            all.memory_max_bytes = 0;
+        }
         Ok(all)
     }
 
@@ -170,10 +177,7 @@ impl Store {
             // a dead worker's share is off the books only when the next one asks
             pipe.zrange_withscores(format!("{l}conc"), 0, -1);
         }
-        let replies: Vec<redis::Value> = self
-            .redis
-            .run(|mut c| async move { pipe.query_async(&mut c).await })
-            .await?;
+        let replies = self.replies(pipe).await?;
         let (time, replies) = replies.split_first().ok_or_else(|| corrupt("no answer"))?;
         let now = time_ms(time)?;
         replies.chunks_exact(4).map(|r| limiter_figures(r, now)).collect()

@@ -49,7 +49,7 @@ impl Store {
         }
         let id = ids[0].clone();
         self.redis
-            .run(|mut c| async move {
+            .run(keys::META, |mut c| async move {
                 redis::cmd("HSET")
                     .arg(keys::META)
                     .arg(SEAL_KEY)
@@ -86,14 +86,16 @@ impl Store {
         for _ in 0..3 {
             let stored: Option<String> = self
                 .redis
-                .run(|mut c| async move { redis::cmd("HGET").arg(keys::META).arg(field).query_async(&mut c).await })
+                .run(keys::META, |mut c| async move {
+                    redis::cmd("HGET").arg(keys::META).arg(field).query_async(&mut c).await
+                })
                 .await?;
             if let Some(stored) = stored {
                 return Ok(stored);
             }
             let mine = mine.to_owned();
             self.redis
-                .run(|mut c| async move {
+                .run(keys::META, |mut c| async move {
                     redis::cmd("HSETNX")
                         .arg(keys::META)
                         .arg(field)
@@ -110,7 +112,7 @@ impl Store {
     /// is, and by a replica.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.redis
-            .run(|mut c| async move {
+            .run(keys::PROBE, |mut c| async move {
                 redis::cmd("SET")
                     .arg(keys::PROBE)
                     .arg(1)

@@ -129,9 +129,7 @@ pub(super) struct ReadJob {
 impl Store {
     /// Sends a pipeline: its replies, in order.
     pub(super) async fn replies(&self, pipe: redis::Pipeline) -> Result<Vec<Value>, StoreError> {
-        self.redis
-            .run(|mut c| async move { pipe.query_async(&mut c).await })
-            .await
+        self.redis.replies(pipe).await
     }
 
     /// Whose job it is; for callers bound to no tenant.

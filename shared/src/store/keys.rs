@@ -41,7 +41,7 @@ pub const PROBE: &str = "workflow:probe";
 pub const META: &str = "workflow:meta";
 
 /// CRC-16/XMODEM, the one Redis Cluster uses for its slots.
-fn crc16(bytes: &[u8]) -> u16 {
+pub(super) fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0u16, |crc, b| {
         (0..8).fold(crc ^ (u16::from(*b) << 8), |c, _| {
             if c & 0x8000 != 0 { (c << 1) ^ 0x1021 } else { c << 1 }

@@ -77,12 +77,14 @@ impl Store {
         let Some(outage) = outage else {
             return self
                 .redis
-                .run(|mut c| async move { redis::cmd("HDEL").arg(key).arg(lane).query_async::<()>(&mut c).await })
+                .run(p, |mut c| async move {
+                    redis::cmd("HDEL").arg(key).arg(lane).query_async::<()>(&mut c).await
+                })
                 .await;
         };
         let text = serde_json::to_string(outage)?;
         self.redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("HSET")
                     .arg(key)
                     .arg(lane)

@@ -3,9 +3,11 @@
 //! What a job is made of in Redis, and who owns which key, stands in `ARCHITECTURE.md`; the scripts' headers say the rest.
 
 mod check;
+mod cluster;
 mod plan_checks;
 mod connection;
 mod dead_letters;
+mod dial;
 mod durable;
 mod error;
 mod figures;
@@ -26,16 +28,19 @@ mod reader;
 mod resources;
 mod retries;
 mod roster;
+mod routed;
 mod script_times;
 mod scripts;
+mod sentinel;
+mod slots;
 mod spec;
 mod stream;
 mod plans;
 mod stored;
+mod submit;
 mod tasks;
 mod walk;
 
-pub use check::check_server;
 pub use dead_letters::{DeadLetter, LetterId};
 pub use durable::Life;
 pub use error::StoreError;
@@ -55,14 +60,22 @@ pub use spec::JobSpec;
 pub use stored::{StandingBatch, StoredBatch};
 pub use walk::TaskWalk;
 
-use crate::config::{EngineSettings, RedisSettings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use check::check_servers;
+
+use crate::config::{EngineSettings, RedisSettings, SubmitDurability};
 use crate::id::TenantId;
 
 /// Handle to everything stored. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    redis: connection::Redis,
+    redis: routed::Redis,
     partitions: u16,
+    durability: SubmitDurability,
+    /// What is answered is on the disk. Found out by [`Store::prepare`].
+    always: Arc<AtomicBool>,
     pinned: pinned::PinnedJobs,
 }
 
@@ -70,32 +83,43 @@ impl Store {
     /// Makes no connection yet; [`Store::prepare`] does.
     pub fn open(redis: &RedisSettings, engine: &EngineSettings) -> Result<Self, StoreError> {
         Ok(Store {
-            redis: connection::Redis::open(redis)?,
+            redis: routed::Redis::open(redis)?,
             partitions: engine.partitions,
+            durability: redis.durability,
+            always: Arc::default(),
             pinned: pinned::PinnedJobs::default(),
         })
     }
 
     /// Checks the server, fixes the number of partitions, makes the streams and loads the scripts. Safe to repeat.
     pub async fn prepare(&self, settings: &RedisSettings) -> Result<(), StoreError> {
-        check_server(&self.redis, settings).await?;
+        let always = check_servers(&self.redis, settings).await?;
+        self.always.store(always, Ordering::Relaxed);
         self.fix_meta().await?;
-        self.present_life().await?;
-        for lua in scripts::all() {
-            self.redis
-                .run(|mut c| async move { lua.script.load_async(&mut c).await })
-                .await?;
+        // a replica that becomes the master later on does not know them: then they are loaded by whoever calls one
+        for node in self.redis.masters().await? {
+            for lua in scripts::all() {
+                let load = |mut c| async move { lua.script.load_async(&mut c).await };
+                self.redis.on(&node, load).await?;
+            }
         }
         for p in self.partitions() {
+            self.present_life(p).await?;
             self.ensure_group(p).await?;
         }
         Ok(())
     }
 
+    fn syncs_always(&self) -> bool {
+        self.always.load(Ordering::Relaxed)
+    }
+
     /// A round trip.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.redis
-            .run(|mut c| async move { redis::cmd("PING").query_async::<String>(&mut c).await })
+            .run(keys::META, |mut c| async move {
+                redis::cmd("PING").query_async::<String>(&mut c).await
+            })
             .await
             .map(drop)
     }

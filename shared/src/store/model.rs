@@ -73,9 +73,11 @@ impl NewJob {
     }
 }
 
+pub use super::submit::Durability;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitted {
-    Accepted,
+    Accepted(Durability),
     /// The same key and body were accepted before, as this job.
     Replay(JobId),
     /// The same key with another body.

@@ -181,7 +181,9 @@ impl Store {
             };
             let state: Option<String> = self
                 .redis
-                .run(|mut c| async move { redis::cmd("HGET").arg(key).arg(field).query_async(&mut c).await })
+                .run(p, |mut c| async move {
+                    redis::cmd("HGET").arg(key).arg(field).query_async(&mut c).await
+                })
                 .await?;
             let Some(state) = state else { continue };
             return Ok(match &writer.phase {

@@ -62,7 +62,7 @@ impl Store {
     pub async fn polled_limiters(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let rows: Vec<(String, f64)> = self
             .redis
-            .run(|mut c| async move {
+            .run(keys::POLLS, |mut c| async move {
                 redis::cmd("ZRANGE")
                     .arg(keys::POLLS)
                     .arg(0)
@@ -79,7 +79,7 @@ impl Store {
     pub async fn polls_idle(&self, limiter: &str) -> Result<(), StoreError> {
         let limiter = limiter.to_owned();
         self.redis
-            .run(|mut c| async move {
+            .run(keys::POLLS, |mut c| async move {
                 redis::cmd("ZREM")
                     .arg(keys::POLLS)
                     .arg(limiter)
@@ -101,7 +101,9 @@ impl Store {
         let key = format!("{}pending", keys::limiter(limiter));
         let all: BTreeMap<String, String> = self
             .redis
-            .run(|mut c| async move { redis::cmd("HGETALL").arg(key).query_async(&mut c).await })
+            .run(&keys::limiter(limiter), |mut c| async move {
+                redis::cmd("HGETALL").arg(key).query_async(&mut c).await
+            })
             .await?;
         Ok(all
             .into_iter()
@@ -130,7 +132,9 @@ impl Store {
         let prefix = format!("{}settled:", keys::limiter(limiter));
         let keys: Vec<String> = ids.iter().map(|id| format!("{prefix}{id}")).collect();
         self.redis
-            .run(|mut c| async move { redis::cmd("MGET").arg(keys).query_async(&mut c).await })
+            .run(prefix.as_str(), |mut c| async move {
+                redis::cmd("MGET").arg(keys).query_async(&mut c).await
+            })
             .await
     }
 }

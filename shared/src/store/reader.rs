@@ -9,6 +9,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::keys::{GROUP, Partition};
+use super::routed::Redis;
 use super::{Store, StoreError};
 use crate::id::WorkerId;
 
@@ -27,6 +28,7 @@ pub enum Read {
 /// One blocking reader of one partition.
 pub struct Reader {
     connection: MultiplexedConnection,
+    redis: Redis,
     partition: Partition,
     worker: WorkerId,
 }
@@ -34,9 +36,10 @@ pub struct Reader {
 impl Store {
     /// A fresh connection for reading. Entries delivered to an earlier one may wait in [`Store::own_pending`].
     pub async fn reader(&self, partition: Partition, worker: &WorkerId) -> Result<Reader, StoreError> {
-        let connection = self.redis.dedicated(BLOCK).await?;
+        let connection = self.redis.dedicated(partition, BLOCK).await?;
         Ok(Reader {
             connection,
+            redis: self.redis.clone(),
             partition,
             worker: worker.clone(),
         })
@@ -66,6 +69,7 @@ impl Reader {
                 if text.contains("NOGROUP") || text.contains("the stream key no longer exists") {
                     return Ok(Read::NoGroup);
                 }
+                self.redis.doubt(self.partition).await;
                 Err(StoreError::from(e))
             }
         }

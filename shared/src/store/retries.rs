@@ -52,12 +52,10 @@ impl Store {
         tenant: &TenantId,
         (key, body): &(String, [u8; 32]),
     ) -> Result<Option<Submitted>, StoreError> {
-        let life = self.life();
+        let p = self.partition_of(tenant);
+        let life = self.life(p);
         let mut pipe = redis::pipe();
-        pipe.get(
-            self.partition_of(tenant)
-                .key(&format!("idem:{tenant}:{}", key_hash(key))),
-        );
+        pipe.get(p.key(&format!("idem:{tenant}:{}", key_hash(key))));
         let replies = self.replies(pipe).await?;
         let known: Option<String> = replies.first().map_or(Ok(None), reply)?;
         let Some(known) = known else { return Ok(None) };
@@ -68,7 +66,7 @@ impl Store {
         }
         let job = job.parse().map_err(|_| bad())?;
         // whoever was to hear of the first acceptance may never have
-        self.secured(&life).await?;
+        self.secured(p, &life).await?;
         Ok(Some(Submitted::Replay(job)))
     }
 }

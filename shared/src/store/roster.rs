@@ -105,7 +105,7 @@ impl Store {
         let key = p.key("work");
         let consumers: Vec<HashMap<String, Value>> = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 let mut ask = redis::cmd("XINFO");
                 match ask.arg("CONSUMERS").arg(key).arg(GROUP).query_async(&mut c).await {
                     // somebody has deleted it, and a worker will make it anew

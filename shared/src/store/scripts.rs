@@ -7,11 +7,12 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use redis::{FromRedisValue, Script, ToRedisArgs};
+use redis::aio::ConnectionLike;
+use redis::{FromRedisValue, RedisResult, Script, ToRedisArgs};
 
-use super::connection::Redis;
 use super::error::StoreError;
 use super::keys::Partition;
+use super::routed::Redis;
 use super::script_times;
 
 const PRELUDE: &str = include_str!("lua/_prelude.lua");
@@ -106,17 +107,25 @@ pub async fn on_partition<T: FromRedisValue>(
 pub async fn on_key<T: FromRedisValue>(redis: &Redis, key: &str, script: &Lua, args: Args) -> Result<T, StoreError> {
     let began = Instant::now();
     let answer = redis
-        .run(|mut c| async move {
-            let mut call = script.script.prepare_invoke();
-            call.key(key);
-            for a in &args.0 {
-                call.arg(a.as_slice());
-            }
-            call.invoke_async(&mut c).await
-        })
+        .run(key, |mut c| async move { invoke(script, key, &args, &mut c).await })
         .await;
     script_times::took(redis.script_times(), script.name, began.elapsed());
     answer
+}
+
+/// Runs a script on this connection.
+pub async fn invoke<T: FromRedisValue>(
+    script: &Lua,
+    key: &str,
+    args: &Args,
+    connection: &mut impl ConnectionLike,
+) -> RedisResult<T> {
+    let mut call = script.script.prepare_invoke();
+    call.key(key);
+    for a in &args.0 {
+        call.arg(a.as_slice());
+    }
+    call.invoke_async(connection).await
 }
 
 #[cfg(test)]

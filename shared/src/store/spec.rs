@@ -33,7 +33,9 @@ impl Store {
         let names = ["t", "ctl", "venue", "def", "options", "input", "chunks", "fbudget"];
         let values: Vec<Option<String>> = self
             .redis
-            .run(|mut c| async move { redis::cmd("HMGET").arg(key).arg(&names).query_async(&mut c).await })
+            .run(p, |mut c| async move {
+                redis::cmd("HMGET").arg(key).arg(&names).query_async(&mut c).await
+            })
             .await?;
         let f: HashMap<&str, String> = names
             .into_iter()
@@ -68,7 +70,7 @@ impl Store {
         }
         let all: Vec<HashMap<String, String>> = self
             .redis
-            .run(|mut c| async move { pipe.query_async(&mut c).await })
+            .run(spec.partition, |mut c| async move { pipe.query_async(&mut c).await })
             .await?;
         let mut out = serde_json::Map::new();
         for (ph, f) in spec.definition.phases.iter().zip(all) {

@@ -36,7 +36,7 @@ impl Store {
         let (key, cursor) = (p.job_part(job, &format!("out:{phase}")), cursor.to_owned());
         let (next, flat): (String, Vec<Vec<u8>>) = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("HSCAN")
                     .arg(key)
                     .arg(cursor)
@@ -60,7 +60,7 @@ impl Store {
         type Found = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>);
         let (tasks, secrets, outcomes): Found = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::pipe()
                     .hget(input, batch)
                     .hget(secrets, batch)
@@ -83,7 +83,7 @@ impl Store {
         // the checkpoints before the outcomes: what is settled in between is seen as settled
         let (state, checkpoints): (Option<String>, HashMap<u32, String>) = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::pipe()
                     .hget(phase, "st")
                     .hgetall(checkpoints)
@@ -113,7 +113,7 @@ impl Store {
         let (input, secrets) = (p.job_part(job, "input"), p.job_part(job, "inputsec"));
         let (rows, sealed): (Option<Vec<u8>>, Option<Vec<u8>>) = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::pipe()
                     .hget(input, chunk)
                     .hget(secrets, chunk)

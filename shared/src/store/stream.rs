@@ -47,7 +47,7 @@ impl Store {
         let key = p.key("work");
         let made: Result<(), StoreError> = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("XGROUP")
                     .arg("CREATE")
                     .arg(key)
@@ -79,7 +79,7 @@ impl Store {
         token: &str,
         entry: &str,
     ) -> Result<Claimed, StoreError> {
-        let life = self.life();
+        let life = self.life(p);
         let args = Args::new().with(worker.as_str()).with(token).with(entry);
         let reply: Vec<Value> = scripts::on_partition(&self.redis, p, &scripts::CLAIM, args).await?;
         let what = reply.first().map(text).unwrap_or_default();
@@ -262,7 +262,7 @@ impl Store {
         let (key, worker, cursor) = (p.key("work"), worker.to_string(), cursor.to_owned());
         let reply: Value = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("XAUTOCLAIM")
                     .arg(key)
                     .arg(GROUP)
@@ -291,7 +291,7 @@ impl Store {
         let (key, worker) = (p.key("work"), worker.to_string());
         let reply: Vec<Vec<Value>> = self
             .redis
-            .run(|mut c| async move {
+            .run(p, |mut c| async move {
                 redis::cmd("XPENDING")
                     .arg(key)
                     .arg(GROUP)
@@ -350,7 +350,9 @@ impl Store {
         let key = p.key("active");
         let ids: Vec<String> = self
             .redis
-            .run(|mut c| async move { redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).query_async(&mut c).await })
+            .run(p, |mut c| async move {
+                redis::cmd("ZRANGE").arg(key).arg(0).arg(-1).query_async(&mut c).await
+            })
             .await?;
         Ok(ids.iter().filter_map(|s| s.parse().ok()).collect())
     }

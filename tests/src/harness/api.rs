@@ -19,11 +19,30 @@ pub const IMPORT: &str = "/api/cloudpath-dpsk/import";
 #[derive(Debug, Clone)]
 pub struct Api {
     http: Http,
+    token: Option<String>,
 }
 
 impl Api {
     pub fn new(base: &str) -> anyhow::Result<Self> {
-        Ok(Api { http: Http::new(base)? })
+        Ok(Api {
+            http: Http::new(base)?,
+            token: None,
+        })
+    }
+
+    /// The same, called with a bearer token.
+    pub fn with_token(&self, token: String) -> Self {
+        Api {
+            http: self.http.clone(),
+            token: Some(token),
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> anyhow::Result<(u16, Value)> {
+        let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = bearer.iter().map(|b| ("authorization", b.as_str())).collect();
+        let (status, text) = self.http.with_headers(method, path, body, &headers).await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 
     pub fn base(&self) -> &str {
@@ -31,7 +50,7 @@ impl Api {
     }
 
     pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
-        self.http.call(Method::GET, path, None).await
+        self.call(Method::GET, path, None).await
     }
 
     /// The body as it came.
@@ -42,7 +61,7 @@ impl Api {
     /// Takes the body's JSON as it is.
     pub async fn post(&self, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
         let body = body.map(serde_json::to_vec).transpose()?;
-        self.http.call(Method::POST, path, body).await
+        self.call(Method::POST, path, body).await
     }
 
     /// Submits an export to a controller; the job's id.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use super::CLIENT_SECRET;
 use super::fleet::{Controller, Plan};
-use super::{CLIENT_SECRET, TENANT};
 
 /// Handed on from our own environment; everything else would make a run depend on who runs it.
 const HANDED_ON: [&str; 5] = [
@@ -70,6 +70,7 @@ pub fn controllers_toml(controllers: &[Controller], base_urls: &[String]) -> Str
         let base = &base_urls[controller.simulator];
         let Controller {
             id,
+            tenant,
             remote_tenant,
             calls_per_minute,
             ..
@@ -81,7 +82,7 @@ pub fn controllers_toml(controllers: &[Controller], base_urls: &[String]) -> Str
             r#"[[controllers]]
 id = {id}
 name = "Simulated {id}"
-tenants = ["{TENANT}"]
+tenants = ["{tenant}"]
 base_url = "{base}"
 token_url = "{base}/oauth2/token/{remote_tenant}"
 tenant_id = "{remote_tenant}"

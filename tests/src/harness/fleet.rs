@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::TENANT;
 use super::api::Api;
 use super::autopsy;
 use super::binaries;
@@ -33,6 +34,8 @@ const RUNS: &str = "worker runs";
 #[derive(Debug, Clone)]
 pub struct Controller {
     pub id: i64,
+    /// Whose it is.
+    pub tenant: String,
     /// Index of its simulator.
     pub simulator: usize,
     pub remote_tenant: String,
@@ -44,6 +47,7 @@ impl Controller {
     pub fn new(id: i64, simulator: usize, calls_per_minute: u32) -> Self {
         Controller {
             id,
+            tenant: TENANT.to_owned(),
             simulator,
             remote_tenant: format!("remote-{id}"),
             calls_per_minute,

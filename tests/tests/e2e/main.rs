@@ -1,5 +1,7 @@
 //! The whole product as processes: real Redis, real API, real workers, a simulated RUCKUS One whose ledger is the witness.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever reads the test's output")]
+
 mod world;
 
 mod audits;
@@ -7,6 +9,7 @@ mod beside;
 mod cleanups;
 mod client;
 mod death;
+mod failover;
 mod imports;
 mod laws;
 mod networks;
@@ -14,6 +17,7 @@ mod operate;
 mod plans;
 mod policies;
 mod retries;
+mod rights;
 mod search;
 mod secrets;
 mod starts;

@@ -10,7 +10,7 @@ use shared::id::{JobId, TenantId, WorkerId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::store::Store;
-use shared::store::model::{JobView, NewJob, Submitted};
+use shared::store::model::{Durability, JobView, NewJob, Submitted};
 use shared::workflow::{Definition, parse};
 use testkit::redis_server::{Options, RedisServer};
 use worker::engine::{self, core::Core};
@@ -144,7 +144,10 @@ impl World {
     }
 
     pub async fn submit(&self, job: &NewJob) -> JobId {
-        assert_eq!(self.store.submit(job).await.unwrap(), Submitted::Accepted);
+        assert_eq!(
+            self.store.submit(job).await.unwrap(),
+            Submitted::Accepted(Durability::Accepted)
+        );
         job.id
     }
 

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use shared::id::JobId;
 use shared::job::JobStatus;
-use shared::store::model::{Steered, Submitted};
+use shared::store::Partition;
+use shared::store::model::{Durability, Steered, Submitted};
 use testkit::redis_server::{Options, RedisServer};
 
 use crate::scripted::{array, bulk, scripted};
 use crate::trouble::job;
 use crate::world::{admin, recovers, settings, store};
+
+const P: Partition = Partition(0);
 
 /// A look at the server: its life, the bytes it has yet to write, those it has written, and whether it syncs.
 type Look = (&'static str, u64, u64, u8);
@@ -47,8 +50,8 @@ async fn what_is_held_back_is_waited_for() {
     ];
     let (url, seen) = shows(looks, "").await;
     let store = store(&url);
-    let life = store.present_life().await.unwrap();
-    store.secured_within(&life, Duration::from_secs(60)).await.unwrap();
+    let life = store.present_life(P).await.unwrap();
+    store.secured_within(P, &life, Duration::from_secs(60)).await.unwrap();
     assert_eq!(seen.load(SeqCst), 5, "it was not enough before, and enough then");
 }
 
@@ -58,17 +61,20 @@ async fn a_write_that_may_be_forgotten_is_not_answered_for() {
     for looks in [&[("a", 0, 100, 0), ("b", 0, 100, 0)], &[HELD_BACK, ("b", 0, 100, 0)]] as [&[Look]; 2] {
         let (url, seen) = shows(looks, "").await;
         let store = store(&url);
-        let life = store.present_life().await.unwrap();
-        let e = store.secured_within(&life, Duration::from_secs(60)).await.unwrap_err();
+        let life = store.present_life(P).await.unwrap();
+        let e = store
+            .secured_within(P, &life, Duration::from_secs(60))
+            .await
+            .unwrap_err();
         assert!(e.is_transient() && e.to_string().contains("started anew"), "{e}");
         assert_eq!(seen.load(SeqCst), 2);
     }
     // never written
     let (url, seen) = shows(&[HELD_BACK], "").await;
     let store = store(&url);
-    let life = store.present_life().await.unwrap();
+    let life = store.present_life(P).await.unwrap();
     let e = store
-        .secured_within(&life, Duration::from_millis(100))
+        .secured_within(P, &life, Duration::from_millis(100))
         .await
         .unwrap_err();
     assert!(e.is_transient() && e.to_string().contains("does not write"), "{e}");
@@ -92,7 +98,7 @@ async fn no_steering_call_is_answered_for_before_it_is_kept() {
     ] {
         let (url, _) = shows(LIVES, answer).await;
         let store = store(&url);
-        store.present_life().await.unwrap();
+        store.present_life(P).await.unwrap();
         let cancel = || store.cancel(&tenant, JobId::generate(), "test");
         let e = cancel().await.unwrap_err();
         assert!(e.is_transient(), "{answer}: {e}");
@@ -146,7 +152,10 @@ async fn a_killed_server_forgets_no_accepted_job_and_no_cancel() {
         let new = job();
         let id = new.id;
         held_back += u32::from(holds_back(&server).await);
-        assert_eq!(store.submit(&new).await.unwrap(), Submitted::Accepted);
+        assert_eq!(
+            store.submit(&new).await.unwrap(),
+            Submitted::Accepted(Durability::Accepted)
+        );
         server.kill();
         server.restart().unwrap();
         let there = recovers("after the kill", || store.job(&new.tenant, id)).await;

@@ -2,11 +2,15 @@
 
 #![allow(clippy::print_stdout, reason = "figures for whoever reads the test's output")]
 
+mod cluster;
 mod durable;
 mod figures;
 mod fit;
 mod lists;
 mod scripted;
+mod sentinel;
+mod submit;
 mod tasks;
+mod tls;
 mod trouble;
 mod world;

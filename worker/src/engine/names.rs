@@ -82,7 +82,7 @@ impl Run {
         if self.mode() != Mode::Run || self.may_write() {
             return Ok(None);
         }
-        let (began, life) = (Instant::now(), self.core.store.life());
+        let (began, life) = (Instant::now(), self.core.store.life_of_limiter(&self.limiter));
         let names = self.names();
         if names.is_empty() {
             self.names_until = Some(began + SEND_FOR);

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use shared::job::outcome::Checkpoint;
-use shared::store::Life;
 use shared::store::model::Flag;
 use tokio::task::JoinSet;
 
@@ -98,8 +97,7 @@ impl Run {
             .collect();
         let new = intents.into_iter().filter(|(at, _)| !self.intended.contains(at));
         let began = Instant::now();
-        let life = self.intend(new.collect()).await?;
-        if life.is_some_and(|life| life != self.claimed_in) {
+        if self.intend(new.collect()).await? && !self.has_same_names().await {
             // another job may have the names by now
             self.names_until = None;
         }
@@ -129,26 +127,32 @@ impl Run {
     }
 
     /// Stores intents so that not even the death of Redis takes them back: without them a write would be sent again unseen.
-    /// Answers the life of Redis that has them, if there were any.
-    async fn intend(&mut self, intents: Vec<(usize, Checkpoint)>) -> Result<Option<Life>, Aborted> {
+    /// False: there were none.
+    async fn intend(&mut self, intents: Vec<(usize, Checkpoint)>) -> Result<bool, Aborted> {
         if intents.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let core = self.core.clone();
         let lost = self.held.lost.clone();
         let mut pause = Persist::new(&core, "intents", &lost);
-        let life = loop {
-            let life = core.store.life();
+        loop {
+            let life = core.store.life(self.partition);
             self.remember(intents.clone()).await?;
-            match core.store.secured(&life).await {
-                Ok(()) => break life,
+            match core.store.secured(self.partition, &life).await {
+                Ok(()) => break,
                 Err(e) if pause.again(&e).await => {}
                 Err(_) if lost.is_cancelled() => return Err(Aborted::Lost),
                 Err(e) => return Err(e.into()),
             }
-        };
+        }
         self.intended.extend(intents.into_iter().map(|(at, _)| at));
-        Ok(Some(life))
+        Ok(true)
+    }
+
+    /// The server that has the claims is in the life in which it took ours.
+    async fn has_same_names(&self) -> bool {
+        let now = self.core.store.present_life_of_limiter(&self.limiter, self.partition);
+        now.await.is_ok_and(|life| life == self.claimed_in)
     }
 
     /// What came back is stored at once; then its activities are put on the list to be polled.

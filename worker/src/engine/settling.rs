@@ -143,7 +143,7 @@ impl Run {
         let intended = std::mem::take(&mut self.intended);
         self.remember(self.batch.not_left(intended, now_ms())).await?;
         let (store, lost) = (&self.core.store, &self.held.lost);
-        let life = persist!(self.core, "present life", lost, store.present_life())?;
+        let life = persist!(self.core, "present life", lost, store.present_life(self.partition))?;
         if life != self.told {
             self.remember(self.batch.all_known()).await?;
             self.told = life;

@@ -20,7 +20,9 @@ impl Killable {
         let text = |os: &std::ffi::OsStr| os.to_str().unwrap().to_owned();
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in command.get_envs() {
-            let (name, Some(value)) = (text(name), value.map(text)) else { continue };
+            let (name, Some(value)) = (text(name), value.map(text)) else {
+                continue;
+            };
             if shared::config::VARIABLES.iter().any(|variable| variable.0 == name) && name != "REDIS_URL" {
                 pairs.push((name, value));
             }
@@ -30,7 +32,11 @@ impl Killable {
         let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let mut settings = Settings::from_pairs(&pairs).unwrap();
         settings.engine.lock_ttl = LOCK_TTL;
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.spawn(async {
             if let Err(e) = worker::run::run(settings).await {
                 eprintln!("the worker ended by itself: {e:#}");

@@ -21,7 +21,10 @@ use self::tap::{Fuse, Tap};
 
 #[test]
 fn every_workflow_is_held_to_the_laws() {
-    let shipped: Vec<&str> = catalog::all().iter().map(|definition| definition.name.as_str()).collect();
+    let shipped: Vec<&str> = catalog::all()
+        .iter()
+        .map(|definition| definition.name.as_str())
+        .collect();
     assert_eq!(shipped, SUBJECTS);
 }
 
@@ -33,7 +36,11 @@ async fn operations(workflow: &'static str) -> Vec<String> {
     subject.judge(&job).await;
     let counts = subject.world.counts().await;
     let calls = counts["calls"].as_object().unwrap();
-    calls.keys().filter(|operation| !operation.contains("token")).cloned().collect()
+    calls
+        .keys()
+        .filter(|operation| !operation.contains("token"))
+        .cloned()
+        .collect()
 }
 
 /// Runs it while each operation meets a fault of this kind once, and then once more.
@@ -54,7 +61,12 @@ async fn with_faults(workflow: &'static str, operations: &[String], fault: Value
     let job = subject.begin().await;
     subject.judge(&job).await;
     let counts = subject.world.counts().await;
-    let injected: u64 = counts["injected"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    let injected: u64 = counts["injected"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter_map(Value::as_u64)
+        .sum();
     assert!(injected >= 5, "{workflow}: only {} were injected", counts["injected"]);
     subject.again_writes_nothing().await;
 }
@@ -90,7 +102,12 @@ struct Death {
 /// Phase by phase a worker dies so. Answers with how many did.
 async fn with_deaths(workflow: &'static str, death: &Death) -> usize {
     let mut subject = Subject::new(workflow).await;
-    let phases: Vec<String> = catalog::find(workflow).unwrap().phases.iter().map(|phase| phase.id.to_string()).collect();
+    let phases: Vec<String> = catalog::find(workflow)
+        .unwrap()
+        .phases
+        .iter()
+        .map(|phase| phase.id.to_string())
+        .collect();
     let fuse = Arc::new(Fuse::new(
         &Scripts::real().sha(death.script),
         death.nth,

@@ -71,7 +71,12 @@ impl Subject {
 
     async fn import(&self) -> String {
         let options: Value = self.scene.options.clone().into();
-        self.world.fleet.api.import(1, &self.world.export, options).await.unwrap()
+        self.world
+            .fleet
+            .api
+            .import(1, &self.world.export, options)
+            .await
+            .unwrap()
     }
 
     async fn ledger(&self) -> Value {
@@ -96,7 +101,11 @@ impl Subject {
             _ => ("audit", String::new()),
         };
         let path = format!("/api/v1/jobs/{import}/{call}");
-        let sent = self.world.fleet.api.post_with(&path, &[("prefer", "wait=0")], body.as_bytes());
+        let sent = self
+            .world
+            .fleet
+            .api
+            .post_with(&path, &[("prefer", "wait=0")], body.as_bytes());
         let (status, answer) = sent.await.unwrap();
         assert!(status == 200 || status == 202, "{status} {answer}");
         answer["job_id"].as_str().unwrap().to_owned()
@@ -107,7 +116,11 @@ impl Subject {
         let ended = self.world.ended(job).await;
         assert_eq!(ended["status"], "COMPLETED", "{}: {}", self.workflow, summary(&ended));
         let counts = self.world.counts().await;
-        assert_eq!(counts["duplicates"], 0, "{}: {}", self.workflow, counts["existing_twice"]);
+        assert_eq!(
+            counts["duplicates"], 0,
+            "{}: {}",
+            self.workflow, counts["existing_twice"]
+        );
         match &self.about {
             None => {
                 let options = Options::read(&self.scene.options.clone().into());
@@ -124,7 +137,10 @@ impl Subject {
 
     /// The same once more finds all done.
     pub async fn again_writes_nothing(&self) {
-        self.world.fleet.simulators[0].faults(json!({"rules": []})).await.unwrap();
+        self.world.fleet.simulators[0]
+            .faults(json!({"rules": []}))
+            .await
+            .unwrap();
         self.world.fleet.simulators[0].reset_counts().await.unwrap();
         let again = self.begin().await;
         self.judge(&again).await;

@@ -1,0 +1,160 @@
+//! API and workers as the one Redis user of `deploy/redis/users.acl`, on a server on which nobody else may do anything. A command that
+//! is not granted fails here.
+
+use serde_json::json;
+use testkit::harness::resp::Resp;
+use testkit::redis_server::{Options, RedisServer};
+
+use crate::world::World;
+
+const PASSWORD: &str = "a password";
+const USERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/redis/users.acl");
+
+/// A server with the users of that file, and without the `without` of their rights.
+fn server(without: &str) -> RedisServer {
+    let server = RedisServer::start(Options {
+        appendonly: true,
+        ..Options::default()
+    })
+    .unwrap();
+    let mut c = Resp::connect(server.port()).unwrap();
+    // the default user goes last: it is us
+    let users = std::fs::read_to_string(USERS).unwrap();
+    for line in users.lines().rev() {
+        let line = line.strip_prefix("user ").expect("a line of an ACL file names a user");
+        let words = line.split(' ').filter(|word| without.is_empty() || *word != without);
+        let words: Vec<String> = words
+            .map(|w| w.replace(">CHANGE-ME", &format!(">{PASSWORD}")))
+            .collect();
+        let mut call = vec!["ACL", "SETUSER"];
+        call.extend(words.iter().map(String::as_str));
+        c.call(&call).unwrap();
+    }
+    assert!(
+        Resp::connect(server.port()).unwrap().call(&["PING"]).is_err(),
+        "nobody is anybody without a password"
+    );
+    server
+}
+
+async fn world(redis: &RedisServer) -> World {
+    let variables = [
+        ("REDIS_URL", String::new()),
+        ("REDIS_PORT", redis.port().to_string()),
+        ("REDIS_USERNAME", "phaseline".to_owned()),
+        ("REDIS_PASSWORD", PASSWORD.to_owned()),
+    ];
+    World::with(60, 60_000, 2, |plan| {
+        plan.environment
+            .extend(variables.map(|(name, value)| (name.to_owned(), value)));
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_user_of_the_acl_file_may_do_all_that_is_needed_and_nothing_else() {
+    let redis = server("");
+    let world = world(&redis).await;
+    let api = &world.fleet.api;
+    // steered in every way, then imported, planned, retried in vain, cleaned up; lists, reports, figures
+    let held = api
+        .import(1, &world.export, json!({"require_confirmation": true}))
+        .await
+        .unwrap();
+    for call in ["confirm", "pause", "resume", "cancel"] {
+        let (status, answer) = api.steer(&held, call).await.unwrap();
+        assert_eq!(status, 200, "{call}: {answer}");
+    }
+    world.ended(&held).await;
+    let job = world.import().await;
+    let job = world.ended(&job).await;
+    assert_eq!(job["status"], "COMPLETED", "{}", testkit::harness::api::summary(&job));
+    let id = job["id"].as_str().unwrap();
+    assert!(api.tasks(id).await.unwrap().len() > 60);
+    for path in [
+        "/api/v1/jobs?status=COMPLETED,CANCELLED",
+        &format!("/api/v1/jobs/{id}/report?format=csv"),
+        &format!("/api/cloudpath-dpsk/jobs/{id}/status"),
+        "/api/v1/admin/streams",
+        "/api/v1/admin/workers",
+        "/api/v1/admin/limits",
+        "/readyz",
+    ] {
+        let (status, answer) = api.get_text(path).await.unwrap();
+        assert_eq!(status, 200, "{path}: {answer}");
+    }
+    let (_, metrics) = api.get_text("/metrics").await.unwrap();
+    assert!(metrics.contains("phaseline_redis_up 1"), "{metrics}");
+    let path = format!("/api/cloudpath-dpsk/jobs/{id}/cleanup");
+    let (status, answer) = api
+        .post(&path, Some(&json!({"delete_partial_resources": true})))
+        .await
+        .unwrap();
+    assert!(status == 200 || status == 202, "{answer}");
+    for command in [
+        ["inspect", "stream"],
+        ["inspect", "consumers"],
+        ["dead-letters", "list"],
+    ] {
+        let ran = world
+            .fleet
+            .command("phaseline-worker")
+            .unwrap()
+            .args(command)
+            .output()
+            .unwrap();
+        assert!(
+            ran.status.success(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    }
+    for (path, text) in world.fleet.logs().unwrap() {
+        let text = String::from_utf8_lossy(&text);
+        let refused: Vec<&str> = text
+            .lines()
+            .filter(|l| l.contains("no permissions") || l.contains("can't run this command"))
+            .collect();
+        assert!(refused.is_empty(), "{}: {refused:#?}", path.display());
+    }
+    // what was refused is in Redis' own book as well
+    let mut c = Resp::connect(redis.port()).unwrap();
+    c.call(&["AUTH", "phaseline", PASSWORD]).unwrap();
+    for call in [
+        ["CONFIG", "GET", "*"],
+        ["SET", "other", "1"],
+        ["KEYS", "*", ""],
+        ["FLUSHALL", "", ""],
+    ] {
+        let words: Vec<&str> = call.into_iter().filter(|w| !w.is_empty()).collect();
+        let e = c.call(&words).unwrap_err().to_string();
+        assert!(e.contains("NOPERM"), "{call:?}: {e}");
+    }
+}
+
+/// One line that names the command, and no start.
+#[tokio::test]
+async fn a_right_that_is_missing_is_named_in_one_line() {
+    let redis = server("+xgroup|create");
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = testkit::harness::Fleet::start(testkit::harness::Plan::simple(folder.path(), 60_000, 0));
+    let fleet = fleet.await.unwrap();
+    let mut command = fleet.command("phaseline-worker").unwrap();
+    command
+        .env_remove("REDIS_URL")
+        .env("REDIS_PORT", redis.port().to_string());
+    let ran = command
+        .env("REDIS_USERNAME", "phaseline")
+        .env("REDIS_PASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    assert!(!ran.status.success());
+    let told = String::from_utf8_lossy(&ran.stderr);
+    let lines: Vec<&str> = told.lines().filter(|l| l.contains("no permissions")).collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(
+        lines[0].contains("lacks a right") && lines[0].contains("xgroup|create"),
+        "{told}"
+    );
+    assert!(!told.contains(PASSWORD), "{told}");
+}
