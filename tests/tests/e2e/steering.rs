@@ -130,3 +130,24 @@ async fn a_cancelled_job_ends_what_it_began_and_tells_all_it_created() {
     }
     assert_eq!(world.counts().await["writes"], writes);
 }
+
+/// The promise: two seconds after a cancel is answered no call begins but to settle what was accepted.
+#[tokio::test]
+async fn a_cancelled_job_writes_nothing_two_seconds_later() {
+    // nine seconds' worth of calls
+    let world = World::new(900, 6000, 2).await;
+    let job = world.import().await;
+    world.written(60).await;
+    assert_eq!(world.fleet.api.steer(&job, "cancel").await.unwrap().0, 200);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let writes = world.counts().await["writes"].as_u64().unwrap();
+    let ended = world.ended(&job).await;
+    assert_eq!(ended["status"], "CANCELLED");
+    assert_eq!(world.counts().await["writes"], writes);
+    assert!(writes < 600, "it was cancelled on the way: {writes}");
+    assert_eq!(
+        ended["summary"]["unknown"], 0,
+        "what was accepted is settled: {}",
+        ended["summary"]
+    );
+}

@@ -116,7 +116,11 @@ async fn the_failure_budget_pauses_the_job() {
         .wait(job, SOON, |v| v.status == JobStatus::Paused || v.status.is_terminal())
         .await;
     assert_eq!(v.status, JobStatus::Paused);
-    assert!(v.pause_reason.unwrap().contains("failure budget"));
+    let reason = v.pause_reason.unwrap();
+    assert!(
+        reason.starts_with("controller 1 (") && reason.contains("failure budget of 5 %") && reason.contains("resume"),
+        "{reason}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

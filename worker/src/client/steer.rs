@@ -32,7 +32,7 @@ async fn call(api: &Api, job: Uuid, what: &str, body: Option<&Value>, output: Ou
     } else {
         output.line(&format!("job {job} is {}", state.status));
         if what == "cancel" && state.status == "CANCELLING" {
-            output.line("what is under way is brought to its end; what was created stays");
+            output.line("what is under way is brought to its end, and nothing new is begun; what is done stays done");
         }
     }
     Ok(exit::OK)

@@ -49,8 +49,9 @@ pub async fn commit(run: &mut Run) -> Result<(), Aborted> {
             if let Some(budget) = run.spec.failure_budget_percent
                 && over_budget(budget, failed, settled, expected)
             {
+                let controller = run.core.controller_in_words(run.spec.controller);
                 let reason = format!(
-                    "failure budget: {failed} of {settled} settled tasks failed, more than {budget} % of {expected}; look at the errors, then resume or cancel"
+                    "{controller}: {failed} of {settled} tasks that have ended failed, more than the failure budget of {budget} % of {expected}; look at the errors and correct what they have in common, then resume the job, or cancel it and retry with corrected rows"
                 );
                 run.pause(&reason).await;
             }

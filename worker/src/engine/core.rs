@@ -153,6 +153,15 @@ impl Core {
         format!("{}.{}", self.worker, self.sequence.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// For people: `controller 1 (MSP east)`.
+    pub fn controller_in_words(&self, controller: i64) -> String {
+        let name = self
+            .remotes
+            .limits(controller)
+            .map(|limits| format!(" ({})", limits.name));
+        format!("controller {controller}{}", name.unwrap_or_default())
+    }
+
     /// This worker's end of a controller's limit. None: no such controller is configured here.
     pub fn throttle(&self, controller: i64) -> Option<Arc<Throttle>> {
         self.remotes.limits(controller).map(|limits| self.throttle_for(limits))

@@ -263,14 +263,9 @@ impl Run {
                 Effect::Pause(_) if self.core.remotes.reload() => paused = true,
                 Effect::Pause(why) => {
                     paused = true;
-                    let name = self
-                        .core
-                        .remotes
-                        .limits(self.spec.controller)
-                        .map_or_else(String::new, |l| format!(" ({})", l.name));
+                    let controller = self.core.controller_in_words(self.spec.controller);
                     let reason = format!(
-                        "controller {}{name}: {why}; correct its credentials in the controllers file, then resume the job",
-                        self.spec.controller
+                        "{controller}: {why}; correct its credentials in the controllers file, then resume the job"
                     );
                     self.pause(&reason).await;
                 }

@@ -291,9 +291,9 @@ impl Planner {
             // corrected a moment ago: the next plan uses the new credentials
             CallError::Auth { .. } if self.core.remotes.reload() => self.park(Some(0), attempts(claim)).await,
             CallError::Auth { .. } => {
+                let controller = self.core.controller_in_words(self.spec.controller);
                 let reason = format!(
-                    "controller {}: {message}; correct its credentials in the controllers file, then resume the job",
-                    self.spec.controller
+                    "{controller}: {message}; correct its credentials in the controllers file, then resume the job"
                 );
                 tracing::warn!(job = %self.spec.id, reason, "job paused");
                 self.core.store.pause(&self.spec.tenant, self.spec.id, &reason).await?;

@@ -130,7 +130,7 @@ impl Subject {
             Some((_, goal)) => assert_eq!(&self.state().await, goal, "{}", self.workflow),
         }
         if self.workflow == catalog::CLOUDPATH_DPSK_AUDIT {
-            let found = ["missing", "changed", "extra"].map(|what| ended["audit"][what]["total"].clone());
+            let found = ["missing", "changed", "extra"].map(|what| ended["audit"]["totals"][what]["total"].clone());
             assert_eq!(found, [json!(0), json!(0), json!(0)], "{}", ended["audit"]);
         }
     }
