@@ -39,7 +39,7 @@ impl Killable {
             .unwrap();
         runtime.spawn(async {
             if let Err(e) = worker::run::run(settings).await {
-                eprintln!("the worker ended by itself: {e:#}");
+                panic!("the worker ended by itself: {e:#}");
             }
         });
         Killable(Some(runtime))
