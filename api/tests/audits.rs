@@ -270,6 +270,38 @@ async fn what_was_found_is_told_by_the_answer_the_job_its_tasks_and_its_report()
     assert_eq!((&job["audited_by"], job.get("audit")), (&json!(id), None));
 }
 
+/// Nothing that was found differs; what could not be told, or was not even listed, may.
+#[actix_web::test]
+async fn what_could_not_be_judged_is_no_all_clear() {
+    for (verdicts, hidden, known) in [
+        (json!({"present": 3}), 0, json!(true)),
+        (json!({"present": 3, "not_judged": 1}), 0, Value::Null),
+        (json!({"present": 3}), 2, Value::Null),
+        (json!({"missing": 1, "not_judged": 1}), 2, json!(false)),
+    ] {
+        let World {
+            store,
+            parts,
+            redis: _redis,
+        } = world().await;
+        let app = init_service(app(parts)).await;
+        let old = ended(&store, "cloudpath_dpsk_import").await.to_string();
+        let (_, _, told) = send!(app, post(GENERIC, &old));
+        let id = told["job_id"].as_str().unwrap().to_owned();
+        let mut hands = Hands::of(&store).await;
+        let facts = json!({"audit": {"verdicts": verdicts, "there": 3, "hidden": hidden}});
+        for _ in 0..6 {
+            let claim = hands.claim().await;
+            let facts = (claim.unit.phase.as_str() == "audit_passphrases").then_some(&facts);
+            let done = store.plan_commit(P, &claim.unit, &claim.token, 0, 0, 200, 0, facts, false);
+            assert_eq!(done.await.unwrap(), PlanCommitted::Ok);
+        }
+        let (_, _, job) = send!(app, get("/api/v1/jobs/{id}", &id));
+        assert_eq!(job["status"], "COMPLETED", "{job}");
+        assert_eq!(job["audit"]["is_as_left"], known, "{}", job["audit"]);
+    }
+}
+
 #[actix_web::test]
 async fn what_leaves_nothing_of_the_kind_is_not_audited_and_a_body_has_nothing_to_say() {
     let World {

@@ -189,7 +189,8 @@ fn the_redis_user_may_call_what_scripts_and_store_call() {
         .map(|command| command.split('|').next().unwrap_or_default())
         .collect();
     let mut seen = 0;
-    for (ending, before) in [("rs", "cmd(\""), ("lua", "call('")] {
+    // scripts call it `call` or `c`
+    for (ending, before) in [("rs", "cmd(\""), ("lua", "call('"), ("lua", "c('")] {
         for (name, text) in files("shared/src/store", &[ending]) {
             let code = text.lines().filter(|l| !l.trim_start().starts_with("--"));
             for rest in code.flat_map(|l| l.split(before).skip(1)) {

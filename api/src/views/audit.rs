@@ -157,17 +157,21 @@ impl AuditView {
             facts("audit_passphrases"),
         );
         let mut sums: BTreeMap<Verdict, u64> = BTreeMap::new();
+        let mut hidden = 0;
         for facts in job.phases.iter().filter_map(|p| AuditFacts::of(&p.facts)) {
             for (verdict, n) in facts.verdicts {
                 *sums.entry(verdict).or_default() += n;
             }
             *sums.entry(Verdict::Extra).or_default() += facts.extra_untold;
+            hidden += facts.hidden;
         }
         let total = |verdict: Verdict| sums.get(&verdict).copied().unwrap_or_default();
         let is_whole = job.phases.iter().all(|p| p.status == PhaseStatus::Completed);
         let (tasks, id) = (format!("/api/v1/jobs/{}/tasks", job.id), job.id);
         let findings = VERDICTS.into_iter().filter(|verdict| verdict.is_finding());
         let is_as_left = findings.clone().all(|verdict| total(verdict) == 0);
+        // what could not be judged, or was not even shown, may differ
+        let is_known = is_whole && total(Verdict::NotJudged) == 0 && hidden == 0;
         let list = |verdict: Verdict| AuditTotalView {
             total: total(verdict),
             link: format!("{tasks}?verdict={}", verdict.as_str()),
@@ -193,7 +197,7 @@ impl AuditView {
             total_passphrases: keys.there,
             passphrases_of_others: keys.of_others,
             // what is found of a part is found
-            is_as_left: (is_whole || !is_as_left).then_some(is_as_left),
+            is_as_left: (is_known || !is_as_left).then_some(is_as_left),
             verdicts: VERDICTS.into_iter().map(|v| (v.as_str(), total(v))).collect(),
             totals: findings.map(|v| (v.as_str(), list(v))).collect(),
             missing: rows(Verdict::Missing),

@@ -234,3 +234,20 @@ pub struct Totals {
     /// Rows (not pools) by what was changed in them.
     pub changes_by_reason: BTreeMap<Reason, u32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"i":0,"g":"guid","u":"anna"}"#,
+            r#"{"i":3,"p":1,"g":"guid","u":"anna","v":12,"d":2,"e":"2027-06-15T07:00:00Z"}"#,
+        ] {
+            let read: Row = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
+}

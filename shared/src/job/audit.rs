@@ -158,6 +158,9 @@ pub struct AuditFacts {
     /// Keys of others that were in an adopted pool before the job came.
     #[serde(default)]
     pub of_others: u64,
+    /// Keys that RUCKUS One counts and did not list: some of them may be extra.
+    #[serde(default)]
+    pub hidden: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub venue_name: Option<String>,
 }

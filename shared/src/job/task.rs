@@ -20,3 +20,21 @@ pub struct TaskInput {
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Outcome>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"i":0}"#,
+            r#"{"i":7,"n":"anna","d":{"k":1}}"#,
+            r#"{"i":7,"n":"anna","o":{"i":7,"s":"COMPLETED"}}"#,
+        ] {
+            let read: TaskInput = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
+}

@@ -91,6 +91,19 @@ async fn the_user_of_the_acl_file_may_do_all_that_is_needed_and_nothing_else() {
         .await
         .unwrap();
     assert!(status == 200 || status == 202, "{answer}");
+    // two that want the same names: the second has to look whether the first has them
+    let again = [(); 2].map(|()| world.import());
+    for job in futures_util::future::join_all(again).await {
+        let job = world.ended(&job).await;
+        assert_eq!(job["status"], "COMPLETED", "{}", testkit::harness::api::summary(&job));
+    }
+    let cleanup = world.ended(answer["job_id"].as_str().unwrap()).await;
+    assert_eq!(
+        cleanup["status"],
+        "COMPLETED",
+        "{}",
+        testkit::harness::api::summary(&cleanup)
+    );
     for command in [
         ["inspect", "stream"],
         ["inspect", "consumers"],

@@ -191,6 +191,7 @@ const MUTANTS: &[Mutant] = &[
     m("a job with a similar name", "names_claim", "'^[^|]*|'", "'^j1'", n::a_job_is_not_in_its_own_way),
     m("what a job has is not kept alive", "names_claim", "if who ~= whole and c('ZADD', W, 'XX', 'CH', now + whole_ttl, whole) == 1 then", "if false then", n::a_job_is_not_in_its_own_way),
     m("names of a job are not kept alive", "names_claim", "then c('PEXPIRE', L..'names:'..whole, whole_ttl) end", "then end", n::a_job_is_not_in_its_own_way),
+    m("who waits lets go of what its job has", "names_claim", "if who ~= whole and c('ZADD'", "if who ~= whole and c('ZCOUNT', W, now, '+inf') < 3 and c('ZADD'", n::a_job_is_not_in_its_own_way),
     m("a job has claims that it never made", "names_claim", "'XX', 'CH'", "'CH'", n::a_job_is_not_in_its_own_way),
     m("settled stays pending", "poll_settle", "c('HDEL', L..'pending', ARGV[i])", "", l::one_poller),
     m("a lane that was served stays first", "_prelude", "vt + 1 / cfg(", "vt + 0 * cfg(", fairness::a_small_job_passes_a_large_one),

@@ -167,6 +167,13 @@ pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
     let made = (before, now(x));
     ends_after(x, "j1|a", 1_000, made)?;
     ends_after(x, "j1|*", WHOLE_TTL_MS, made)?;
+    // also by one that has to wait
+    same!(claim(x, "j2|a", 60_000, &["k"]), "NEW", "another job");
+    let before = now(x);
+    same!(claim(x, "j1|b", 60_000, &["k"]), "TAKEN j2|a 1", "a sign of life, too");
+    let made = (before, now(x));
+    ends_after(x, "j1|*", WHOLE_TTL_MS, made)?;
+    release(x, "j2|a", &[]);
     release(x, "j1|*", &[]);
     same!(claim(x, "j1|a", 60_000, &["p"]), "OURS", "nothing to be kept alive");
     same!(x.p.int(&args!["ZCARD", format!("{L}writers")]), 1, "writers");

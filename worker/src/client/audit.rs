@@ -54,6 +54,8 @@ async fn send(api: &Api, audit: &Audit, key: &str) -> Result<(Audited, Value), F
 fn exit_code(audited: &Audited) -> Option<u8> {
     match exit::of_standing(&audited.job_status)? {
         exit::OK | exit::PARTIAL | exit::FAILED if audited.is_as_left == Some(false) => Some(exit::DIFFERENT),
+        // no difference was found in what could be told
+        exit::OK if audited.is_as_left.is_none() => Some(exit::PARTIAL),
         code => Some(code),
     }
 }
@@ -72,7 +74,7 @@ pub fn lines(audited: &Audited) -> Vec<String> {
     let head = match (audited.is_as_left, audited.status.as_str()) {
         (Some(true), _) => "all is as the job left it",
         (Some(false), _) => "not all is as the job left it",
-        (None, _) => "not everything could be read",
+        (None, _) => "nothing differs in what could be told, and not everything could be",
     };
     let venue = audited.venue_name.as_deref().unwrap_or(&audited.venue_id);
     let mut lines = vec![
@@ -183,6 +185,7 @@ mod tests {
         let code = |change| exit_code(&audited(change));
         assert_eq!(code(json!({})), Some(exit::OK));
         assert_eq!(code(json!({"is_as_left": false})), Some(exit::DIFFERENT));
+        assert_eq!(code(json!({"is_as_left": null})), Some(exit::PARTIAL));
         assert_eq!(
             code(json!({"is_as_left": false, "job_status": "PARTIAL"})),
             Some(exit::DIFFERENT)

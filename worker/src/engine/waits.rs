@@ -95,4 +95,18 @@ mod tests {
         );
         assert_eq!(pause(5, 1.0), Duration::from_millis(7500));
     }
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let first: Waited = serde_json::from_str(r#"{"name":"dpsk_pool|Lobby","looks":3}"#).unwrap();
+        assert_eq!(
+            (first.name.as_str(), first.looks, first.hold),
+            ("dpsk_pool|Lobby", 3, Hold::Write)
+        );
+        for line in [r#"{"name":"dpsk_pool|Lobby","hold":"remove","looks":1}"#] {
+            let read: Waited = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
 }

@@ -354,4 +354,16 @@ mod tests {
         );
         assert_eq!(judged(&data(Some("p")), &other, true), None);
     }
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"g":"group","b":{"name":"Lobby","passphraseFormat":"MOST_SECURED","passphraseLength":8}}"#,
+            r#"{"g":"group","b":{"name":"Lobby","passphraseFormat":"KEYBOARD_FRIENDLY","passphraseLength":12,"deviceCountLimit":5},"u":"pool"}"#,
+        ] {
+            let read: Data = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
 }

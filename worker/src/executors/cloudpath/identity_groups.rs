@@ -191,4 +191,14 @@ mod tests {
         let twins = judge(&[there("g", "mine"), there("h", "from Cloudpath")], NameConflict::Adopt).unwrap();
         assert_eq!(twins.error.unwrap().code, "AMBIGUOUS_NAME");
     }
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [r#"{"d":"from Cloudpath"}"#] {
+            let read: Data = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+        assert_eq!(serde_json::from_str::<Data>("{}").unwrap().description, "");
+    }
 }

@@ -244,6 +244,7 @@ struct Rest {
 impl Rest {
     async fn tell(&mut self, open: &Open, pool: &Pool, rows: &mut Rows<'_>) -> Result<(), PlanError> {
         rows.facts.there += open.keys.len() as u64 + open.keys.missing;
+        rows.facts.hidden += open.keys.missing;
         let about = About {
             kind: KIND,
             place: Some(&pool.name),

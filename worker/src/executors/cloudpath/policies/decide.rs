@@ -314,4 +314,17 @@ mod tests {
         let other = judged(&[there("p", Some("r-2"))], None, true);
         assert!(matches!(other, Found::Present(o) if o.error.as_ref().is_some_and(|e| e.code == "NAME_CONFLICT")));
     }
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"t":"p","r":"radius","n":"gold"}"#,
+            r#"{"t":"p","r":"radius","n":"gold","u":"policy"}"#,
+            r#"{"t":"s","d":"from Cloudpath"}"#,
+        ] {
+            let read: Data = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
 }

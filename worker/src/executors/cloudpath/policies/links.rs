@@ -93,3 +93,24 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blobs of running jobs outlive deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"t":"c","p":"policy","x":"^.*_gold$"}"#,
+            r#"{"t":"c","p":"policy","x":"^.*_gold$","u":"condition"}"#,
+            r#"{"t":"l","s":"set","p":"policy","n":1}"#,
+            r#"{"t":"l","s":"set","p":"policy","n":2,"c":true,"m":true}"#,
+            r#"{"t":"a","g":"pool","s":"set","i":0}"#,
+            r#"{"t":"a","g":"pool","s":"set","i":0,"u":"other"}"#,
+        ] {
+            let read: Link = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        }
+    }
+}
