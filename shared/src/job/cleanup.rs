@@ -32,10 +32,9 @@ mod tests {
     /// Blobs of running jobs outlive deploys: these lines must be read for ever.
     #[test]
     fn persisted_forms_are_read_for_ever() {
-        for line in [r#"{"cleanup_of":"01a21c3f-b648-7329-8625-546bb5256438","force":true,"dry_run":false}"#] {
-            let read: CleanupOrder = serde_json::from_str(line).unwrap();
-            assert_eq!(serde_json::to_string(&read).unwrap(), line);
-        }
+        let line = r#"{"cleanup_of":"01a21c3f-b648-7329-8625-546bb5256438","force":true,"dry_run":false}"#;
+        let read: CleanupOrder = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
         let first = serde_json::json!({"cleanup_of": "01a21c3f-b648-7329-8625-546bb5256438"});
         assert!(CleanupOrder::of(&first).is_some_and(|order| !order.force && !order.dry_run));
     }

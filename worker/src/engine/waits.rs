@@ -104,9 +104,8 @@ mod tests {
             (first.name.as_str(), first.looks, first.hold),
             ("dpsk_pool|Lobby", 3, Hold::Write)
         );
-        for line in [r#"{"name":"dpsk_pool|Lobby","hold":"remove","looks":1}"#] {
-            let read: Waited = serde_json::from_str(line).unwrap();
-            assert_eq!(serde_json::to_string(&read).unwrap(), line);
-        }
+        let line = r#"{"name":"dpsk_pool|Lobby","hold":"remove","looks":1}"#;
+        let read: Waited = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
     }
 }

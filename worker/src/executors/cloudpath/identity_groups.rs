@@ -195,10 +195,9 @@ mod tests {
     /// Blobs of running jobs outlive deploys: these lines must be read for ever.
     #[test]
     fn persisted_forms_are_read_for_ever() {
-        for line in [r#"{"d":"from Cloudpath"}"#] {
-            let read: Data = serde_json::from_str(line).unwrap();
-            assert_eq!(serde_json::to_string(&read).unwrap(), line);
-        }
+        let line = r#"{"d":"from Cloudpath"}"#;
+        let read: Data = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
         assert_eq!(serde_json::from_str::<Data>("{}").unwrap().description, "");
     }
 }
