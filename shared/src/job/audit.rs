@@ -159,10 +159,14 @@ pub struct AuditFacts {
     #[serde(default)]
     pub of_others: u64,
     /// Keys that RUCKUS One counts and did not list: some of them may be extra.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub hidden: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub venue_name: Option<String>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl AuditFacts {

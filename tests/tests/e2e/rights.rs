@@ -1,11 +1,14 @@
 //! API and workers as the one Redis user of `deploy/redis/users.acl`, on a server on which nobody else may do anything. A command that
 //! is not granted fails here.
 
+use std::process::Stdio;
+
 use serde_json::json;
-use testkit::harness::resp::Resp;
+use testkit::harness::resp::{Reply, Resp};
+use testkit::harness::wait_until;
 use testkit::redis_server::{Options, RedisServer};
 
-use crate::world::World;
+use crate::world::{TIMEOUT, World};
 
 const PASSWORD: &str = "a password";
 const USERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/redis/users.acl");
@@ -170,4 +173,60 @@ async fn a_right_that_is_missing_is_named_in_one_line() {
         "{told}"
     );
     assert!(!told.contains(PASSWORD), "{told}");
+}
+
+/// Redis acts as the default user while it reads its file: one without rights would leave out what scripts have written.
+#[tokio::test]
+async fn a_server_started_anew_with_the_acl_file_has_lost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = std::fs::read_to_string(USERS).unwrap().replace(">CHANGE-ME", ">secret");
+    std::fs::write(folder.path().join("users.acl"), users).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let binary = std::env::var("REDIS_SERVER_BIN").unwrap_or_else(|_| "redis-server".to_owned());
+    let start = || {
+        let mut command = tokio::process::Command::new(&binary);
+        command
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--appendonly",
+            "yes",
+        ]);
+        command.args(["--appendfsync", "always", "--save", "", "--aclfile", "users.acl"]);
+        command.spawn().unwrap()
+    };
+    let log_in = async || {
+        let there = wait_until("Redis to let us in", TIMEOUT, async || {
+            let mut c = Resp::connect(port).ok()?;
+            c.call(&["AUTH", "phaseline", "secret"]).ok()?;
+            c.call(&["PING"]).ok().map(|_| c)
+        });
+        there.await.unwrap()
+    };
+    let mut server = start();
+    let mut c = log_in().await;
+    // as the effects of a script are written
+    for call in [
+        &["MULTI"][..],
+        &["SET", "workflow:a", "1"],
+        &["SET", "workflow:b", "2"],
+        &["EXEC"],
+    ] {
+        c.call(call).unwrap();
+    }
+    server.kill().await.unwrap();
+    let _again = start();
+    let mut c = log_in().await;
+    assert_eq!(c.call(&["EXISTS", "workflow:a", "workflow:b"]).unwrap(), Reply::Int(2));
+    let mut nobody = Resp::connect(port).unwrap();
+    for call in [&["PING"][..], &["AUTH", ""], &["AUTH", "default", ""]] {
+        assert!(nobody.call(call).is_err(), "{call:?}");
+    }
 }
