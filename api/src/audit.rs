@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::id::{JobId, TenantId};
 use shared::job::Steer;
 use shared::job::audit::{AuditFacts, AuditOrder, FIRST_MAX, Verdict};
-use shared::store::model::{JobView, NewJob, Submitted, TaskView};
+use shared::store::model::{JobView, NewJob, TaskView};
 use shared::store::{Store, StoreError};
 use shared::workflow::{Definition, catalog};
 
@@ -89,12 +89,8 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
     let (store, tenant, of) = (state.store()?.clone(), &audit.tenant, audit.of);
     // looked at before the key is: what the same key made in between is the answer, and not in its own way
     let refused = store.not_taken_up(tenant, of, Steer::Audit).await?;
-    if let Some(key) = &audit.idempotency {
-        match store.accepted_before(tenant, key).await? {
-            Some(Submitted::Replay(job)) => return import::replayed(&store, tenant, job).await,
-            Some(_) => return Err(import::key_reused()),
-            None => {}
-        }
+    if let Some(then) = import::accepted_before(&store, tenant, audit.idempotency.as_ref()).await? {
+        return Ok(then);
     }
     if let Some(why) = refused {
         return Err(import::not_taken_up(why, of, "audited"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::id::{JobId, TenantId};
 use shared::job::Steer;
 use shared::job::cleanup::CleanupOrder;
-use shared::store::model::{JobView, NewJob, Submitted};
+use shared::store::model::{JobView, NewJob};
 use shared::workflow::{Definition, catalog};
 
 use crate::error::{Kind, Problem};
@@ -72,12 +72,8 @@ pub async fn accept(state: Arc<State>, cleanup: Cleanup) -> Result<Accepted, Pro
     let (store, tenant, of) = (state.store()?.clone(), &cleanup.tenant, cleanup.order.cleanup_of);
     // looked at before the key is: what the same key made in between is the answer, and not in its own way
     let refused = may_be_cleaned(&state, tenant, of).await?;
-    if let Some(key) = &cleanup.idempotency {
-        match store.accepted_before(tenant, key).await? {
-            Some(Submitted::Replay(job)) => return import::replayed(&store, tenant, job).await,
-            Some(_) => return Err(import::key_reused()),
-            None => {}
-        }
+    if let Some(then) = import::accepted_before(&store, tenant, cleanup.idempotency.as_ref()).await? {
+        return Ok(then);
     }
     if let Some(problem) = refused {
         return Err(problem);

@@ -177,16 +177,10 @@ pub async fn accept(state: Arc<State>, asked: Asked, now: Timestamp) -> Result<A
     let store = state.store()?.clone();
     let tenant = asked.by.tenant.clone();
     let is_pinned = asked.request.options.plan_hash.is_some();
-    if let Some(key) = asked.idempotency.as_ref().filter(|_| is_pinned) {
-        // else the plan would be made anew for nothing
-        match store.accepted_before(&tenant, key).await? {
-            Some(Submitted::Replay(job)) => {
-                let then = replayed(&store, &tenant, job).await?;
-                return follow::checked(&state, &store, &tenant, then).await;
-            }
-            Some(_) => return Err(key_reused()),
-            None => {}
-        }
+    // else the plan would be made anew for nothing
+    let key = asked.idempotency.as_ref().filter(|_| is_pinned);
+    if let Some(then) = accepted_before(&store, &tenant, key).await? {
+        return follow::checked(&state, &store, &tenant, then).await;
     }
     let prepare = {
         let state = state.clone();
@@ -391,6 +385,20 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
             };
             Err(not_taken_up(why, of, past))
         }
+    }
+}
+
+/// The job of then, where the same key and body came before; the key with another body is refused.
+pub async fn accepted_before(
+    store: &Store,
+    tenant: &TenantId,
+    key: Option<&(String, [u8; 32])>,
+) -> Result<Option<Accepted>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    match store.accepted_before(tenant, key).await? {
+        Some(Submitted::Replay(job)) => replayed(store, tenant, job).await.map(Some),
+        Some(_) => Err(key_reused()),
+        None => Ok(None),
     }
 }
 

@@ -24,7 +24,7 @@ use shared::job::task::TaskInput;
 use shared::job::{Steer, TaskStatus};
 use shared::seal::SealError;
 use shared::secret::SecretString;
-use shared::store::model::{NewJob, Submitted};
+use shared::store::model::NewJob;
 use shared::store::{JobSpec, Store};
 use shared::workflow::catalog;
 
@@ -51,12 +51,8 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
     let (of, tenant) = (retry.of, &retry.tenant);
     // looked at before the key is: what the same key made in between is the answer, and not in its own way
     let refused = store.not_taken_up(tenant, of, Steer::Retry).await?;
-    if let Some(key) = &retry.idempotency {
-        match store.accepted_before(tenant, key).await? {
-            Some(Submitted::Replay(job)) => return import::replayed(&store, tenant, job).await,
-            Some(_) => return Err(import::key_reused()),
-            None => {}
-        }
+    if let Some(then) = import::accepted_before(&store, tenant, retry.idempotency.as_ref()).await? {
+        return Ok(then);
     }
     if let Some(why) = refused {
         return Err(import::not_taken_up(why, of, "retried"));

@@ -8,12 +8,11 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use shared::id::JobId;
 use shared::job::cleanup::CleanupOrder;
-use shared::workflow::catalog::CLOUDPATH_DPSK_IMPORT;
 use utoipa::ToSchema;
 
-use super::cloudpath;
 use super::jobs::job_id;
 use super::{Access, Endpoint};
+use super::{about, cloudpath};
 use crate::auth::{Caller, Steerer};
 use crate::cleanup::{self, Cleanup};
 use crate::error::{Fault, Problem};
@@ -21,10 +20,6 @@ use crate::openapi::params::{CleanupWait, Idempotency, JobPath};
 use crate::params::Params;
 use crate::state::State;
 use crate::views::CleanupView;
-use crate::wait::{self, Preference};
-
-/// Seconds that are waited for its end unless another time is preferred.
-const WAIT: u64 = 10;
 
 pub fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -118,16 +113,13 @@ async fn clean_up(
     let of = job_id(id)?;
     Params::of(req).finish()?;
     let key = cloudpath::idempotency_key(req.headers())?;
-    let store = state.store()?;
     let tenant = state.owner_for(&by, of).await?;
     if !body.is_empty() {
         super::require_json(req.headers().get(header::CONTENT_TYPE))?;
     }
     let (delete, order) = read(body, of)?;
     if only_imports {
-        let job = store.job(&tenant, of).await?;
-        job.filter(|job| job.workflow == CLOUDPATH_DPSK_IMPORT)
-            .ok_or_else(|| Problem::no_such_job(id))?;
+        about::is_import(state, &tenant, of).await?;
     }
     let asked = Cleanup {
         order,
@@ -142,22 +134,7 @@ async fn clean_up(
     let accepting = cleanup::accept(state.clone().into_inner(), asked);
     // A caller who hangs up now does not stop what has begun.
     let accepted = tokio::spawn(accepting).await.map_err(|_| Problem::internal())??;
-    let preferred = Preference::of(req);
-    let wait = preferred.unwrap_or(Preference::seconds(WAIT));
-    let waited = wait::for_end(state, &tenant, accepted.job, accepted.status, Some(wait)).await;
-    let gone = || Problem::no_such_job(&accepted.job.to_string());
-    let job = store.job(&tenant, accepted.job).await?.ok_or_else(gone)?;
-    let mut answer = match accepted.replayed || job.status.is_terminal() {
-        true => HttpResponse::Ok(),
-        false => HttpResponse::Accepted(),
-    };
-    if let Some(applied) = waited.applied().filter(|_| preferred.is_some()) {
-        answer.insert_header(applied);
-    }
-    if accepted.replayed {
-        answer.insert_header(("Idempotent-Replayed", "true"));
-    }
-    answer.insert_header((header::LOCATION, format!("/api/v1/jobs/{}", accepted.job)));
+    let (job, mut answer) = about::ended(req, state, &tenant, accepted).await?;
     Ok(answer.json(CleanupView::of(&job, order.dry_run)))
 }
 

@@ -1,5 +1,6 @@
 //! Every route of the API, in one visible list: method, path, who may call it, what it may cost, handler.
 
+mod about;
 pub mod admin;
 pub mod audit;
 pub mod cleanup;

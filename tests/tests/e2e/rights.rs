@@ -133,7 +133,7 @@ async fn the_user_of_the_acl_file_may_do_all_that_is_needed_and_nothing_else() {
             .collect();
         assert!(refused.is_empty(), "{}: {refused:#?}", path.display());
     }
-    // what was refused is in Redis' own book as well
+    // and nothing else
     let mut c = Resp::connect(redis.port()).unwrap();
     c.call(&["AUTH", "phaseline", PASSWORD]).unwrap();
     for call in [
