@@ -124,7 +124,9 @@ async fn work_that_somebody_deleted_is_found_again() {
 #[tokio::test]
 async fn a_dead_letter_is_found_and_taken_up() {
     let world = World::new(150, 60_000, 1).await;
-    let rule = json!({"operation": "create_passphrase", "nth": [3, 50, 120], "kind": "permanent_4xx"});
+    // so many that some are in each batch, in whatever order they were sent
+    let nth: Vec<u64> = (1..=150).step_by(3).collect();
+    let rule = json!({"operation": "create_passphrase", "nth": nth, "kind": "permanent_4xx"});
     world.fleet.simulators[0]
         .faults(json!({ "rules": [rule] }))
         .await
@@ -168,9 +170,16 @@ async fn a_dead_letter_is_found_and_taken_up() {
         "{}",
         testkit::harness::api::summary(&ended)
     );
-    // those of the first batch alone
+    // those of the first batch alone: a hundred of the phase's tasks, as its definition has them
     let made = crate::world::resources(&ended, "passphrases").0;
-    assert!((1..=2).contains(&made), "{made} of the three");
+    let tasks = world.fleet.api.tasks(&job).await.unwrap();
+    let failed = tasks
+        .iter()
+        .filter(|t| t["status"] == "FAILED" && t["phase"] == "create_passphrases");
+    let failed: Vec<u64> = failed.map(|t| t["index"].as_u64().unwrap()).collect();
+    let of_batch = failed.iter().filter(|index| **index < 100).count() as u64;
+    assert_eq!((failed.len(), made), (50, of_batch), "{failed:?}");
+    assert!((1..50).contains(&of_batch), "{failed:?}");
     let (_, again) = operate(&world.fleet, &replay).await;
     assert_eq!(again["job_id"], told["job_id"]);
     let (_, left) = operate(&world.fleet, &["dead-letters", "list"]).await;
