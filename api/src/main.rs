@@ -1,11 +1,13 @@
-//! `phaseline-api`: serves the API, makes payload keys, prints the OpenAPI document.
+//! `phaseline-api`: serves the API, makes payload keys and tokens, prints the OpenAPI document.
 
 #![allow(clippy::print_stderr, reason = "a command prints")]
 
 use std::io::Write;
 use std::process::ExitCode;
 
+use api::auth::issue::{Bearer, BearerFault, issue};
 use clap::{Parser, Subcommand};
+use shared::id::TenantId;
 
 /// The Phaseline API: accepts jobs, shows and steers them
 #[derive(Debug, Parser)]
@@ -30,14 +32,54 @@ enum Command {
     Serve,
     /// Print a fresh key for PAYLOAD_KEY: 32 random bytes in base64
     Keygen,
+    /// Print a token that the API takes, signed with AUTH_JWT_SECRET
+    ///
+    /// For those who have no identity provider, and for a first try. Whoever has it is who it says until it runs out: it can't be called back.
+    Token(Token),
     /// Print the OpenAPI 3.1 document
     Openapi,
+}
+
+#[derive(Debug, clap::Args)]
+struct Token {
+    /// Who bears it; jobs are told to be submitted by this name
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// Whose jobs it is about; as `tenants` in the controllers file names it
+    #[arg(long)]
+    tenant: Option<TenantId>,
+    /// viewer reads, user also submits and steers, admin also administers the tenant; operator, without a tenant: runs the fleet
+    #[arg(long = "role", value_name = "ROLE", default_value = "user", value_delimiter = ',')]
+    roles: Vec<String>,
+    /// How long it is good for
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=8760))]
+    hours: u32,
+}
+
+impl Token {
+    fn issue(self) -> Result<String, BearerFault> {
+        let bearer = Bearer {
+            subject: self.subject,
+            tenant: self.tenant,
+            roles: self.roles,
+            hours: self.hours,
+        };
+        let secret = std::env::var("AUTH_JWT_SECRET").unwrap_or_default();
+        issue(&bearer, &secret, jiff::Timestamp::now())
+    }
 }
 
 #[actix_web::main]
 async fn main() -> ExitCode {
     match Cli::parse().command.unwrap_or(Command::Serve) {
         Command::Keygen => print(&shared::seal::Sealer::generate_key()),
+        Command::Token(token) => match token.issue() {
+            Ok(token) => print(&token),
+            Err(fault) => {
+                eprintln!("phaseline-api: {fault}");
+                ExitCode::from(2)
+            }
+        },
         Command::Openapi => match api::openapi::document().to_pretty_json() {
             Ok(document) => print(&document),
             Err(error) => {

@@ -6,6 +6,7 @@
 //! extractors [`Reader`], [`Submitter`], [`Steerer`], [`Administrator`] and [`Operator`]; a route without one is open to everybody.
 
 mod fetch;
+pub mod issue;
 pub mod keys;
 pub mod refresh;
 mod verify;

@@ -46,7 +46,9 @@ pub fn warnings(job: &JobView) -> Vec<String> {
     });
     let waits = job.waits.as_ref().map(|w| {
         let other = w.job.map_or_else(|| "another job".to_owned(), |id| format!("job {id}"));
-        format!("waits for {other}, which uses the same names; it goes on by itself")
+        format!(
+            "waits for {other}, which uses the same names; it goes on by itself when that one has ended or is through with them (if that one is paused or awaits confirmation, it has to be resumed, confirmed or cancelled first)"
+        )
     });
     let idle = job
         .is_without_workers

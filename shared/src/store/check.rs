@@ -78,7 +78,10 @@ async fn check_server(redis: &Redis, node: &Node, settings: &RedisSettings) -> R
         if !has_aof {
             faults.push("SUBMIT_DURABILITY=fsynced needs `appendonly yes`".to_owned());
         } else if !always && version_is < WAITAOF_SINCE {
-            let instead = if is_alone { " or `appendfsync always`," } else { "" };
+            let instead = match is_alone {
+                true => " or `appendfsync always` (which a user of the server needs `+config|get` to see),",
+                false => "",
+            };
             faults.push(format!(
                 "SUBMIT_DURABILITY=fsynced needs version 7.2 (WAITAOF){instead} and it is version {version}"
             ));

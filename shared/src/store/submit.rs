@@ -158,10 +158,18 @@ impl Store {
             })
             .await?;
         script_times::took(self.redis.script_times(), scripts::SUBMIT.name, began.elapsed());
-        let reached = reached.unwrap_or_else(|e| {
-            tracing::warn!(error = %e, "how safe an accepted job is can't be told");
-            Durability::Accepted
-        });
+        let is_new = reply.first().is_some_and(|answer| answer == "OK");
+        let reached = match reached {
+            Ok(Durability::Accepted) if is_new => {
+                tracing::warn!(?wait, within = ?within, "a job was accepted, and not seen to be as safe as SUBMIT_DURABILITY asks for in that time");
+                Durability::Accepted
+            }
+            Ok(reached) => reached,
+            Err(e) => {
+                tracing::warn!(error = %e, "how safe an accepted job is can't be told");
+                Durability::Accepted
+            }
+        };
         Ok((reply, reached))
     }
 }

@@ -168,7 +168,7 @@ async fn a_job_that_waits_for_another_says_so_and_calls_nobody() {
     assert_eq!(
         waits["warnings"],
         json!([format!(
-            "waits for job {first}, which uses the same names; it goes on by itself"
+            "waits for job {first}, which uses the same names; it goes on by itself when that one has ended or is through with them (if that one is paused or awaits confirmation, it has to be resumed, confirmed or cancelled first)"
         )])
     );
     assert_eq!(

@@ -10,9 +10,10 @@ use crate::args::Audit;
 use crate::exit::{self, Failure};
 use crate::output::Output;
 use crate::start;
+use crate::text::counted;
 use crate::watch;
+use crate::wire::Judged;
 use crate::wire::audit::{Audited, FieldDiffers, Row};
-use crate::wire::{Job, Judged};
 
 /// Rows of each finding that are printed.
 const ROWS_SHOWN: usize = 10;
@@ -27,16 +28,10 @@ pub async fn run(api: &Api, audit: Audit, output: Output) -> Result<u8, Failure>
             true => output.document(&raw),
             false => lines(&audited).iter().for_each(|line| output.line(line)),
         }
-        return Ok(exit_code(&audited).unwrap_or(exit::OK));
+        // whoever asks whether anything differs must not take silence for a no
+        return Ok(audited.standing().unwrap_or(exit::NOT_KNOWN_YET));
     }
-    let job = audited.job_id;
-    let code = watch::watch(api, &job, patience, output).await?;
-    if code == exit::INTERRUPTED || code == exit::HELD {
-        return Ok(code);
-    }
-    // its lines, or its document, were the last that the watching printed
-    let (job, _): (Job, Value) = api.get(&format!("api/v1/jobs/{job}"), &[]).await?;
-    Ok(job.audit.as_ref().and_then(exit_code).unwrap_or(code))
+    watch::watch(api, &audited.job_id, patience, output).await
 }
 
 async fn send(api: &Api, audit: &Audit, key: &str) -> Result<(Audited, Value), Failure> {
@@ -48,16 +43,6 @@ async fn send(api: &Api, audit: &Audit, key: &str) -> Result<(Audited, Value), F
         request = request.header("prefer", format!("wait={seconds}"));
     }
     api.answer(request).await
-}
-
-/// None: it goes on. What was found is worth more than what could not be read.
-fn exit_code(audited: &Audited) -> Option<u8> {
-    match exit::of_standing(&audited.job_status)? {
-        exit::OK | exit::PARTIAL | exit::FAILED if audited.is_as_left == Some(false) => Some(exit::DIFFERENT),
-        // no difference was found in what could be told
-        exit::OK if audited.is_as_left.is_none() => Some(exit::PARTIAL),
-        code => Some(code),
-    }
 }
 
 /// What an audit has found, in lines.
@@ -87,8 +72,10 @@ pub fn lines(audited: &Audited) -> Vec<String> {
             n("extra")
         ),
         format!(
-            "  there now: {} identity groups, {} DPSK pools, {} keys in them",
-            audited.total_identity_groups, audited.total_dpsk_pools, audited.total_passphrases
+            "  there now: {}, {}, {} in the pools",
+            counted(audited.total_identity_groups, "identity group"),
+            counted(audited.total_dpsk_pools, "DPSK pool"),
+            counted(audited.total_passphrases, "key")
         ),
     ];
     for (verdict, what) in [
@@ -97,14 +84,12 @@ pub fn lines(audited: &Audited) -> Vec<String> {
         ("not_judged", "could not be told"),
     ] {
         if n(verdict) > 0 {
-            lines.push(format!("  {} items {what}", n(verdict)));
+            lines.push(format!("  {} {what}", counted(n(verdict), "item")));
         }
     }
     if audited.passphrases_of_others > 0 {
-        let of_others = audited.passphrases_of_others;
-        lines.push(format!(
-            "  {of_others} keys of others were in the pools before the job came"
-        ));
+        let keys = counted(audited.passphrases_of_others, "key");
+        lines.push(format!("  in the pools before the job came: {keys} of others"));
     }
     for (verdict, rows) in [
         ("missing", &audited.missing),
@@ -164,44 +149,4 @@ fn line(verdict: &str, row: &Row) -> String {
         false => format!(": {}", why.join("; ")),
     };
     format!("  {verdict}: {} {}{place}{why}", row.kind.replace('_', " "), row.name)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn audited(change: Value) -> Audited {
-        let mut all = json!({"status": "audited", "job_id": "j-2", "job_status": "COMPLETED", "is_as_left": true});
-        for (name, value) in change.as_object().unwrap() {
-            all[name] = value.clone();
-        }
-        serde_json::from_value(all).unwrap()
-    }
-
-    #[test]
-    fn the_exit_code_says_whether_anything_differs() {
-        let code = |change| exit_code(&audited(change));
-        assert_eq!(code(json!({})), Some(exit::OK));
-        assert_eq!(code(json!({"is_as_left": false})), Some(exit::DIFFERENT));
-        assert_eq!(code(json!({"is_as_left": null})), Some(exit::PARTIAL));
-        assert_eq!(
-            code(json!({"is_as_left": false, "job_status": "PARTIAL"})),
-            Some(exit::DIFFERENT)
-        );
-        assert_eq!(
-            code(json!({"is_as_left": null, "job_status": "PARTIAL"})),
-            Some(exit::PARTIAL)
-        );
-        assert_eq!(
-            code(json!({"is_as_left": null, "job_status": "CANCELLED"})),
-            Some(exit::CANCELLED)
-        );
-        assert_eq!(code(json!({"is_as_left": null, "job_status": "RUNNING"})), None);
-        assert_eq!(
-            code(json!({"is_as_left": null, "job_status": "PAUSED"})),
-            Some(exit::HELD)
-        );
-    }
 }

@@ -13,6 +13,7 @@ pub const REJECTED: u8 = 5;
 pub const UNREACHABLE: u8 = 6;
 pub const HELD: u8 = 7;
 pub const DIFFERENT: u8 = 8;
+pub const NOT_KNOWN_YET: u8 = 9;
 /// As a shell reports a command that ended by Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
@@ -34,6 +35,7 @@ Exit codes:
        printed; `phaseline resume` continues it), or AWAITING_CONFIRMATION
        (`phaseline confirm` begins it)
   8    an audit found something missing, changed or extra
+  9    an audit has not ended yet: what it will find is not known
   130  stopped by Ctrl-C; the job goes on";
 
 /// Exit code of a job that has ended; None while it has not.

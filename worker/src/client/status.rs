@@ -37,7 +37,7 @@ pub async fn run(api: &Api, args: args::Status, output: Output) -> Result<u8, Fa
             output.line(&line);
         }
     }
-    Ok(exit::of_ended(&job.status).unwrap_or(exit::OK))
+    Ok(job.ended().unwrap_or(exit::OK))
 }
 
 /// What became of a job, in lines.

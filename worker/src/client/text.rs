@@ -41,6 +41,14 @@ pub fn visible_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// So many of something, with its name for one, which an s makes its name for several.
+pub fn counted(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
 /// Columns of the terminal that standard output is; else what `COLUMNS` says; else none, and a line is as long as it is.
 pub fn width() -> Option<usize> {
     let terminal = std::io::stdout()

@@ -97,7 +97,7 @@ async fn follow(api: &Api, job: &str, patience: Duration, output: Output) -> Res
                 } else {
                     progress.show(&state, Instant::now());
                 }
-                if let Some(code) = exit::of_ended(&state.status) {
+                if let Some(code) = state.ended() {
                     progress.ended(&state);
                     return Ok(code);
                 }

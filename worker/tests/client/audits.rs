@@ -31,7 +31,7 @@ fn what_differs_is_said_and_a_script_hears_it_by_the_exit_code() {
         out(&output),
         "not all is as the job left it (venue Annex, audit j-2)\n  \
          11 present, 12 missing, 1 changed, 1 extra\n  \
-         there now: 1 identity groups, 1 DPSK pools, 12 keys in them\n  \
+         there now: 1 identity group, 1 DPSK pool, 12 keys in the pools\n  \
          2 items the job did not make, by its own word\n  \
          missing: passphrase anna in Lobby-DPSK\n  \
          … and 11 more missing: phaseline tasks j-2 --verdict missing --all\n  \
@@ -63,7 +63,7 @@ fn what_differs_is_said_and_a_script_hears_it_by_the_exit_code() {
 fn one_that_goes_on_is_watched_if_that_is_asked_for() {
     let api = Api::with(vec![Reply::Answer(202, audit("RUNNING", None))]);
     let output = api.run(&["audit", JOB]);
-    assert_eq!(code(&output), 0);
+    assert_eq!(code(&output), 9, "nobody is told that nothing differs");
     assert!(
         out(&output).contains("phaseline status j-2 --watch"),
         "{}",
@@ -79,12 +79,16 @@ fn one_that_goes_on_is_watched_if_that_is_asked_for() {
         Reply::Answer(202, audit("PENDING", None)),
         job("RUNNING", 1),
         Reply::Answer(200, done.clone()),
-        Reply::Answer(200, done),
     ];
     let api = Api::with(replies);
     let output = api.run(&["audit", JOB, "--watch"]);
     assert_eq!(code(&output), 8, "{}", err(&output));
     assert_eq!(api.seen()[0].header("prefer"), Some("wait=0"));
+    for arguments in [&["status", JOB][..], &["status", JOB, "--watch"]] {
+        let api = Api::with(vec![Reply::Answer(200, done.clone())]);
+        let output = api.run(arguments);
+        assert_eq!(code(&output), 8, "{arguments:?}: {}", err(&output));
+    }
 
     let problem = json!({"status": 409, "detail": "a job that is RUNNING cannot be audited"});
     let api = Api::with(vec![Reply::Answer(409, problem)]);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::exit;
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Audited {
@@ -27,6 +29,18 @@ pub struct Audited {
     pub errors_total: u64,
 }
 
+impl Audited {
+    /// Exit code once nothing changes by itself any more. What was found is worth more than what could not be read.
+    pub fn standing(&self) -> Option<u8> {
+        match exit::of_standing(&self.job_status)? {
+            exit::OK | exit::PARTIAL | exit::FAILED if self.is_as_left == Some(false) => Some(exit::DIFFERENT),
+            // no difference was found in what could be told
+            exit::OK if self.is_as_left.is_none() => Some(exit::PARTIAL),
+            code => Some(code),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Row {
@@ -44,4 +58,44 @@ pub struct FieldDiffers {
     pub field: String,
     pub found: String,
     pub expected: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn audited(change: Value) -> Audited {
+        let mut all = json!({"status": "audited", "job_id": "j-2", "job_status": "COMPLETED", "is_as_left": true});
+        for (name, value) in change.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn the_exit_code_says_whether_anything_differs() {
+        let code = |change| audited(change).standing();
+        assert_eq!(code(json!({})), Some(exit::OK));
+        assert_eq!(code(json!({"is_as_left": false})), Some(exit::DIFFERENT));
+        assert_eq!(code(json!({"is_as_left": null})), Some(exit::PARTIAL));
+        assert_eq!(
+            code(json!({"is_as_left": false, "job_status": "PARTIAL"})),
+            Some(exit::DIFFERENT)
+        );
+        assert_eq!(
+            code(json!({"is_as_left": null, "job_status": "PARTIAL"})),
+            Some(exit::PARTIAL)
+        );
+        assert_eq!(
+            code(json!({"is_as_left": null, "job_status": "CANCELLED"})),
+            Some(exit::CANCELLED)
+        );
+        assert_eq!(code(json!({"is_as_left": null, "job_status": "RUNNING"})), None);
+        assert_eq!(
+            code(json!({"is_as_left": null, "job_status": "PAUSED"})),
+            Some(exit::HELD)
+        );
+    }
 }

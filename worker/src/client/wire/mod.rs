@@ -77,9 +77,16 @@ pub struct Job {
 }
 
 impl Job {
+    /// Exit code of a job that has ended: of an audit by what it found.
+    pub fn ended(&self) -> Option<u8> {
+        let code = exit::of_ended(&self.status)?;
+        Some(self.audit.as_ref().and_then(audit::Audited::standing).unwrap_or(code))
+    }
+
     /// Exit code of a job that has ended, or goes on only when somebody says so.
     pub fn standing(&self) -> Option<u8> {
-        exit::of_standing(&self.status).filter(|_| !self.is_plan_awaited)
+        let held = exit::of_standing(&self.status).filter(|_| !self.is_plan_awaited);
+        self.ended().or(held)
     }
 }
 
