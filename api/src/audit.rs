@@ -96,6 +96,7 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
     let order = AuditOrder {
         audit_of: of,
         kin: family.kin,
+        cleanups: Some(family.cleanups),
     };
     let items = job.counts.total();
     let per_minute = state

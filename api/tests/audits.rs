@@ -389,6 +389,33 @@ async fn an_audit_knows_all_retries_before_and_after_and_waits_for_none_that_is_
         (of_then, vec![later, earlier]),
     ] {
         let (_, _, told) = send!(app, post(GENERIC, &of.to_string()));
-        assert_eq!(order(&store, &told).await.kin, kin, "of {of}");
+        let order = order(&store, &told).await;
+        assert_eq!((order.kin, order.cleanups), (kin, Some(Vec::new())), "of {of}");
+    }
+}
+
+/// Of it, and of what it has found things of.
+#[actix_web::test]
+async fn an_audit_knows_the_cleanups_before_it_and_waits_for_one_that_is_under_way() {
+    let World {
+        store,
+        parts,
+        redis: _redis,
+    } = world().await;
+    let app = init_service(app(parts)).await;
+    let first = cancelled(&store, None).await;
+    let retry = cancelled(&store, Some(first)).await;
+    let mut cleanup = new_job(TENANT, workflow("cloudpath_dpsk_cleanup"));
+    cleanup.cleanup_of = Some(first);
+    let cleanup = Hands::of(&store).await.submit(&cleanup).await;
+    for of in [first, retry] {
+        let (status, _, problem) = send!(app, post(GENERIC, &of.to_string()));
+        let names_it = problem["detail"].as_str().unwrap().contains(&cleanup.to_string());
+        assert!(status == 409 && names_it, "{problem}");
+    }
+    cancel(&store, cleanup).await;
+    for of in [first, retry] {
+        let (_, _, told) = send!(app, post(GENERIC, &of.to_string()));
+        assert_eq!(order(&store, &told).await.cleanups, Some(vec![cleanup]), "of {of}");
     }
 }
