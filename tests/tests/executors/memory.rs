@@ -206,6 +206,15 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// Forgets what was left as it was, but for the words: as jobs of earlier versions stored it.
+    pub fn forget_what_was_left(&self, phase: &str) {
+        let mut ended = self.data.ended.lock().unwrap();
+        let all = ended.get_mut(&phase.parse().unwrap()).unwrap();
+        for past in all.iter_mut().filter_map(|past| past.task.input.data.as_object_mut()) {
+            past.remove("left");
+        }
+    }
+
     /// Forgets the passphrases of a phase, as jobs of earlier versions did of keys they found.
     pub fn forget_secrets(&self, phase: &str) {
         let mut ended = self.data.ended.lock().unwrap();

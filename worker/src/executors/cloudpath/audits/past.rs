@@ -1,5 +1,6 @@
 //! What the audited job should have left behind, by its own word: its plan, its tasks, and what became of them.
 
+use serde::Deserialize;
 use shared::cloudpath::ImportPlan;
 use shared::id::{JobId, PhaseId};
 use shared::job::audit::AuditOrder;
@@ -7,7 +8,9 @@ use shared::job::outcome::{Origin, Resource, TaskError};
 use shared::job::{Steer, TaskStatus};
 use shared::store::{Family, StoreError};
 
-use super::super::staged::{LEFT_AS_IS, import_plan};
+use super::super::compare::{Differences, PASSPHRASE};
+use super::super::differences::LeftField;
+use super::super::staged::{LEFT, LEFT_AS_IS, import_plan};
 use crate::executors::{Context, PlanError, Standing};
 
 /// What is to be expected of a task.
@@ -62,6 +65,27 @@ pub fn expected(task: &Standing) -> Expected<'_> {
 /// In which fields what was there differed and was left as it was, in words.
 pub fn accepted(task: &Standing) -> &str {
     task.task.input.data[LEFT_AS_IS].as_str().unwrap_or_default()
+}
+
+/// Pure: what of it differs from what the job left, and what is to be said of that.
+pub fn since(task: &Standing, differences: Differences) -> (Differences, Option<&'static str>) {
+    const CHANGED: &str = "the job found it other than in the export and left it so; it was changed since";
+    const NOT_KEPT: &str = "its passphrase was another than in the export when the job found it and left it so; whether it was changed since \
+                            can't be told, for the job has not kept what it was";
+    let is_secret = differences.has(PASSPHRASE);
+    match Vec::<LeftField>::deserialize(&task.task.input.data[LEFT]) {
+        Ok(left) => {
+            let since = differences.since(&left);
+            let note = (!since.is_empty()).then_some(CHANGED);
+            (since, note)
+        }
+        // an earlier version has only said so in words
+        Err(_) => {
+            let since = differences.without(accepted(task));
+            let note = (is_secret && !since.has(PASSPHRASE)).then_some(NOT_KEPT);
+            (since, note)
+        }
+    }
 }
 
 /// Pure: what the audit was not told of when it was accepted, and what it is. One of an earlier version was not told of all there was.
