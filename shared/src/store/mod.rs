@@ -42,7 +42,7 @@ mod submit;
 mod tasks;
 mod walk;
 
-pub use dead_letters::{DeadLetter, LetterId};
+pub use dead_letters::{DeadLetter, DeadUnit, LetterId, Replay};
 pub use durable::Life;
 pub use error::StoreError;
 pub use family::Family;
