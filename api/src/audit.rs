@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::id::{JobId, TenantId};
 use shared::job::Steer;
 use shared::job::audit::{AuditFacts, AuditOrder, FIRST_MAX, Verdict};
-use shared::store::model::{JobView, NewJob, TaskView};
+use shared::store::model::{JobView, NewJob, NotTakenUp, TaskView};
 use shared::store::{Store, StoreError};
 use shared::workflow::{Definition, catalog};
 
@@ -21,8 +21,6 @@ use crate::views::AuditView;
 const SECONDS_AT_LEAST: u64 = 10;
 /// Keys on a page of a pool's list.
 const PAGE: u64 = 500;
-/// Retries before and after a job that are asked for their keys.
-const KIN_MAX: usize = 20;
 
 /// What is asked for.
 pub struct Audit {
@@ -67,21 +65,16 @@ async fn judge(state: &State, audit: &Audit) -> Result<(JobView, &'static Defini
     Ok((job, workflow))
 }
 
-/// The jobs that it is a retry of, and its retries, as far as they are stored.
-async fn kin(store: &Store, job: &JobView) -> Result<Vec<JobId>, StoreError> {
-    let mut all = Vec::new();
-    let ways: [fn(&JobView) -> Option<JobId>; 2] = [|job| job.resume_of, |job| job.retried_by];
-    for way in ways {
-        let mut next = way(job);
-        while let Some(id) = next.filter(|id| all.len() < KIN_MAX && *id != job.id && !all.contains(id)) {
-            let Some(found) = store.job(&job.tenant, id).await? else {
-                break;
-            };
-            all.push(id);
-            next = way(&found);
+/// Of a relative that is being worked on: what it changes meanwhile would be told as a finding.
+fn under_way(why: NotTakenUp, of: JobId) -> Problem {
+    let detail = match why {
+        NotTakenUp::Retrying(id) => format!("job {id} is a retry of the same import and has not ended"),
+        NotTakenUp::Cleaning(id) => {
+            format!("job {id} is a cleanup of the same import, or of a retry of it, and has not ended")
         }
-    }
-    Ok(all)
+        other => return import::not_taken_up(other, of, "audited"),
+    };
+    Problem::new(Kind::Conflict, detail)
 }
 
 /// Judges and submits. To be called in a task of its own, so that a caller who hangs up does not stop it half way.
@@ -96,9 +89,14 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
         return Err(import::not_taken_up(why, of, "audited"));
     }
     let (job, workflow) = judge(&state, &audit).await?;
+    let family = store.family(tenant, of).await?;
+    if let Some(why) = family.under_way {
+        return Err(under_way(why, of));
+    }
     let order = AuditOrder {
         audit_of: of,
-        kin: kin(&store, &job).await?,
+        kin: family.kin,
+        cleanups: Some(family.cleanups),
     };
     let items = job.counts.total();
     let per_minute = state

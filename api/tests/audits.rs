@@ -334,45 +334,88 @@ async fn what_leaves_nothing_of_the_kind_is_not_audited_and_a_body_has_nothing_t
     assert_eq!(send!(app, post(GENERIC, &old).set_json(json!({}))).0, 202);
 }
 
+/// A retry of a job: of an import of one phase, cancelled before it has done anything, so that it can be retried itself.
+async fn cancelled(store: &Store, of: Option<JobId>) -> JobId {
+    let id = retry(store, of).await;
+    cancel(store, id).await;
+    id
+}
+
+async fn retry(store: &Store, of: Option<JobId>) -> JobId {
+    let mut new = new_job(TENANT, workflow("cloudpath_dpsk_import"));
+    new.resume_of = of;
+    Hands::of(store).await.submit(&new).await
+}
+
+async fn cancel(store: &Store, id: JobId) {
+    store.cancel(&TENANT.parse().unwrap(), id, "enough").await.unwrap();
+    let left = Hands::of(store).await.take().await;
+    assert!(left.is_err(), "nothing is left to be done");
+}
+
+/// What the audit with this answer was told.
+async fn order(store: &Store, told: &Value) -> AuditOrder {
+    let id = told["job_id"].as_str().unwrap_or_else(|| panic!("{told}"));
+    let spec = store.job_spec(P, id.parse().unwrap()).await.unwrap().unwrap();
+    AuditOrder::of(&spec.input).unwrap()
+}
+
 #[actix_web::test]
-async fn an_audit_knows_the_retries_before_and_after_and_waits_for_none_that_is_under_way() {
+async fn an_audit_knows_all_retries_before_and_after_and_waits_for_none_that_is_under_way() {
+    let World { store, parts, redis } = world().await;
+    let app = init_service(app(parts)).await;
+    let first = cancelled(&store, None).await;
+    let second = cancelled(&store, Some(first)).await;
+    let third = retry(&store, Some(second)).await;
+    // also not while one of a relative is: it writes to the same pools
+    for of in [second, first] {
+        let (status, _, problem) = send!(app, post(GENERIC, &of.to_string()));
+        let names_it = problem["detail"].as_str().unwrap().contains(&third.to_string());
+        assert!(status == 409 && names_it, "{problem}");
+    }
+    cancel(&store, third).await;
+    // the first one once more: it knows the latest of its retries, and has not forgotten the one before
+    let fourth = cancelled(&store, Some(first)).await;
+    // as a version that kept only the latest one left it, before one that keeps all came
+    let of_then = cancelled(&store, None).await;
+    let earlier = cancelled(&store, Some(of_then)).await;
+    redis.cli(&["HDEL", &format!("workflow:{{p0}}:jobs:{of_then}"), "retries"]);
+    let later = cancelled(&store, Some(of_then)).await;
+    for (of, kin) in [
+        (first, vec![fourth, second, third]),
+        (second, vec![first, third, fourth]),
+        (third, vec![second, first, fourth]),
+        (fourth, vec![first, second, third]),
+        (of_then, vec![later, earlier]),
+    ] {
+        let (_, _, told) = send!(app, post(GENERIC, &of.to_string()));
+        let order = order(&store, &told).await;
+        assert_eq!((order.kin, order.cleanups), (kin, Some(Vec::new())), "of {of}");
+    }
+}
+
+/// Of it, and of what it has found things of.
+#[actix_web::test]
+async fn an_audit_knows_the_cleanups_before_it_and_waits_for_one_that_is_under_way() {
     let World {
         store,
         parts,
         redis: _redis,
     } = world().await;
     let app = init_service(app(parts)).await;
-    let cancelled = async |of: Option<JobId>| {
-        let mut new = new_job(TENANT, workflow("cloudpath_dpsk_import"));
-        new.resume_of = of;
-        let mut hands = Hands::of(&store).await;
-        let id = hands.submit(&new).await;
-        store.cancel(&TENANT.parse().unwrap(), id, "enough").await.unwrap();
-        assert!(hands.take().await.is_err(), "nothing is left to be done");
-        id
-    };
-    let first = cancelled(None).await;
-    let second = cancelled(Some(first)).await;
-    let mut third = new_job(TENANT, workflow("cloudpath_dpsk_import"));
-    third.resume_of = Some(second);
-    let third = Hands::of(&store).await.submit(&third).await;
-    let (status, _, problem) = send!(app, post(GENERIC, &second.to_string()));
-    let names_it = problem["detail"].as_str().unwrap().contains(&third.to_string());
-    assert!(status == 409 && names_it, "{problem}");
-    store.cancel(&TENANT.parse().unwrap(), third, "enough").await.unwrap();
-    assert!(Hands::of(&store).await.take().await.is_err());
-    for (of, kin) in [
-        (first, vec![second, third]),
-        (second, vec![first, third]),
-        (third, vec![second, first]),
-    ] {
+    let first = cancelled(&store, None).await;
+    let retry = cancelled(&store, Some(first)).await;
+    let mut cleanup = new_job(TENANT, workflow("cloudpath_dpsk_cleanup"));
+    cleanup.cleanup_of = Some(first);
+    let cleanup = Hands::of(&store).await.submit(&cleanup).await;
+    for of in [first, retry] {
+        let (status, _, problem) = send!(app, post(GENERIC, &of.to_string()));
+        let names_it = problem["detail"].as_str().unwrap().contains(&cleanup.to_string());
+        assert!(status == 409 && names_it, "{problem}");
+    }
+    cancel(&store, cleanup).await;
+    for of in [first, retry] {
         let (_, _, told) = send!(app, post(GENERIC, &of.to_string()));
-        let id = told["job_id"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{told}"))
-            .parse()
-            .unwrap();
-        let spec = store.job_spec(P, id).await.unwrap().unwrap();
-        assert_eq!(AuditOrder::of(&spec.input).unwrap().kin, kin);
+        assert_eq!(order(&store, &told).await.cleanups, Some(vec![cleanup]), "of {of}");
     }
 }

@@ -306,12 +306,15 @@ async fn a_dead_letter_is_replayed_once_about_its_own_rows() {
     assert_eq!(listed(None, &["operator"], "").await["items"], json!([]));
     hands.bury().await;
     // the whole list, and the same page by page with another's between
+    let theirs = JobId::generate().to_string();
+    let of_theirs = format!("workflow:{{p0}}:jobs:{theirs}");
+    redis.cli(&["HSET", &of_theirs, "t", "umbrella", "status", "RUNNING"]);
     redis.cli(&[
         "XADD",
         "workflow:{p0}:dlq",
         "*",
         "j",
-        &JobId::generate().to_string(),
+        &theirs,
         "ph",
         "a",
         "b",
@@ -337,6 +340,7 @@ async fn a_dead_letter_is_replayed_once_about_its_own_rows() {
     ]);
     assert_eq!(json!(told), expected);
     assert_eq!(mine["next_cursor"], Value::Null);
+    assert_eq!((&letter["replayable"], &letter["advice"]), (&json!(true), &Value::Null));
     let first = listed(None, &["operator"], "?limit=1").await;
     assert_eq!(first["items"][0]["tenant_id"], "umbrella", "the newest first");
     let cursor = format!("?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
@@ -406,7 +410,11 @@ async fn a_replay_that_was_cut_short_is_finished_by_the_next() {
     let (status, _, told) = send!(app, replay());
     assert_eq!(status, 202, "{told}");
     // as if the process had died before the letter went
-    redis.cli(&["DEL", "workflow:{p0}:dlq", "workflow:{p0}:dlq:replayed"]);
+    let replayed = format!("workflow:{{p0}}:dlq:replayed:{}", letter[0]);
+    assert_eq!(redis.lines(&["GET", &replayed]), [told["job_id"].as_str().unwrap()]);
+    let ttl: u64 = redis.lines(&["TTL", &replayed])[0].parse().unwrap();
+    assert!((86_000..=86_400).contains(&ttl), "{ttl}");
+    redis.cli(&["DEL", "workflow:{p0}:dlq", &replayed]);
     let fields: Vec<&str> = letter.iter().map(String::as_str).collect();
     redis.cli(&[&["XADD", "workflow:{p0}:dlq", fields[0]], &fields[1..]].concat());
     let (status, _, again) = send!(app, replay());

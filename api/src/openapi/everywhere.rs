@@ -34,6 +34,7 @@ impl Modify for Everywhere {
             };
             let operation = match endpoint.method.as_str() {
                 "GET" => item.get.as_mut(),
+                "DELETE" => item.delete.as_mut(),
                 _ => item.post.as_mut(),
             };
             if let Some(operation) = operation {

@@ -52,6 +52,7 @@ use crate::routes;
         routes::admin::limits,
         routes::dead_letters::dead_letters,
         routes::dead_letters::replay_dead_letter,
+        routes::dead_letters::dismiss_dead_letter,
         routes::health::healthz,
         routes::health::readyz,
         routes::health::metrics,

@@ -4,8 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use shared::cloudpath::Corrections;
-use shared::id::{TenantId, Unit};
-use shared::store::{DeadLetter, LetterId};
+use shared::id::Unit;
+use shared::job::JobStatus;
+use shared::store::{DeadLetter, DeadUnit, LetterId, Replay, Store};
 
 use super::cloudpath::{self, AcceptedView};
 use super::{Access, Endpoint};
@@ -29,18 +30,41 @@ pub fn endpoints() -> Vec<Endpoint> {
         )
         .takes(Body::None)
         .answers_within(cloudpath::IMPORT_ANSWER),
+        Endpoint::delete(
+            "/api/v1/admin/dead-letters/{letter}",
+            Access::Administer,
+            dismiss_dead_letter,
+        ),
     ]
 }
 
-fn may_see(caller: &Caller, tenant: &TenantId) -> bool {
-    caller.sees_all() || caller.tenant.as_ref() == Some(tenant)
+/// One that can't be read belongs to nobody: it is the operator's.
+fn may_see(caller: &Caller, letter: &DeadLetter) -> bool {
+    let tenant = letter.unit.as_ref().map(|unit| &unit.tenant);
+    caller.sees_all() || tenant.is_some_and(|tenant| caller.tenant.as_ref() == Some(tenant))
+}
+
+fn no_such(id: &str) -> Problem {
+    let id: String = id.chars().take(64).collect();
+    Problem::new(Kind::NotFound, format!("there is no dead letter `{id}`"))
+}
+
+/// Which letter is meant, and what it is, if it is still one that the caller may see.
+async fn find(store: &Store, by: &Caller, id: &str) -> Result<(LetterId, Option<DeadLetter>), Problem> {
+    let letter: LetterId = id.parse().map_err(|_| no_such(id))?;
+    if store.partitions().all(|p| p != letter.partition) {
+        return Err(no_such(id));
+    }
+    let found = store.dead_letter(&letter).await?;
+    Ok((letter, found.filter(|letter| may_see(by, letter))))
 }
 
 /// Dead letters.
 ///
 /// Batches that were given up because workers kept dying over them, newest first within a partition: those of the caller's tenant, of all
 /// tenants for an operator. The tasks of such a batch ended `FAILED` with the code `POISON`, unless their writes were found to have been
-/// carried out. The newest 10,000 of a partition are kept.
+/// carried out. Each says whether it can be replayed, and what to do about it if not. The newest 10,000 of a partition are kept, as long as
+/// their jobs are.
 #[utoipa::path(get, path = "/api/v1/admin/dead-letters", tag = "admin", params(Page),
     responses((status = 200, description = "A page of dead letters", body = PageView<DeadLetterView>)))]
 async fn dead_letters(
@@ -53,7 +77,7 @@ async fn dead_letters(
     let limit = params.limit();
     params.finish()?;
     let store = state.store()?;
-    let seen = |letter: &DeadLetter| may_see(&by.0, &letter.tenant);
+    let seen = |letter: &DeadLetter| may_see(&by.0, letter);
     let mut found: Vec<DeadLetter> = Vec::new();
     let first = behind.as_ref().map_or(0, |id| id.partition.0);
     for p in store.partitions().filter(|p| p.0 >= first) {
@@ -75,7 +99,8 @@ async fn dead_letters(
 /// Take up a batch that was given up.
 ///
 /// As a retry of its job: of a batch of keys about those keys alone, of any other about all that is left of the job. The job has to have ended. The
-/// letter is none any more then; asked for again it answers with the job that took it up.
+/// letter is none any more then; asked for again, within a day, it answers with the job that took it up. What can't be replayed (`replayable`) is
+/// refused with what can be done instead.
 #[utoipa::path(post, path = "/api/v1/admin/dead-letters/{letter}/replay", tag = "admin", params(LetterPath, Idempotency, Wait),
     responses(
         (status = 202, description = "Accepted as a job of its own, which has not ended", body = AcceptedView,
@@ -86,7 +111,8 @@ async fn dead_letters(
             ("Preference-Applied" = String, description = "`wait=N` when it was waited"),
             ("Idempotent-Replayed" = String, description = "`true` of a job of then"))),
         (status = 404, description = "No such dead letter of this tenant"),
-        (status = 409, description = "Its job has not ended, or ended `COMPLETED`, as `state` says; or a retry of it, which `detail` names, has not ended"),
+        (status = 409, description = "Its job has not ended, or ended `COMPLETED`, as `state` says; or it is a cleanup, an audit or a plan; or a retry \
+            or cleanup of it has not ended. `detail` says which, and what to do"),
         (status = 422, description = "The same key came before with something else")))]
 async fn replay_dead_letter(
     by: Administrator,
@@ -97,27 +123,19 @@ async fn replay_dead_letter(
     Params::of(&req).finish()?;
     let key = cloudpath::idempotency_key(req.headers())?;
     let (store, permit) = (state.store()?, cloudpath::permit(&state)?);
-    let no_such = || {
-        let id: String = id.chars().take(64).collect();
-        Problem::new(Kind::NotFound, format!("there is no dead letter `{id}`"))
-    };
-    let letter: LetterId = id.parse().map_err(|_| no_such())?;
-    if store.partitions().all(|p| p != letter.partition) {
-        return Err(no_such());
-    }
-    let found = store.dead_letter(&letter).await?;
-    let found = found.filter(|letter| may_see(&by.0, &letter.tenant));
+    let (letter, found) = find(store, &by.0, &id).await?;
     let (tenant, of, accepted) = match found {
         Some(found) => {
-            let (tenant, of) = (found.tenant.clone(), found.job);
-            let taking = take_up(state.clone().into_inner(), found, by.0.subject, key);
+            let unit = may_be_replayed(found)?;
+            let (tenant, of) = (unit.tenant.clone(), unit.job);
+            let taking = take_up(state.clone().into_inner(), letter, unit, by.0.subject, key);
             // A caller who hangs up now does not stop what has begun.
             let accepted = tokio::spawn(taking).await.map_err(|_| Problem::internal())??;
             (tenant, Some(of), accepted)
         }
         None => {
-            let job = store.replay_of(&letter).await?.ok_or_else(no_such)?;
-            let tenant = state.owner_for(&by.0, job).await.map_err(|_| no_such())?;
+            let job = store.replay_of(&letter).await?.ok_or_else(|| no_such(&id))?;
+            let tenant = state.owner_for(&by.0, job).await.map_err(|_| no_such(&id))?;
             let accepted = import::replayed(store, &tenant, job).await?;
             (tenant, None, accepted)
         }
@@ -127,29 +145,63 @@ async fn replay_dead_letter(
     Ok(cloudpath::answer(&req, &state, &tenant, accepted, location, of).await)
 }
 
+/// What it is about; or what can be done instead.
+fn may_be_replayed(letter: DeadLetter) -> Result<DeadUnit, Problem> {
+    let advice = letter.replay.advice();
+    match (letter.replay, letter.unit, advice) {
+        (_, Some(unit), None) => Ok(unit),
+        (Replay::NotEnded(status), _, advice) => Err(Problem::conflict(status, advice.unwrap_or_default())),
+        (Replay::NothingLeft, _, advice) => Err(Problem::conflict(JobStatus::Completed, advice.unwrap_or_default())),
+        (_, _, advice) => Err(Problem::new(Kind::Conflict, advice.unwrap_or_default())),
+    }
+}
+
+/// Dismiss a dead letter.
+///
+/// It is none any more, and nothing else is changed: its tasks stay as they ended. For what is done otherwise, or is not to be done.
+#[utoipa::path(delete, path = "/api/v1/admin/dead-letters/{letter}", tag = "admin", params(LetterPath),
+    responses((status = 204, description = "It is none any more"),
+        (status = 404, description = "No such dead letter of this tenant; also when it was dismissed or replayed before")))]
+async fn dismiss_dead_letter(
+    by: Administrator,
+    id: web::Path<String>,
+    req: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    Params::of(&req).finish()?;
+    let store = state.store()?;
+    let (letter, found) = find(store, &by.0, &id).await?;
+    if found.is_none() || !store.dismiss_letter(&letter).await? {
+        return Err(no_such(&id));
+    }
+    tracing::info!(%letter, by = by.0.subject, "a dead letter is dismissed");
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// A crash in between leaves the letter; asked for again it finds the same job, by its own key or the caller's.
 async fn take_up(
     state: std::sync::Arc<State>,
-    letter: DeadLetter,
+    letter: LetterId,
+    unit: DeadUnit,
     by: String,
     key: Option<String>,
 ) -> Result<Accepted, Problem> {
     // no caller's key has a blank
-    let key = key.unwrap_or_else(|| format!("dead letter {}", letter.id));
-    let hash = Sha256::digest(format!("replay|{}", letter.id)).into();
+    let key = key.unwrap_or_else(|| format!("dead letter {letter}"));
+    let hash = Sha256::digest(format!("replay|{letter}")).into();
     let asked = Retry {
-        of: letter.job,
-        tenant: letter.tenant,
+        of: unit.job,
+        tenant: unit.tenant,
         by,
         corrections: Corrections::default(),
         only: Some(Unit {
-            job: letter.job,
-            phase: letter.phase,
-            batch: letter.batch,
+            job: unit.job,
+            phase: unit.phase,
+            batch: unit.batch,
         }),
         idempotency: Some((key, hash)),
     };
     let accepted = retry::accept(state.clone(), asked, Timestamp::now()).await?;
-    state.store()?.letter_replayed(&letter.id, accepted.job).await?;
+    state.store()?.letter_replayed(&letter, accepted.job).await?;
     Ok(accepted)
 }

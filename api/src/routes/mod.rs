@@ -92,6 +92,23 @@ impl Endpoint {
         }
     }
 
+    fn delete<F, Args>(path: &'static str, access: Access, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        Endpoint {
+            method: Method::DELETE,
+            path,
+            access,
+            // without a body
+            limits: Limits::READ,
+            is_page: false,
+            route: web::delete().to(handler),
+        }
+    }
+
     fn takes(mut self, body: Body) -> Self {
         self.limits.body = body;
         self

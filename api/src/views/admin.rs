@@ -136,33 +136,42 @@ pub struct DeadLetterView {
     /// When it was given up.
     #[schema(format = DateTime)]
     pub at: String,
-    pub tenant_id: String,
-    pub controller_id: i64,
+    /// This and the next four are null where the letter can't be read by this version: only an operator sees it.
+    pub tenant_id: Option<String>,
+    pub controller_id: Option<i64>,
     #[schema(format = Uuid)]
-    pub job_id: String,
+    pub job_id: Option<String>,
     #[schema(example = "create_passphrases")]
-    pub phase: String,
+    pub phase: Option<String>,
     /// From 0; -1 is the plan of the phase.
     #[schema(minimum = -1)]
-    pub batch: i64,
+    pub batch: Option<i64>,
     /// Workers that died over it in a row.
     pub crashes: u64,
     #[schema(example = "workers kept crashing on it")]
     pub why: String,
+    /// Whether it can be taken up by a retry of its job, which `replay` makes. One that is under way already is in the way of another.
+    pub replayable: bool,
+    /// What to do about it where it can't.
+    #[schema(example = "its job is RUNNING; replay it when the job has ended")]
+    pub advice: Option<String>,
 }
 
 impl DeadLetterView {
     pub fn of(letter: DeadLetter) -> Self {
+        let (unit, advice) = (letter.unit.as_ref(), letter.replay.advice());
         DeadLetterView {
             at: time(letter.id.at_ms()),
             id: letter.id.to_string(),
-            tenant_id: letter.tenant.to_string(),
-            controller_id: letter.controller,
-            job_id: letter.job.to_string(),
-            phase: letter.phase.to_string(),
-            batch: letter.batch,
+            tenant_id: unit.map(|unit| unit.tenant.to_string()),
+            controller_id: unit.map(|unit| unit.controller),
+            job_id: unit.map(|unit| unit.job.to_string()),
+            phase: unit.map(|unit| unit.phase.to_string()),
+            batch: unit.map(|unit| unit.batch),
             crashes: letter.crashes,
             why: letter.why,
+            replayable: advice.is_none(),
+            advice,
         }
     }
 }

@@ -15,6 +15,10 @@ pub struct AuditOrder {
     /// Jobs that it is a retry of, and its retries: what they put into the same pools was not put there behind anybody's back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kin: Vec<JobId>,
+    /// The latest cleanup of it, and of each of these: with `kin` what was begun before the audit. Absent: accepted by a version that did
+    /// not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanups: Option<Vec<JobId>>,
 }
 
 impl AuditOrder {
@@ -183,6 +187,13 @@ mod tests {
     /// Blobs outlive deploys: these lines must be read for ever.
     #[test]
     fn persisted_forms_are_read_for_ever() {
+        for line in [
+            r#"{"audit_of":"01a21c3f-b648-7329-8625-546bb5256438"}"#,
+            r#"{"audit_of":"01a21c3f-b648-7329-8625-546bb5256438","kin":["01a21c40-0c1e-7d0a-9b6e-3f1d2a4b5c6d"],"cleanups":[]}"#,
+        ] {
+            let order: AuditOrder = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&order).unwrap(), line);
+        }
         for line in [
             r#"{"v":"present","t":"passphrase","d":"k","w":"Lobby-DPSK","a":"created"}"#,
             r#"{"v":"changed","t":"passphrase","f":[{"n":"passphrase"},{"n":"vlanId","v":["4","5"]}],"x":"why"}"#,

@@ -1,4 +1,4 @@
-//! Batches that were given up because workers kept crashing on them, and the jobs that took them up again.
+//! Batches that were given up because workers kept crashing on them, the jobs that took them up again, and what else can be done about them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use super::keys::Partition;
 use super::lanes::parse_lane;
 use super::{Store, StoreError};
 use crate::id::{BadName, JobId, PhaseId, TenantId};
+use crate::job::JobStatus;
 
 /// Read with one call.
 const PAGE: usize = 200;
@@ -72,35 +73,117 @@ impl Serialize for LetterId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadLetter {
     pub id: LetterId,
+    /// None: it can't be read by this version.
+    #[serde(flatten)]
+    pub unit: Option<DeadUnit>,
+    /// Workers that died over it in a row.
+    pub crashes: u64,
+    pub why: String,
+    #[serde(skip)]
+    pub replay: Replay,
+}
+
+/// What the letter is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadUnit {
     pub tenant: TenantId,
     pub controller: i64,
     pub job: JobId,
     pub phase: PhaseId,
     /// -1: the plan of the phase.
     pub batch: i64,
-    /// Workers that died over it in a row.
-    pub crashes: u64,
-    pub why: String,
 }
 
-/// None: written by a later version.
+/// Whether a letter can be taken up, by a retry of its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// Unless a retry or cleanup of the job is under way.
+    Possible,
+    NotEnded(JobStatus),
+    /// Its job ended with nothing left to be done.
+    NothingLeft,
+    /// Its job is a cleanup of this one.
+    Cleanup(JobId),
+    /// Its job is an audit of this one.
+    Audit(JobId),
+    Plan,
+    /// Its job is not stored any more.
+    Gone,
+    Unreadable,
+}
+
+impl Replay {
+    /// What can be done instead; none: it can be replayed.
+    pub fn advice(self) -> Option<String> {
+        Some(match self {
+            Self::Possible => return None,
+            Self::NotEnded(status) => format!("its job is {}; replay it when the job has ended", status.as_str()),
+            Self::NothingLeft => {
+                "its job is COMPLETED and nothing of it is left to be done; dismiss this letter".to_owned()
+            }
+            Self::Cleanup(of) => format!(
+                "a cleanup is not replayed; clean up job {of} once more, which goes on from what is left, and dismiss this letter"
+            ),
+            Self::Audit(of) => format!("an audit is not replayed; audit job {of} once more, and dismiss this letter"),
+            Self::Plan => "a plan is not replayed; make a new one, and dismiss this letter".to_owned(),
+            Self::Gone => "its job is not stored any more; dismiss this letter".to_owned(),
+            Self::Unreadable => {
+                "it can't be read by this version; dismiss it, unless a later version wrote it".to_owned()
+            }
+        })
+    }
+}
+
 fn letter(p: Partition, entry: &str, f: &Fields) -> Option<DeadLetter> {
-    let text = |name: &str| f.get(name).map(String::as_str);
-    let (tenant, controller) = parse_lane(text("l")?)?;
+    let unit = unit(f);
     Some(DeadLetter {
         id: LetterId::of(p, entry)?,
+        replay: Replay::Unreadable,
+        crashes: num(f, "crashes"),
+        why: match (&unit, f.get("why")) {
+            (Some(_), why) => why.cloned().unwrap_or_default(),
+            (None, _) => "unreadable".to_owned(),
+        },
+        unit,
+    })
+}
+
+/// None: it was written by a later version, or by hand.
+fn unit(f: &Fields) -> Option<DeadUnit> {
+    let text = |name: &str| f.get(name).map(String::as_str);
+    let (tenant, controller) = parse_lane(text("l")?)?;
+    Some(DeadUnit {
         tenant,
         controller,
         job: text("j")?.parse().ok()?,
         phase: text("ph")?.parse().ok()?,
         batch: text("b")?.parse().ok()?,
-        crashes: num(f, "crashes"),
-        why: text("why").unwrap_or_default().to_owned(),
     })
 }
 
+/// What is asked of a letter's job.
+const OF_JOB: [&str; 5] = ["t", "status", "cleanup_of", "audit_of", "plan"];
+
+fn replay(owner: &TenantId, job: &[Option<String>; OF_JOB.len()]) -> Replay {
+    let [tenant, status, cleanup, audit, plan] = job;
+    let id = |of: &Option<String>| of.as_ref().and_then(|id| id.parse().ok());
+    let status = status.as_ref().filter(|_| tenant.as_deref() == Some(owner.as_str()));
+    let Some(status) = status else { return Replay::Gone };
+    // a state of a later version: as far as this one can tell it has not ended
+    let status = JobStatus::parse(status).unwrap_or(JobStatus::Running);
+    match (id(cleanup), id(audit), plan) {
+        (Some(of), ..) => Replay::Cleanup(of),
+        (_, Some(of), _) => Replay::Audit(of),
+        (_, _, Some(_)) => Replay::Plan,
+        _ if status == JobStatus::Completed => Replay::NothingLeft,
+        _ if !status.is_terminal() => Replay::NotEnded(status),
+        _ => Replay::Possible,
+    }
+}
+
 impl Store {
-    /// Dead letters of a partition that match, the newest first, `count` at most; behind one of them, or from the newest on.
+    /// Dead letters of a partition that match, the newest first, `count` at most; behind one of them, or from the newest on. Those whose job
+    /// is not stored any more say nothing to anybody: they go on the way.
     pub async fn dead_letters(
         &self,
         p: Partition,
@@ -118,12 +201,57 @@ impl Store {
             let replies = self.replies(pipe).await?;
             let entries: Vec<(String, Fields)> = replies.first().map_or(Ok(Vec::new()), reply)?;
             let letters = entries.iter().filter_map(|(entry, f)| letter(p, entry, f));
-            found.extend(letters.filter(&matches).take(count - found.len()));
-            match entries.last() {
-                Some((last, _)) if entries.len() == PAGE && found.len() < count => end = format!("({last}"),
-                _ => return Ok(found),
+            let room = count - found.len();
+            let mut letters: Vec<DeadLetter> = letters.filter(&matches).take(room).collect();
+            let last = match letters.last() {
+                Some(last) if letters.len() == room => Some(last.id.entry()),
+                // the page is used up
+                _ => entries
+                    .last()
+                    .filter(|_| entries.len() == PAGE)
+                    .map(|(entry, _)| entry.clone()),
+            };
+            self.look_up_jobs(&mut letters).await?;
+            let (gone, there): (Vec<_>, Vec<_>) = letters.into_iter().partition(|letter| letter.replay == Replay::Gone);
+            self.drop_letters(p, &gone).await?;
+            found.extend(there);
+            match last.filter(|_| found.len() < count) {
+                Some(last) => end = format!("({last}"),
+                None => return Ok(found),
             }
         }
+    }
+
+    async fn look_up_jobs(&self, letters: &mut [DeadLetter]) -> Result<(), StoreError> {
+        let mut pipe = redis::pipe();
+        let units = || {
+            letters
+                .iter()
+                .filter_map(|letter| Some((letter.id.partition, letter.unit.as_ref()?)))
+        };
+        for (p, unit) in units() {
+            pipe.hmget(p.job(unit.job), &OF_JOB);
+        }
+        if units().next().is_none() {
+            return Ok(());
+        }
+        let replies = self.replies(pipe).await?;
+        let readable = letters.iter_mut().filter(|letter| letter.unit.is_some());
+        for (letter, job) in readable.zip(&replies) {
+            if let Some(unit) = &letter.unit {
+                letter.replay = replay(&unit.tenant, &reply(job)?);
+            }
+        }
+        Ok(())
+    }
+
+    async fn drop_letters(&self, p: Partition, letters: &[DeadLetter]) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let (ids, mut pipe) = (letters.iter().map(|letter| letter.id.entry()), redis::pipe());
+        pipe.cmd("XDEL").arg(p.key("dlq")).arg(ids.collect::<Vec<_>>());
+        self.replies(pipe).await.map(drop)
     }
 
     pub async fn dead_letter(&self, id: &LetterId) -> Result<Option<DeadLetter>, StoreError> {
@@ -131,16 +259,25 @@ impl Store {
         pipe.cmd("XRANGE").arg(p.key("dlq")).arg(id.entry()).arg(id.entry());
         let replies = self.replies(pipe).await?;
         let entries: Vec<(String, Fields)> = replies.first().map_or(Ok(Vec::new()), reply)?;
-        Ok(entries.first().and_then(|(entry, f)| letter(p, entry, f)))
+        let mut found: Vec<_> = entries.iter().filter_map(|(entry, f)| letter(p, entry, f)).collect();
+        self.look_up_jobs(&mut found).await?;
+        Ok(found.pop())
+    }
+
+    /// It is none any more, and nothing is done about what it was. False: it was none before.
+    pub async fn dismiss_letter(&self, id: &LetterId) -> Result<bool, StoreError> {
+        let (p, mut pipe) = (id.partition, redis::pipe());
+        pipe.cmd("XDEL").arg(p.key("dlq")).arg(id.entry());
+        let replies = self.replies(pipe).await?;
+        let gone: u64 = replies.first().map_or(Ok(0), reply)?;
+        Ok(gone > 0)
     }
 
     /// The letter is taken up by this job: it is none any more. Safe to repeat.
     pub async fn letter_replayed(&self, id: &LetterId, by: JobId) -> Result<(), StoreError> {
         let (p, mut pipe) = (id.partition, redis::pipe());
-        let replayed = p.key("dlq:replayed");
         // in this order: a letter that is gone can be asked for
-        pipe.hset(&replayed, id.entry(), by.to_string());
-        pipe.expire(&replayed, REPLAYED_TTL as i64);
+        pipe.set_ex(replayed(id), by.to_string(), REPLAYED_TTL);
         pipe.cmd("XDEL").arg(p.key("dlq")).arg(id.entry());
         self.replies(pipe).await.map(drop)
     }
@@ -148,11 +285,20 @@ impl Store {
     /// The job that took the letter up, in the last day at least.
     pub async fn replay_of(&self, id: &LetterId) -> Result<Option<JobId>, StoreError> {
         let mut pipe = redis::pipe();
+        pipe.get(replayed(id));
+        // where earlier versions put all of them
         pipe.hget(id.partition.key("dlq:replayed"), id.entry());
-        let replies = self.replies(pipe).await?;
-        let job: Option<String> = replies.first().map_or(Ok(None), reply)?;
-        Ok(job.and_then(|job| job.parse().ok()))
+        for job in &self.replies(pipe).await? {
+            if let Some(job) = reply::<Option<String>>(job)? {
+                return Ok(job.parse().ok());
+            }
+        }
+        Ok(None)
     }
+}
+
+fn replayed(id: &LetterId) -> String {
+    id.partition.key(&format!("dlq:replayed:{}", id.entry()))
 }
 
 #[cfg(test)]

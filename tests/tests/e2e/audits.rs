@@ -227,6 +227,58 @@ async fn a_paused_import_is_audited_as_it_stands_and_goes_on_afterwards() {
     );
 }
 
+/// The next list of keys takes three seconds.
+async fn slow_keys(world: &World) {
+    let slow =
+        json!({"operation": "POST /dpskServices/{poolId}/passphrases/query", "kind": "slow", "ms": 3000, "max": 1});
+    world.fleet.simulators[0]
+        .faults(json!({ "rules": [slow] }))
+        .await
+        .unwrap();
+}
+
+async fn asks_for_keys(world: &World) {
+    let reached = wait_until("keys to be asked for", TIMEOUT, async || {
+        (world.counts().await["injected"]["slow"].as_u64()? > 0).then_some(())
+    });
+    reached.await.unwrap();
+}
+
+/// Id of the job that does this with a job; answered at once, nobody waits.
+async fn accepted(world: &World, job: &str, call: &str, body: Value) -> String {
+    let http = reqwest::Client::builder()
+        .build()
+        .unwrap()
+        .post(format!("{}/api/v1/jobs/{job}/{call}", world.fleet.api.base()));
+    let answer = http.header("prefer", "wait=0").json(&body).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let id = answer["job_id"].as_str();
+    id.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn what_a_cleanup_takes_away_during_an_audit_is_not_told_as_missing() {
+    let world = World::new(60, 60_000, 2).await;
+    let job = world.import().await;
+    world.assert_done(&world.ended(&job).await).await;
+    slow_keys(&world).await;
+    let audit = accepted(&world, &job, "audit", json!({})).await;
+    asks_for_keys(&world).await;
+    let cleanup = accepted(&world, &job, "cleanup", json!({"delete_partial_resources": true})).await;
+    let ended = world.ended(&audit).await;
+    assert_eq!(ended["status"], "PARTIAL", "{}", testkit::harness::api::summary(&ended));
+    let told = &ended["error_details"][0];
+    assert_eq!(told["code"], "WENT_ON_MEANWHILE", "{ended}");
+    assert!(told["message"].as_str().unwrap().contains(&cleanup), "{told}");
+    assert_eq!(
+        (&ended["audit"]["status"], &ended["audit"]["totals"]["missing"]["total"]),
+        (&json!("partly_audited"), &json!(0)),
+        "{}",
+        ended["audit"]
+    );
+    assert_eq!(world.ended(&cleanup).await["status"], "COMPLETED");
+}
+
 #[tokio::test]
 async fn an_auditing_worker_that_is_killed_is_replaced_and_finds_the_same() {
     let mut world = World::with(120, 60_000, 1, |plan| plan.lock_ttl_seconds = Some(LOCK_TTL_SECONDS)).await;
@@ -234,29 +286,9 @@ async fn an_auditing_worker_that_is_killed_is_replaced_and_finds_the_same() {
     world.assert_done(&world.ended(&job).await).await;
     let names = tamper(&world).await;
     world.fleet.simulators[0].reset_counts().await.unwrap();
-    let slow =
-        json!({"operation": "POST /dpskServices/{poolId}/passphrases/query", "kind": "slow", "ms": 3000, "max": 1});
-    world.fleet.simulators[0]
-        .faults(json!({ "rules": [slow] }))
-        .await
-        .unwrap();
-    let (_, answer) = {
-        // it answers at once: nobody waits
-        let http = reqwest::Client::builder()
-            .build()
-            .unwrap()
-            .post(format!("{}/api/v1/jobs/{job}/audit", world.fleet.api.base()));
-        let answer = http.header("prefer", "wait=0").send().await.unwrap();
-        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
-    };
-    let id = answer["job_id"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{answer}"))
-        .to_owned();
-    let reached = wait_until("keys to be asked for", TIMEOUT, async || {
-        (world.counts().await["injected"]["slow"].as_u64()? > 0).then_some(())
-    });
-    reached.await.unwrap();
+    slow_keys(&world).await;
+    let id = accepted(&world, &job, "audit", json!({})).await;
+    asks_for_keys(&world).await;
     world.fleet.workers[0].process.kill();
     world.fleet.add_worker().await.unwrap();
     let ended = world.ended(&id).await;

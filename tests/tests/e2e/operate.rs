@@ -184,6 +184,27 @@ async fn a_dead_letter_is_found_and_taken_up() {
     assert_eq!(again["job_id"], told["job_id"]);
     let (_, left) = operate(&world.fleet, &["dead-letters", "list"]).await;
     assert_eq!(left, json!([]));
+    // of what it came to nothing is left to be done, and of what nobody can read nothing is known
+    let of_done = ["j", told["job_id"].as_str().unwrap()];
+    let of_done = [&of_done[..], &dead[2..]].concat();
+    for (fields, advice) in [(&of_done[..], "COMPLETED"), (&["x", "y"], "can't be read")] {
+        redis
+            .call(&[&["XADD", "workflow:{p0}:dlq", "*"][..], fields].concat())
+            .unwrap();
+        let (_, seen) = operate(&world.fleet, &["dead-letters", "list"]).await;
+        assert!(seen[0]["advice"].as_str().unwrap().contains(advice), "{seen}");
+        let letter = seen[0]["id"].as_str().unwrap();
+        let (code, said) = operate(&world.fleet, &["dead-letters", "replay", letter, "--url", url]).await;
+        assert!(code == Some(1) && said.as_str().unwrap().contains(advice), "{said}");
+        let dismiss = ["dead-letters", "dismiss", letter];
+        let (code, done) = operate(&world.fleet, &dismiss).await;
+        assert_eq!((code, &done["dismissed"]), (Some(0), &json!(true)), "{done}");
+        let (code, said) = operate(&world.fleet, &dismiss).await;
+        assert!(
+            code == Some(1) && said.as_str().unwrap().contains("no dead letter"),
+            "{said}"
+        );
+    }
     let (code, said) = operate(&world.fleet, &["dead-letters", "replay", "0.1-1", "--url", url]).await;
     assert!(
         code == Some(1) && said.as_str().unwrap().contains("404: there is no dead letter"),

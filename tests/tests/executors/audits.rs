@@ -1,6 +1,7 @@
 //! Audits: what an import left behind is read again, and nothing is written.
 
 use serde_json::json;
+use shared::id::JobId;
 use shared::job::JobStatus;
 use shared::job::audit::{AuditFacts, Finding, Verdict};
 use worker::executors::PlanError;
@@ -172,6 +173,31 @@ async fn of_a_paused_job_what_is_not_done_is_pending_and_its_keys_are_nobody_els
         };
         assert_eq!(error.code, "WENT_ON_MEANWHILE");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_retry_or_a_cleanup_does_meanwhile_is_no_finding() {
+    let world = World::start();
+    let job = world.job(export(json!([dpsk("anna", json!({}))])), json!({}));
+    job.run_all().await;
+    let [earlier, begun] = [JobId::generate(), JobId::generate()];
+    job.has_family(&[], &[earlier]);
+    let audit = job.audit(&[]);
+    assert!(audit.plan("audit_passphrases").await.is_ok(), "what was there before");
+    for (kin, cleanups, what) in [(&[begun][..], &[earlier], "a retry"), (&[], &[begun], "a cleanup")] {
+        job.has_family(kin, cleanups);
+        for phase in AUDIT {
+            let Err(PlanError::Refused(error)) = audit.plan(phase).await else {
+                panic!("{phase}: not refused")
+            };
+            assert_eq!(error.code, "WENT_ON_MEANWHILE");
+            let says = format!("job {begun}, {what} of the same import, was started while");
+            assert!(error.message.starts_with(&says), "{}", error.message);
+        }
+    }
+    // accepted by a version that was not told of them
+    let audit = audit.not_told_of_cleanups();
+    assert!(audit.plan("audit_passphrases").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

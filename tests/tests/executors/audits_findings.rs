@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use shared::job::audit::{FIRST_MAX, Verdict};
 
-use super::audits::audit;
+use super::audits::{Audited, audit};
 use super::cleanup::{clean, everything, import};
 use super::harness::*;
 use super::policies::radius;
@@ -166,4 +166,57 @@ async fn each_pool_is_read_once_and_the_first_findings_are_pointed_at() {
     let first = facts["audit"]["first"]["missing"].as_array().unwrap();
     assert_eq!(first.len(), FIRST_MAX);
     assert!(facts.to_string().len() < 4096);
+}
+
+/// What `name_conflict=adopt` left other than in the export is as it was left until somebody changes it, to whatever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_left_other_than_in_the_export_is_held_against_what_it_was_then() {
+    let world = World::start();
+    let data = |vlan: u16| {
+        let key = |name: &str| dpsk(name, json!({ "vlanid": vlan.to_string() }));
+        export(json!(["anna", "ben", "carl"].map(key)))
+    };
+    world.job(data(44), json!({})).run_all().await;
+    let id = |name: &str| world.ledger()[name]["id"].clone();
+    let change = |all: Value| world.seed(json!({ "change": all }));
+    change(
+        json!([{"id": id("anna"), "passphrase": "changed-by-them"}, {"id": id("ben"), "passphrase": "changed-by-them-2"},
+        {"id": id("carl"), "vlanId": 45}]),
+    );
+    let job = world.job(data(44), json!({"name_conflict": "adopt"}));
+    job.run_all().await;
+    let found = audit(&world, &job.audit(&[])).await;
+    assert_eq!((found.other(), &found.of("anna").note), (vec![], &None));
+
+    change(
+        json!([{"id": id("anna"), "passphrase": "changed-by-others"}, {"id": id("ben"), "vlanId": 46},
+        {"id": id("carl"), "vlanId": 47}]),
+    );
+    let found = audit(&world, &job.audit(&[])).await;
+    assert_eq!(
+        found.other(),
+        [
+            "passphrase anna: changed passphrase",
+            "passphrase ben: changed vlanId",
+            "passphrase carl: changed vlanId"
+        ]
+    );
+    let values = |name: &str| found.of(name).fields[0].values.clone();
+    let told = |found: &str, expected: &str| Some((found.to_owned(), expected.to_owned()));
+    assert_eq!(
+        (values("anna"), values("ben"), values("carl")),
+        (None, told("46", "44"), told("47", "45"))
+    );
+    let note = |found: &Audited| found.of("anna").note.clone().unwrap();
+    assert!(note(&found).ends_with("it was changed since"), "{}", note(&found));
+
+    // an earlier version has not kept what it was
+    job.forget_what_was_left("create_passphrases");
+    let found = audit(&world, &job.audit(&[])).await;
+    assert_eq!(found.of("anna").verdict, Verdict::Present);
+    assert!(
+        note(&found).contains("whether it was changed since can't be told"),
+        "{}",
+        note(&found)
+    );
 }

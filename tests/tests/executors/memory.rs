@@ -11,7 +11,7 @@ use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
 use shared::job::{JobStatus, TaskStatus};
 use shared::secret::SecretString;
-use shared::store::{JobSpec, StoreError};
+use shared::store::{Family, JobSpec, StoreError};
 use shared::workflow::catalog;
 use worker::executors::{JobData, Past, Standing, Task};
 
@@ -31,6 +31,8 @@ pub struct Memory {
     unended: Mutex<HashMap<(PhaseId, String), bool>>,
     /// The state it is said to be in; none: it has ended.
     status: Mutex<Option<JobStatus>>,
+    /// Its retries and cleanups.
+    family: Mutex<Family>,
     /// The job this one cleans up or audits, and those that are its kin.
     past: Vec<(Arc<JobSpec>, Arc<Memory>)>,
 }
@@ -102,6 +104,11 @@ impl JobData for Memory {
         }))
     }
 
+    async fn family(&self, job: JobId) -> Result<Family, StoreError> {
+        let (_, past) = self.of_job(job).expect("a job that audits another");
+        Ok(past.family.lock().unwrap().clone())
+    }
+
     async fn standing_batch(
         &self,
         job: JobId,
@@ -153,6 +160,7 @@ impl<'w> Job<'w> {
         let order = AuditOrder {
             audit_of: self.spec.id,
             kin: kin.iter().map(|job| job.spec.id).collect(),
+            cleanups: Some(self.data.family.lock().unwrap().cleanups.clone()),
         };
         let spec = JobSpec {
             id: JobId::generate(),
@@ -180,6 +188,31 @@ impl<'w> Job<'w> {
     /// Says in which state the job is now.
     pub fn stands_at(&self, status: JobStatus) {
         *self.data.status.lock().unwrap() = Some(status);
+    }
+
+    /// Says which retries and cleanups of it there are now.
+    pub fn has_family(&self, kin: &[JobId], cleanups: &[JobId]) {
+        let mut family = self.data.family.lock().unwrap();
+        (family.kin, family.cleanups) = (kin.to_vec(), cleanups.to_vec());
+    }
+
+    /// The same audit as a version accepted it that was not told of cleanups.
+    pub fn not_told_of_cleanups(self) -> Job<'w> {
+        let mut spec = (*self.spec).clone();
+        spec.input.as_object_mut().unwrap().remove("cleanups").unwrap();
+        Job {
+            spec: Arc::new(spec),
+            ..self
+        }
+    }
+
+    /// Forgets what was left as it was, but for the words: as jobs of earlier versions stored it.
+    pub fn forget_what_was_left(&self, phase: &str) {
+        let mut ended = self.data.ended.lock().unwrap();
+        let all = ended.get_mut(&phase.parse().unwrap()).unwrap();
+        for past in all.iter_mut().filter_map(|past| past.task.input.data.as_object_mut()) {
+            past.remove("left");
+        }
     }
 
     /// Forgets the passphrases of a phase, as jobs of earlier versions did of keys they found.

@@ -145,6 +145,28 @@ pub fn one_retry_at_a_time(x: &mut Bench) -> Result<(), Broken> {
     same!(retry(x, "r3", "r1", ""), "OK r3", "one of the retry");
     let old = x.job("part");
     same!(told(&old, "retried_by"), "r2", "the last one is told");
+    same!(told(&old, "retries"), "r2,r1", "and that before it is kept");
+    Ok(())
+}
+
+/// As many as are looked at; also one that a version has accepted which kept none but the latest.
+pub fn the_latest_retries_are_kept(x: &mut Bench) -> Result<(), Broken> {
+    ended(x, "part", 2)?;
+    x.p.cmd(&args!["HSET", job_key("part"), "retried_by", "earlier"]);
+    same!(retry(x, "r0", "part", ""), "OK r0", "first");
+    let old = x.job("part");
+    same!(told(&old, "retries"), "r0,earlier", "both");
+    for n in 1..=50 {
+        x.p.cmd(&args!["HSET", job_key(&format!("r{}", n - 1)), "status", "PARTIAL"]);
+        same!(retry(x, &format!("r{n}"), "part", ""), format!("OK r{n}"), "one more");
+    }
+    let old = x.job("part");
+    let kept: Vec<&str> = told(&old, "retries").split(',').collect();
+    same!(
+        (kept.len(), kept[0], kept[49]),
+        (50, "r50", "r1"),
+        "those that are kept"
+    );
     Ok(())
 }
 

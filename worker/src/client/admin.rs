@@ -23,6 +23,7 @@ pub async fn run(api: &Api, what: Admin, output: Output) -> Result<u8, Failure> 
         Admin::Limits => ("api/v1/admin/limits", limits),
         Admin::DeadLetters => ("api/v1/admin/dead-letters", dead_letters),
         Admin::Replay(replay) => return replay::run(api, &replay, output).await,
+        Admin::Dismiss { letter } => return replay::dismiss(api, &letter, output).await,
     };
     let list = List::read(api, path, &[], ITEMS_MAX).await?;
     if output.json {
@@ -175,6 +176,7 @@ fn dead_letters(items: &[Value], output: Output) {
         Column::word("JOB"),
         Column::word("PHASE"),
         Column::number("BATCH"),
+        Column::text("WHAT TO DO"),
         Column::text("WHY").spare(),
         Column::word("TENANT").spare(),
         Column::number("CTRL").spare(),
@@ -182,18 +184,19 @@ fn dead_letters(items: &[Value], output: Output) {
     for item in items {
         let letter = DeadLetter::deserialize(item).unwrap_or_default();
         let batch = match letter.batch {
-            -1 => "plan".to_owned(),
-            batch => batch.to_string(),
+            Some(-1) => "plan".to_owned(),
+            batch => dash(batch),
         };
         table.row([
             letter.id,
             letter.at,
-            letter.job_id,
-            letter.phase,
+            dash(letter.job_id),
+            dash(letter.phase),
             batch,
+            letter.advice.unwrap_or_else(|| "replay it".to_owned()),
             letter.why,
-            letter.tenant_id,
-            letter.controller_id.to_string(),
+            dash(letter.tenant_id),
+            dash(letter.controller_id),
         ]);
     }
     table.print(output);

@@ -11,7 +11,7 @@ use shared::job::outcome::{Checkpoint, Outcome};
 use shared::job::task::TaskInput;
 use shared::job::{JobStatus, TaskStatus};
 use shared::secret::SecretString;
-use shared::store::{JobSpec, StoreError};
+use shared::store::{Family, JobSpec, StoreError};
 
 use super::core::Core;
 use crate::executors::{JobData, Past, Standing, Task};
@@ -115,6 +115,10 @@ impl JobData for StoredJob {
         };
         let status = core.store.job_status(tenant, job).await?;
         Ok(status.map(|status| (of, status)))
+    }
+
+    async fn family(&self, job: JobId) -> Result<Family, StoreError> {
+        self.core.store.family(&self.spec.tenant, job).await
     }
 
     async fn standing_batch(

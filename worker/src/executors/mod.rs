@@ -14,7 +14,7 @@ use shared::job::JobStatus;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
-use shared::store::{Hold, JobSpec, StoreError, Writer};
+use shared::store::{Family, Hold, JobSpec, StoreError, Writer};
 use shared::workflow::plan::ONLY_PLANNED;
 
 use crate::gate::{Gate, GateClosed, Permit};
@@ -56,6 +56,8 @@ pub trait JobData: Send + Sync {
     async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError>;
     /// Another job of this tenant, and the state it is in now; none: it is not stored any more.
     async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError>;
+    /// Retries and cleanups of another job of this tenant, as they are stored now.
+    async fn family(&self, job: JobId) -> Result<Family, StoreError>;
     /// All tasks of a batch of another job of this tenant, which may not have ended. None past the last batch, and of a phase without a
     /// plan.
     async fn standing_batch(

@@ -93,8 +93,17 @@ fn worker(worker: &WorkerFigures) -> Value {
 pub async fn dead_letters(store: &Store, job: Option<JobId>) -> anyhow::Result<()> {
     let mut all = Vec::new();
     for partition in store.partitions() {
-        let wanted = |letter: &DeadLetter| job.is_none_or(|job| job == letter.job);
+        let wanted = |letter: &DeadLetter| match (job, &letter.unit) {
+            (Some(job), unit) => unit.as_ref().is_some_and(|unit| unit.job == job),
+            (None, _) => true,
+        };
         all.extend(store.dead_letters(partition, None, LISTED_MAX, wanted).await?);
     }
-    print(&all)
+    let told = all.iter().map(|letter| {
+        let (mut told, advice) = (serde_json::to_value(letter)?, letter.replay.advice());
+        told["replayable"] = advice.is_none().into();
+        told["advice"] = json!(advice);
+        Ok(told)
+    });
+    print(&told.collect::<Result<Vec<Value>, serde_json::Error>>()?)
 }

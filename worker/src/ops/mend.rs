@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::json;
 use shared::id::{JobId, PhaseId, Unit, WorkerId};
-use shared::store::Store;
+use shared::store::{LetterId, Store};
 
 use super::{place, print};
 
@@ -23,6 +23,14 @@ pub async fn drain(store: &Store, worker: &WorkerId) -> anyhow::Result<()> {
     match store.drain_worker(worker).await? {
         true => print(&json!({"worker": worker, "asked_to_stop": true})),
         false => bail!("no worker {worker} has shown itself lately; `inspect consumers` lists them"),
+    }
+}
+
+pub async fn dismiss(store: &Store, letter: &LetterId) -> anyhow::Result<()> {
+    let is_ours = store.partitions().any(|p| p == letter.partition);
+    match is_ours && store.dismiss_letter(letter).await? {
+        true => print(&json!({"letter": letter, "dismissed": true})),
+        false => bail!("there is no dead letter {letter}; `dead-letters list` lists them"),
     }
 }
 

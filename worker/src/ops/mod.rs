@@ -13,7 +13,7 @@ use rustls::crypto::ring;
 use serde::Serialize;
 use shared::config::Settings;
 use shared::id::{JobId, PhaseId, WorkerId};
-use shared::store::{Partition, Store};
+use shared::store::{LetterId, Partition, Store};
 
 /// What may be asked.
 #[derive(Debug, Subcommand)]
@@ -74,6 +74,11 @@ pub enum DeadLetters {
     },
     /// Take one up, as a new job about its keys, or about all that is left of its job; asks the API
     Replay(replay::Replay),
+    /// Drop one that is dealt with otherwise, or not to be; its job stays as it is
+    Dismiss {
+        /// Its id, as `dead-letters list` tells it
+        letter: LetterId,
+    },
 }
 
 /// Prints what was asked for, or does it.
@@ -89,6 +94,7 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<()> {
         Command::Requeue { job, phase, batch } => mend::requeue(&store, job, phase, batch).await,
         Command::DeadLetters(DeadLetters::List { job }) => inspect::dead_letters(&store, job).await,
         Command::DeadLetters(DeadLetters::Replay(replay)) => replay::run(replay).await,
+        Command::DeadLetters(DeadLetters::Dismiss { letter }) => mend::dismiss(&store, &letter).await,
         Command::Drain { worker } => mend::drain(&store, &worker).await,
         Command::Reconcile { job } => mend::reconcile(&store, job).await,
     }

@@ -179,8 +179,11 @@ fn the_fleet_is_shown_as_tables_and_as_one_document() {
         (
             "dead-letters",
             json!([{"id": "0.17-0", "at": "2026-11-27T08:30:15.123Z", "tenant_id": "acme", "controller_id": 1, "job_id": JOB, "phase": "create_passphrases",
-                "batch": 12, "crashes": 5, "why": "workers kept crashing on it"}]),
-            vec!["0.17-0", JOB, "12"],
+                "batch": 12, "crashes": 5, "why": "workers kept crashing on it",
+                "replayable": false, "advice": "dismiss this letter"},
+                {"id": "0.16-0", "at": "2026-11-27T08:30:15.123Z", "tenant_id": null, "controller_id": null, "job_id": null, "phase": null,
+                "batch": null, "crashes": 0, "why": "unreadable", "replayable": false, "advice": "dismiss this one too"}]),
+            vec!["0.17-0", JOB, "12", "dismiss", "0.16-0"],
         ),
     ] {
         let api = Api::with(vec![page(items.clone(), None)]);

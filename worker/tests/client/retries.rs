@@ -103,3 +103,21 @@ fn a_dead_letter_is_taken_up_by_its_id_alone() {
         "POST /api/v1/admin/dead-letters/..%2Fjobs/replay HTTP/1.1"
     );
 }
+
+#[test]
+fn a_dead_letter_is_dismissed_by_its_id() {
+    let api = Api::with(vec![Reply::Answer(204, Value::Null), Reply::Answer(204, Value::Null)]);
+    let output = api.run(&["admin", "dismiss", "0.17-0"]);
+    assert_eq!(code(&output), 0, "{}", err(&output));
+    assert!(out(&output).starts_with("dismissed 0.17-0"), "{}", out(&output));
+    assert_eq!(api.seen()[0].line, "DELETE /api/v1/admin/dead-letters/0.17-0 HTTP/1.1");
+    let told: Value = serde_json::from_slice(&api.run(&["--json", "admin", "dismiss", "0.17-0"]).stdout).unwrap();
+    assert_eq!(told["dismissed"], true);
+    let problem = json!({"status": 404, "detail": "there is no dead letter `0.17-0`"});
+    let output = Api::with(vec![Reply::Answer(404, problem)]).run(&["admin", "dismiss", "0.17-0"]);
+    assert!(
+        code(&output) == 1 && err(&output).contains("no dead letter"),
+        "{}",
+        err(&output)
+    );
+}

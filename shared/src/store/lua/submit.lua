@@ -12,7 +12,17 @@ local job, t, lane, idem, hash = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local j, ms = J(job), now()
 local how, cleaned = string.match(ARGV[9], '^(%a+)|(.+)$')
 local before = cleaned or ARGV[9]
-local stands
+local stands, retried
+local RETRIES_KEPT = 50
+-- The retries of a job, the newest first. A version that knew only the latest one may have accepted that.
+local function with_retries(latest, all)
+  local list, n = job, 1
+  if latest and string.match(all or '', '^[^,]*') ~= latest then all = latest..','..(all or '') end
+  for id in string.gmatch(all or '', '[^,]+') do
+    if n < RETRIES_KEPT then list, n = list..','..id, n + 1 end
+  end
+  return list
+end
 local function is_under_way(id)
   local st = id and call('HGET', J(id), 'status')
   return st and st ~= 'COMPLETED' and st ~= 'PARTIAL' and st ~= 'FAILED' and st ~= 'CANCELLED'
@@ -26,9 +36,9 @@ if idem ~= '' then
 end
 if call('EXISTS', j) == 1 then return { 'EXISTS', job } end
 if before ~= '' then
-  local f = call('HMGET', J(before), 't', 'status', 'retried_by', 'cleaned_by')
+  local f = call('HMGET', J(before), 't', 'status', 'retried_by', 'cleaned_by', 'retries')
   if f[1] ~= t then return { 'GONE' } end
-  stands = f[2]
+  stands, retried = f[2], with_retries(f[3], f[5])
   if not (how and f[2] == 'COMPLETED') and not (how == 'audit' and stands == 'PAUSED') then
     if f[2] ~= 'PARTIAL' and f[2] ~= 'FAILED' and f[2] ~= 'CANCELLED' then return { 'REFUSED', f[2] } end
   end
@@ -49,7 +59,10 @@ if cleaned then
   local ttl = num(call('HGET', J(before), 'ttl'))
   local keys = stands == 'PAUSED' and {} or job_keys(before)
   for _, k in ipairs(keys) do call('EXPIRE', k, ttl) end
-elseif before ~= '' then call('HSET', j, 'resume_of', before); call('HSET', J(before), 'retried_by', job) end
+elseif before ~= '' then
+  call('HSET', j, 'resume_of', before); call('HSET', J(before), 'retried_by', job)
+  call('HSET', J(before), 'retries', retried)
+end
 call('PERSIST', j..':input'); call('PERSIST', j..':inputsec')
 for i, p in ipairs(dag.phases) do
   order[i] = p.id

@@ -130,6 +130,12 @@ pub enum Admin {
     DeadLetters,
     /// Take up a batch that was given up, as a new job
     Replay(Replay),
+    /// Drop a dead letter that is dealt with otherwise, or not to be; its job stays as it is
+    Dismiss {
+        /// The dead letter's id
+        #[arg(value_name = "LETTER", value_hint = ValueHint::Other)]
+        letter: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]

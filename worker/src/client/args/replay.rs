@@ -7,11 +7,14 @@ use clap::{Args, ValueHint};
 A dead letter is a batch that was given up, because workers died over it again
 and again. Its job has to have ended; the new job is about the keys of that
 batch, or, if the batch was about something else, about all that is left of
-the job. Asked for a second time, it finds the job of the first.
+the job. Asked for a second time, it finds the job of the first. What can't be
+replayed, such as a batch of a cleanup, says what to do instead; when that is
+done, dismiss the letter.
 
 Examples:
   phaseline admin dead-letters
-  phaseline admin replay 0.1795817912065-0 --watch")]
+  phaseline admin replay 0.1795817912065-0 --watch
+  phaseline admin dismiss 0.1795817912065-0")]
 pub struct Replay {
     /// The dead letter's id
     #[arg(value_name = "LETTER", value_hint = ValueHint::Other)]

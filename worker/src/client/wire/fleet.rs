@@ -26,12 +26,15 @@ pub struct Stream {
 pub struct DeadLetter {
     pub id: String,
     pub at: String,
-    pub tenant_id: String,
-    pub controller_id: i64,
-    pub job_id: String,
-    pub phase: String,
-    pub batch: i64,
+    /// This and the next four: none of one that the API can't read.
+    pub tenant_id: Option<String>,
+    pub controller_id: Option<i64>,
+    pub job_id: Option<String>,
+    pub phase: Option<String>,
+    pub batch: Option<i64>,
     pub why: String,
+    /// What to do where it can't be replayed.
+    pub advice: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -212,7 +212,7 @@ pub fn key(wanted: &Wanted, username: &str, value: &SecretString, found: &Key) -
     let mut all = Differences::default();
     all.values("username", Some(found.username.to_string()), Some(username.to_owned()));
     if found.value.as_ref() != Some(value) {
-        all.secret(PASSPHRASE);
+        all.secret(PASSPHRASE, found.mark_of_value(value));
     }
     all.numbers("vlanId", found.vlan, wanted.vlan);
     all.numbers("numberOfDevices", found.devices, wanted.devices);

@@ -1,6 +1,7 @@
 //! Fields that differ, each with what is found and what is wanted; of a secret neither. Pure.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Longest value shown, in characters.
 const SHOWN_MAX: usize = 80;
@@ -11,6 +12,20 @@ pub struct Difference {
     pub field: &'static str,
     /// Found and wanted; absent for a secret.
     pub values: Option<(String, String)>,
+    /// Of a secret: of what was found, [`Key::mark_of_value`](super::snapshot::Key::mark_of_value).
+    mark: Option<String>,
+}
+
+/// The same as it is stored of what was left as it was found: fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftField {
+    #[serde(rename = "n")]
+    field: String,
+    /// What was found; absent for a secret.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    found: Option<String>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
 }
 
 /// Every field that differs.
@@ -34,15 +49,46 @@ impl Differences {
         self.0.iter()
     }
 
-    /// Without those that `accepted` has in the same words: what was known of the object, and left as it was.
+    /// Without those that `accepted` has in the same words: what an earlier version stored of an object that it left as it was.
     pub fn without(mut self, accepted: &str) -> Self {
         self.0.retain(|d| !accepted.contains(&d.to_string()));
         self
     }
 
+    /// To be stored of what is left as it is.
+    pub fn left(&self) -> Vec<LeftField> {
+        let left = |d: &Difference| LeftField {
+            field: d.field.to_owned(),
+            found: d.values.as_ref().map(|(found, _)| found.clone()),
+            mark: d.mark.clone(),
+        };
+        self.0.iter().map(left).collect()
+    }
+
+    /// Those that came since it was left: of a field that differed then, what it was then is what is wanted.
+    pub fn since(mut self, left: &[LeftField]) -> Self {
+        self.0.retain_mut(|d| {
+            let Some(then) = left.iter().find(|then| then.field == d.field) else {
+                return true;
+            };
+            match (&mut d.values, &then.found) {
+                (Some((found, wanted)), Some(was)) => {
+                    wanted.clone_from(was);
+                    found != was
+                }
+                _ => d.mark != then.mark,
+            }
+        });
+        self
+    }
+
     /// One whose values are not shown.
-    pub(super) fn secret(&mut self, field: &'static str) {
-        self.0.push(Difference { field, values: None });
+    pub(super) fn secret(&mut self, field: &'static str, mark: String) {
+        self.0.push(Difference {
+            field,
+            values: None,
+            mark: Some(mark),
+        });
     }
 
     pub(super) fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
@@ -51,6 +97,7 @@ impl Differences {
             self.0.push(Difference {
                 field,
                 values: Some((shown(found), shown(wanted))),
+                mark: None,
             });
         }
     }
@@ -113,7 +160,7 @@ mod tests {
     fn what_was_accepted_is_no_difference_and_what_came_on_top_is() {
         let mut all = Differences::default();
         all.numbers("vlanId", Some(4u32), Some(5u32));
-        all.secret("passphrase");
+        all.secret("passphrase", "0a1b2c3d".to_owned());
         assert_eq!(all.to_string(), "vlanId is 4, wanted 5; passphrase differs");
         assert!(
             all.clone()
@@ -122,5 +169,28 @@ mod tests {
         );
         let left = all.without("vlanId is 6, wanted 5; passphrase differs");
         assert_eq!(left.to_string(), "vlanId is 4, wanted 5");
+    }
+
+    fn differs(vlan: u32, devices: u32, secret: &str) -> Differences {
+        let mut all = Differences::default();
+        all.numbers("vlanId", Some(vlan), Some(5u32));
+        all.numbers("numberOfDevices", Some(devices), Some(1u32));
+        all.secret("passphrase", secret.to_owned());
+        all
+    }
+
+    /// Told against what it was when it was left, and not against what was wanted then.
+    #[test]
+    fn only_what_changed_since_it_was_left_is_told() {
+        let left = differs(4, 1, "0a1b2c3d").left();
+        let since = |vlan, devices, secret| differs(vlan, devices, secret).since(&left).to_string();
+        assert_eq!(since(4, 1, "0a1b2c3d"), "");
+        assert_eq!(since(5, 1, "0a1b2c3d"), "", "as it was wanted");
+        assert_eq!(since(4, 1, "ffffffff"), "passphrase differs");
+        assert_eq!(since(6, 1, "0a1b2c3d"), "vlanId is 6, wanted 4");
+        assert_eq!(since(4, 2, "0a1b2c3d"), "numberOfDevices is 2, wanted 1");
+        let line = r#"[{"n":"vlanId","v":"4"},{"n":"passphrase","m":"0a1b2c3d"}]"#;
+        assert_eq!(serde_json::to_string(&left).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Vec<LeftField>>(line).unwrap(), left);
     }
 }

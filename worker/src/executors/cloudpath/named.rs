@@ -16,7 +16,7 @@ use shared::job::task::TaskInput;
 use shared::store::{Hold, StoreError};
 
 use super::compare::Differences;
-use super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task};
+use super::staged::{LEFT_DIFFERENT, import_plan, leave, options, policy, sent, tell_changes, unreadable_task};
 use crate::executors::clients::Clients;
 use crate::executors::dry::planned_id;
 use crate::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -140,7 +140,9 @@ impl<K: Kind> Executor for FindOrMake<K> {
                 Decision::Settled(outcome) => (Value::Null, Some(outcome)),
                 Decision::Left(outcome, differences) => {
                     left += 1;
-                    (json!({LEFT_AS_IS: differences.to_string()}), Some(outcome))
+                    let mut data = Value::Null;
+                    leave(&mut data, &differences);
+                    (data, Some(outcome))
                 }
                 Decision::Write(data) => {
                     *if K::changes(&data).is_some() {

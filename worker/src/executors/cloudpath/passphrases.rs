@@ -27,7 +27,7 @@ use super::named::FindOrMake;
 use super::read_back;
 use super::snapshot::{Key, Snapshot};
 use super::staged::{
-    LEFT_AS_IS, LEFT_DIFFERENT, Rows, import_plan, made_by, options, policy, scope, sent, tell_changes, unreadable_task,
+    LEFT_DIFFERENT, Rows, import_plan, leave, made_by, options, policy, scope, sent, tell_changes, unreadable_task,
 };
 use crate::executors::clients::Clients;
 use crate::executors::dry::{is_planned, planned_id};
@@ -198,7 +198,7 @@ impl Planner<'_> {
                 self.left += 1;
                 task.is_short = false;
                 let mut data = task.to_json();
-                data[LEFT_AS_IS] = differences.to_string().into();
+                leave(&mut data, &differences);
                 (data, Some(outcome), Some(secret))
             }
             Decision::Do(op) => {

@@ -46,7 +46,6 @@ impl Key {
     /// they are alike; where they are not, both are in it, so that neither can be guessed without the other. `sealed`: the value it is to
     /// have. Marks are stored: whatever is changed here gets another version.
     pub fn mark(&self, sealed: &SecretString) -> String {
-        let mut hash = Sha256::new();
         let values = match sealed.expose() == self.value() {
             true => ["", ""],
             false => [sealed.expose(), self.value()],
@@ -59,7 +58,7 @@ impl Key {
         });
         let revoked = if self.revoked { "r" } else { "" };
         let (vlan, devices, expires) = (number(self.vlan), number(self.devices), expires.unwrap_or_default());
-        for text in [
+        let bits = bits([
             values[0],
             &*self.username,
             values[1],
@@ -67,13 +66,14 @@ impl Key {
             &devices,
             &expires,
             revoked,
-        ] {
-            hash.update(text);
-            hash.update([0]);
-        }
-        let bits = hash.finalize();
-        let bits: String = bits.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        ]);
         format!("{MARK_VERSION}{bits}")
+    }
+
+    /// Tells one passphrase from another, and neither can be guessed without the other: 32 bits of a hash of both. `sealed`: the value it
+    /// was to have. Stored: what is made otherwise goes by another name.
+    pub fn mark_of_value(&self, sealed: &SecretString) -> String {
+        bits([sealed.expose(), self.value()])
     }
 
     /// Whether a mark was made of this very state. A mark of another version can't tell: that is as good as a change that has not been
@@ -84,6 +84,17 @@ impl Key {
             _ => true,
         }
     }
+}
+
+/// 32 bits of a hash.
+fn bits<const N: usize>(texts: [&str; N]) -> String {
+    let mut hash = Sha256::new();
+    for text in texts {
+        hash.update(text);
+        hash.update([0]);
+    }
+    let hash = hash.finalize();
+    hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Version 1 had no digit before its 32 bits.

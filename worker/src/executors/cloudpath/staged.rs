@@ -12,12 +12,15 @@ use shared::job::outcome::{Outcome, Resource};
 use shared::secret::SecretString;
 use shared::store::{JobSpec, StoreError};
 
+use super::compare::Differences;
 use crate::executors::{Context, JobData, PlanError, Sent};
 use crate::r1::Written;
 use crate::remote::CallError;
 
 /// Member of a task's data: in which fields what was there differs and was left as it is.
 pub const LEFT_AS_IS: &str = "left_as_is";
+/// The same to be compared ([`LeftField`](super::differences::LeftField)); absent in tasks of earlier versions.
+pub const LEFT: &str = "left";
 /// Fact of a phase: how many objects that is said of. Absent: none.
 pub const LEFT_DIFFERENT: &str = "left_different";
 
@@ -43,6 +46,15 @@ pub fn options(spec: &JobSpec) -> Result<ImportOptions, PlanError> {
 /// choice that changes nothing.
 pub fn policy(spec: &JobSpec) -> NameConflict {
     options(spec).map(|o| o.name_conflict).unwrap_or_default()
+}
+
+/// The object is there, differs, and is left as it is: in its task's data, in words and to be compared.
+pub fn leave(data: &mut Value, differences: &Differences) {
+    if data.is_null() {
+        *data = json!({});
+    }
+    data[LEFT_AS_IS] = differences.to_string().into();
+    data[LEFT] = json!(differences.left());
 }
 
 /// What of the object does not arrive as it was, with the reason: in the task's data, for whoever looks at the task.

@@ -1,13 +1,16 @@
 //! What the audited job should have left behind, by its own word: its plan, its tasks, and what became of them.
 
+use serde::Deserialize;
 use shared::cloudpath::ImportPlan;
 use shared::id::{JobId, PhaseId};
 use shared::job::audit::AuditOrder;
 use shared::job::outcome::{Origin, Resource, TaskError};
 use shared::job::{Steer, TaskStatus};
-use shared::store::StoreError;
+use shared::store::{Family, StoreError};
 
-use super::super::staged::{LEFT_AS_IS, import_plan};
+use super::super::compare::{Differences, PASSPHRASE};
+use super::super::differences::LeftField;
+use super::super::staged::{LEFT, LEFT_AS_IS, import_plan};
 use crate::executors::{Context, PlanError, Standing};
 
 /// What is to be expected of a task.
@@ -64,6 +67,36 @@ pub fn accepted(task: &Standing) -> &str {
     task.task.input.data[LEFT_AS_IS].as_str().unwrap_or_default()
 }
 
+/// Pure: what of it differs from what the job left, and what is to be said of that.
+pub fn since(task: &Standing, differences: Differences) -> (Differences, Option<&'static str>) {
+    const CHANGED: &str = "the job found it other than in the export and left it so; it was changed since";
+    const NOT_KEPT: &str = "its passphrase was another than in the export when the job found it and left it so; whether it was changed since \
+                            can't be told, for the job has not kept what it was";
+    let is_secret = differences.has(PASSPHRASE);
+    match Vec::<LeftField>::deserialize(&task.task.input.data[LEFT]) {
+        Ok(left) => {
+            let since = differences.since(&left);
+            let note = (!since.is_empty()).then_some(CHANGED);
+            (since, note)
+        }
+        // an earlier version has only said so in words
+        Err(_) => {
+            let since = differences.without(accepted(task));
+            let note = (is_secret && !since.has(PASSPHRASE)).then_some(NOT_KEPT);
+            (since, note)
+        }
+    }
+}
+
+/// Pure: what the audit was not told of when it was accepted, and what it is. One of an earlier version was not told of all there was.
+fn begun_since(order: &AuditOrder, now: &Family) -> Option<(JobId, &'static str)> {
+    let cleanups = order.cleanups.as_ref()?;
+    let retry = now.kin.iter().find(|job| !order.kin.contains(job));
+    let cleanup = now.cleanups.iter().find(|job| !cleanups.contains(job));
+    let retry = retry.map(|job| (*job, "a retry of the same import"));
+    retry.or_else(|| cleanup.map(|job| (*job, "a cleanup of the same import")))
+}
+
 /// The job that is audited.
 pub struct Audited<'a> {
     cx: &'a Context,
@@ -90,18 +123,24 @@ impl<'a> Audited<'a> {
         Ok(Audited { cx, order, plan })
     }
 
-    /// A job that was paused may have been resumed while it was looked at.
+    /// A job that was paused may have been resumed while it was looked at, and one that has ended may have been retried or cleaned up.
     pub async fn stands_still(&self, cx: &Context) -> Result<(), PlanError> {
         let job = self.order.audit_of;
         let (_, status) = cx.input.other_job(job).await?.ok_or_else(|| gone(job))?;
-        if status.allows(Steer::Audit) {
-            return Ok(());
+        let went_on = |message| Err(PlanError::Refused(TaskError::new("WENT_ON_MEANWHILE", message)));
+        if !status.allows(Steer::Audit) {
+            return went_on(format!(
+                "job {job} went on while it was looked at: it is {}; audit it again when it is paused or has ended",
+                status.as_str()
+            ));
         }
-        let message = format!(
-            "job {job} went on while it was looked at: it is {}; audit it again when it is paused or has ended",
-            status.as_str()
-        );
-        Err(PlanError::Refused(TaskError::new("WENT_ON_MEANWHILE", message)))
+        match begun_since(&self.order, &cx.input.family(job).await?) {
+            Some((other, what)) => went_on(format!(
+                "job {other}, {what}, was started while job {job} was being audited, so that what it did would be told as missing, changed \
+                 or extra; audit job {job} again when job {other} has ended"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// The tasks of a phase of the import, a batch in memory at a time.

@@ -7,7 +7,7 @@ use shared::job::task::TaskInput;
 use shared::store::StoreError;
 
 use super::super::compare::Differences;
-use super::past::{Expected, accepted, expected};
+use super::past::{Expected, expected, since};
 use crate::executors::{PlanError, Standing, Task, TaskSink};
 
 /// Of what the audited job has not come to yet.
@@ -113,7 +113,7 @@ impl About<'_> {
             },
             Seen::NotJudged(why) => self.noted(Verdict::NotJudged, why),
             Seen::There(id, differences) => {
-                let differences = differences.without(accepted(task));
+                let (differences, note) = since(task, differences);
                 let verdict = match differences.is_empty() {
                     true => Verdict::Present,
                     false => Verdict::Changed,
@@ -121,6 +121,7 @@ impl About<'_> {
                 Finding {
                     id: Some(id),
                     fields: fields(&differences),
+                    note: note.map(str::to_owned),
                     ..self.bare(verdict)
                 }
             }

@@ -16,9 +16,7 @@ use shared::job::outcome::Outcome;
 use shared::job::task::TaskInput;
 use shared::store::{Hold, StoreError};
 
-use super::super::staged::{
-    LEFT_AS_IS, LEFT_DIFFERENT, import_plan, options, policy, sent, tell_changes, unreadable_task,
-};
+use super::super::staged::{LEFT_DIFFERENT, import_plan, leave, options, policy, sent, tell_changes, unreadable_task};
 use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy, plan_set};
 use super::found::Conditions;
 use super::{POLICY, POLICY_SET};
@@ -152,7 +150,7 @@ impl Executor for CreatePolicySets {
             let mut data = serde_json::to_value(data).map_err(StoreError::from)?;
             if !left.is_empty() {
                 left_different += 1;
-                data[LEFT_AS_IS] = left.to_string().into();
+                leave(&mut data, &left);
             }
             tell_changes(&mut data, &change);
             let input = TaskInput {
