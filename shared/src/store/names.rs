@@ -2,7 +2,10 @@
 //!
 //! Controllers refuse some names that are taken and not others, and an asynchronous one may accept the second create before the first
 //! can be seen. So a phase claims what it is going to write before it looks what is there, and keeps it until its tasks have ended.
-//! What its later phases build on, a job relies on until it has ended; what it takes away it claims until then.
+//! What its later phases build on, a job relies on until it has ended; what it takes away it reserves until then.
+//!
+//! A bare name stands for a phase that writes it, and for nothing else: that is all that workers of the first version look for, and
+//! whom they wait for. What a job as a whole has carries a mark, which they do not see.
 
 use std::fmt;
 use std::time::Duration;
@@ -60,7 +63,7 @@ pub enum Hold {
     Write,
     /// Something is built on it. Others may as well; nobody takes it away meanwhile.
     Rely,
-    /// To take it away. Nobody else writes it, relies on it or takes it away meanwhile.
+    /// To take it away, later: nobody else writes it, relies on it or takes it away meanwhile. Who deletes it claims to write it as well.
     Remove,
 }
 
@@ -69,9 +72,9 @@ impl Hold {
     fn marks(self) -> (&'static [&'static str], &'static [&'static str]) {
         const BARE: &str = "";
         match self {
-            Hold::Write => (&[BARE], &[BARE]),
+            Hold::Write => (&[BARE, "d"], &[BARE]),
             Hold::Rely => (&["d"], &["u"]),
-            Hold::Remove => (&[BARE, "u"], &[BARE, "d"]),
+            Hold::Remove => (&[BARE, "u", "d"], &["d"]),
         }
     }
 }

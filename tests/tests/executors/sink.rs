@@ -10,7 +10,7 @@ use worker::executors::{Context, Executor, PlanError, Task, TaskSink};
 #[derive(Default)]
 pub struct Sink {
     pub tasks: Vec<Task>,
-    /// Names the phase may write, or take away.
+    /// Names the phase may write.
     pub claimed: BTreeSet<String>,
     /// Names that nobody takes away while the job runs.
     pub relied_on: BTreeSet<String>,
@@ -31,10 +31,7 @@ impl TaskSink for Sink {
         match hold {
             Hold::Write => self.claimed.extend(names.iter().cloned()),
             Hold::Rely => self.relied_on.extend(names.iter().cloned()),
-            Hold::Remove => {
-                self.claimed.extend(names.iter().cloned());
-                self.reserved.extend(names.iter().cloned());
-            }
+            Hold::Remove => self.reserved.extend(names.iter().cloned()),
         }
         if names.is_empty() {
             return Ok(());

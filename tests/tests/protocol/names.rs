@@ -15,9 +15,9 @@ const WHOLE_TTL_MS: i64 = 3_600_000;
 
 /// Marks behind a name: what another must not have of it, and what one gets.
 type Hold = (&'static [&'static str], &'static [&'static str]);
-const WRITE: Hold = (&[""], &[""]);
+const WRITE: Hold = (&["", "d"], &[""]);
 const RELY: Hold = (&["d"], &["u"]);
-const REMOVE: Hold = (&["", "u"], &["", "d"]);
+const REMOVE: Hold = (&["", "u", "d"], &["d"]);
 
 fn claim(x: &mut Bench, who: &str, ttl_ms: i64, names: &[&str]) -> String {
     hold(x, who, ttl_ms, WRITE, names)
@@ -151,9 +151,10 @@ pub fn nobody_takes_away_what_others_build_on(x: &mut Bench) -> Result<(), Broke
     release(x, "j1|*", &[]);
     same!(hold(x, "j4|*", REMOVE, &["x", "g"]), "NEW", "nobody needs them");
     same!(hold(x, "j1|*", RELY, &["g"]), "TAKEN j4|* 1", "it goes");
-    same!(hold(x, "j3|a", WRITE, &["g"]), "TAKEN j4|* 1", "it goes");
-    same!(hold(x, "j5|*", REMOVE, &["g"]), "TAKEN j4|* 1", "it goes already");
+    same!(hold(x, "j3|a", WRITE, &["g"]), "TAKEN j4|* 2", "it goes");
+    same!(hold(x, "j5|*", REMOVE, &["g"]), "TAKEN j4|* 3", "it goes already");
     same!(hold(x, "j4|*", REMOVE, &["x"]), "OURS", "again");
+    same!(hold(x, "j4|b", WRITE, &["x"]), "NEW", "and now it is deleted");
     Ok(())
 }
 
@@ -169,7 +170,7 @@ pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
     same!(claim(x, "j1|b", 60_000, &["p"]), "TAKEN j1|a 1", "two phases of it");
     same!(
         claim(x, "j10|a", 60_000, &["q"]),
-        "TAKEN j1|* 1",
+        "TAKEN j1|* 2",
         "a job with a similar name"
     );
     let made = now(x);

@@ -88,8 +88,7 @@ impl Run {
             self.names_until = Some(began + SEND_FOR);
             return Ok(None);
         }
-        let hold = self.executor.hold();
-        let claimed = claim(&self.core, &self.held, &self.limiter, hold, &names).await?;
+        let claimed = claim(&self.core, &self.held, &self.limiter, Hold::Write, &names).await?;
         if let NamesClaimed::Taken { by, .. } = claimed {
             tracing::debug!(unit = %self.held.unit, other = %by, "another job writes these names");
             let pause = waits::pause_of_batch();
@@ -117,9 +116,6 @@ impl Run {
 
     /// The batch is committed. What other batches write as well, and what can't be given back now, is free when the phase has ended.
     pub(super) async fn release_names(&self) {
-        if self.executor.hold() != Hold::Write {
-            return;
-        }
         let names: Vec<String> = self.names_of(self.batch.tasks.iter()).collect();
         let writer = writer(&self.held, Hold::Write);
         if let Err(e) = self.core.store.release_names(&self.limiter, &writer, &names).await {

@@ -189,11 +189,6 @@ pub trait Executor: Send + Sync {
         self.writes_name(task).into_iter().collect()
     }
 
-    /// What the names of its tasks are claimed for.
-    fn hold(&self) -> Hold {
-        Hold::Write
-    }
-
     /// What several tasks of the phase change, by names of the same kind: claimed as well, and kept until the phase has ended.
     fn writes_throughout(&self, _cx: &Context) -> Vec<String> {
         Vec::new()

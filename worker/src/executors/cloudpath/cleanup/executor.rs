@@ -40,10 +40,8 @@ pub trait Removal: Send + Sync + 'static {
     /// What definitions call the executor.
     const EXECUTOR: &'static str;
 
-    /// What its names are claimed for. What other jobs build on is claimed to be removed, by the whole cleanup and before it begins.
-    const HOLD: Hold = Hold::Write;
-
-    /// Decides about everything the import has made of the kind. Claims names to be written before it looks.
+    /// Decides about everything the import has made of the kind. Claims names to be written before it looks, also those that the whole
+    /// cleanup has reserved.
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError>;
 
     /// What all its tasks change.
@@ -220,10 +218,6 @@ impl<R: Removal> Executor for Remove<R> {
         plan.sink.hold(Hold::Remove, reserved).await?;
         R::plan(&work, &mut plan).await?;
         Ok(Some(plan.facts()))
-    }
-
-    fn hold(&self) -> Hold {
-        R::HOLD
     }
 
     fn writes_names(&self, task: &Task) -> Vec<String> {
