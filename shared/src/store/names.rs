@@ -19,7 +19,7 @@ use super::{Partition, Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
 use crate::job::JobStatus;
 
-/// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
+/// Names given back with one call, at most.
 const NAMES_MAX: usize = 1000;
 /// Of a name's hash: 100,000 names clash with a chance of one in 10^14, and two that clash only wait for each other.
 const HASH_BYTES: usize = 10;
@@ -85,7 +85,9 @@ pub enum NamesClaimed {
     Ours,
     /// Only now: another job may have written them meanwhile.
     New,
-    /// Another has at least one, this; of this call's names nothing was claimed.
+    /// Nothing was claimed: the job needs names as a whole, and has none, or none any more.
+    Lost,
+    /// Another has at least one, this; nothing was claimed.
     Taken { name: String, by: Writer },
 }
 
@@ -93,6 +95,14 @@ fn hashed(args: &mut Args, names: &[String], mark: &str) {
     for name in names {
         args.push([&Sha256::digest(name.as_bytes())[..HASH_BYTES], mark.as_bytes()].concat());
     }
+}
+
+/// `at`: from 1, among the names as often as there are marks.
+fn taken(names: &[String], other: &str, at: &str) -> Option<NamesClaimed> {
+    let at = at.parse::<usize>().ok()?.checked_sub(1)?;
+    let name = names.get(at.checked_rem(names.len())?)?.clone();
+    let by = Writer::parse(other)?;
+    Some(NamesClaimed::Taken { name, by })
 }
 
 /// A claim to be made.
@@ -104,45 +114,38 @@ pub struct Claiming {
     pub ttl: Duration,
     /// The same for what its job as a whole has: whatever a phase claims keeps it alive.
     pub job_ttl: Duration,
+    /// For a phase: not without what its job has claimed as a whole.
+    pub needs_whole: bool,
 }
 
 impl Store {
-    /// Claims names, or keeps them for another `ttl`. With many names a part may be claimed when another is found taken.
+    /// Claims names, or keeps them for another `ttl`: all of them or none. No names are a claim as well, of a job that needs none.
     pub async fn claim_names(
         &self,
         limiter: &str,
         claim: &Claiming,
         names: &[String],
     ) -> Result<NamesClaimed, StoreError> {
-        let mut all = NamesClaimed::Ours;
         let (looks, gets) = claim.hold.marks();
-        for part in names.chunks(NAMES_MAX) {
-            let mut args = Args::new()
-                .with(claim.writer.to_string())
-                .with(claim.ttl.as_millis() as u64)
-                .with(claim.job_ttl.as_millis() as u64)
-                .with((looks.len() * part.len()) as u64);
-            for mark in looks.iter().chain(gets) {
-                hashed(&mut args, part, mark);
-            }
-            let key = keys::limiter(limiter);
-            let reply: Vec<String> = scripts::on_key(&self.redis, &key, &scripts::NAMES_CLAIM, args).await?;
-            match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["OURS"] => {}
-                ["NEW"] => all = NamesClaimed::New,
-                ["TAKEN", other, at] => {
-                    let parsed = || {
-                        let by = Writer::parse(other)?;
-                        let at = at.parse::<usize>().ok()?.checked_sub(1)?;
-                        let name = part.get(at % part.len())?.clone();
-                        Some(NamesClaimed::Taken { name, by })
-                    };
-                    return parsed().ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")));
-                }
-                _ => return Err(StoreError::Corrupt(format!("names_claim answered {reply:?}"))),
-            }
+        let mut args = Args::new()
+            .with(claim.writer.to_string())
+            .with(claim.ttl.as_millis() as u64)
+            .with(claim.job_ttl.as_millis() as u64)
+            .with(u64::from(claim.needs_whole))
+            .with((looks.len() * names.len()) as u64);
+        for mark in looks.iter().chain(gets) {
+            hashed(&mut args, names, mark);
         }
-        Ok(all)
+        let key = keys::limiter(limiter);
+        let reply: Vec<String> = scripts::on_key(&self.redis, &key, &scripts::NAMES_CLAIM, args).await?;
+        let claimed = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["OURS"] => Some(NamesClaimed::Ours),
+            ["NEW"] => Some(NamesClaimed::New),
+            ["LOST"] => Some(NamesClaimed::Lost),
+            ["TAKEN", other, at] => taken(names, other, at),
+            _ => None,
+        };
+        claimed.ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")))
     }
 
     /// Names that were written: their tasks have ended. Safe to repeat.

@@ -42,6 +42,7 @@ impl World {
             hold,
             ttl: Duration::from_secs(60),
             job_ttl: Duration::from_secs(60),
+            needs_whole: false,
         };
         self.store
             .claim_names(LIMITER, &claim, &[name.to_owned()])
