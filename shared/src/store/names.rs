@@ -2,7 +2,10 @@
 //!
 //! Controllers refuse some names that are taken and not others, and an asynchronous one may accept the second create before the first
 //! can be seen. So a phase claims what it is going to write before it looks what is there, and keeps it until its tasks have ended.
-//! What its later phases build on, a job relies on until it has ended; what it takes away it claims until then.
+//! What its later phases build on, a job relies on until it has ended; what it takes away it reserves until then.
+//!
+//! A bare name stands for a phase that writes it, and for nothing else: that is all that workers of the first version look for, and
+//! whom they wait for. What a job as a whole has carries a mark, which they do not see.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use super::{Partition, Store, StoreError, keys};
 use crate::id::{JobId, PhaseId};
 use crate::job::JobStatus;
 
-/// Names sent with one call, at most: claimed whole or not at all. Fits a batch.
+/// Names given back with one call, at most.
 const NAMES_MAX: usize = 1000;
 /// Of a name's hash: 100,000 names clash with a chance of one in 10^14, and two that clash only wait for each other.
 const HASH_BYTES: usize = 10;
@@ -60,7 +63,7 @@ pub enum Hold {
     Write,
     /// Something is built on it. Others may as well; nobody takes it away meanwhile.
     Rely,
-    /// To take it away. Nobody else writes it, relies on it or takes it away meanwhile.
+    /// To take it away, later: nobody else writes it, relies on it or takes it away meanwhile. Who deletes it claims to write it as well.
     Remove,
 }
 
@@ -69,9 +72,9 @@ impl Hold {
     fn marks(self) -> (&'static [&'static str], &'static [&'static str]) {
         const BARE: &str = "";
         match self {
-            Hold::Write => (&[BARE], &[BARE]),
+            Hold::Write => (&[BARE, "d"], &[BARE]),
             Hold::Rely => (&["d"], &["u"]),
-            Hold::Remove => (&[BARE, "u"], &[BARE, "d"]),
+            Hold::Remove => (&[BARE, "u", "d"], &["d"]),
         }
     }
 }
@@ -82,7 +85,9 @@ pub enum NamesClaimed {
     Ours,
     /// Only now: another job may have written them meanwhile.
     New,
-    /// Another has at least one, this; of this call's names nothing was claimed.
+    /// Nothing was claimed: the job needs names as a whole, and has none, or none any more.
+    Lost,
+    /// Another has at least one, this; nothing was claimed.
     Taken { name: String, by: Writer },
 }
 
@@ -90,6 +95,14 @@ fn hashed(args: &mut Args, names: &[String], mark: &str) {
     for name in names {
         args.push([&Sha256::digest(name.as_bytes())[..HASH_BYTES], mark.as_bytes()].concat());
     }
+}
+
+/// `at`: from 1, among the names as often as there are marks.
+fn taken(names: &[String], other: &str, at: &str) -> Option<NamesClaimed> {
+    let at = at.parse::<usize>().ok()?.checked_sub(1)?;
+    let name = names.get(at.checked_rem(names.len())?)?.clone();
+    let by = Writer::parse(other)?;
+    Some(NamesClaimed::Taken { name, by })
 }
 
 /// A claim to be made.
@@ -101,45 +114,38 @@ pub struct Claiming {
     pub ttl: Duration,
     /// The same for what its job as a whole has: whatever a phase claims keeps it alive.
     pub job_ttl: Duration,
+    /// For a phase: not without what its job has claimed as a whole.
+    pub needs_whole: bool,
 }
 
 impl Store {
-    /// Claims names, or keeps them for another `ttl`. With many names a part may be claimed when another is found taken.
+    /// Claims names, or keeps them for another `ttl`: all of them or none. No names are a claim as well, of a job that needs none.
     pub async fn claim_names(
         &self,
         limiter: &str,
         claim: &Claiming,
         names: &[String],
     ) -> Result<NamesClaimed, StoreError> {
-        let mut all = NamesClaimed::Ours;
         let (looks, gets) = claim.hold.marks();
-        for part in names.chunks(NAMES_MAX) {
-            let mut args = Args::new()
-                .with(claim.writer.to_string())
-                .with(claim.ttl.as_millis() as u64)
-                .with(claim.job_ttl.as_millis() as u64)
-                .with((looks.len() * part.len()) as u64);
-            for mark in looks.iter().chain(gets) {
-                hashed(&mut args, part, mark);
-            }
-            let key = keys::limiter(limiter);
-            let reply: Vec<String> = scripts::on_key(&self.redis, &key, &scripts::NAMES_CLAIM, args).await?;
-            match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                ["OURS"] => {}
-                ["NEW"] => all = NamesClaimed::New,
-                ["TAKEN", other, at] => {
-                    let parsed = || {
-                        let by = Writer::parse(other)?;
-                        let at = at.parse::<usize>().ok()?.checked_sub(1)?;
-                        let name = part.get(at % part.len())?.clone();
-                        Some(NamesClaimed::Taken { name, by })
-                    };
-                    return parsed().ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")));
-                }
-                _ => return Err(StoreError::Corrupt(format!("names_claim answered {reply:?}"))),
-            }
+        let mut args = Args::new()
+            .with(claim.writer.to_string())
+            .with(claim.ttl.as_millis() as u64)
+            .with(claim.job_ttl.as_millis() as u64)
+            .with(u64::from(claim.needs_whole))
+            .with((looks.len() * names.len()) as u64);
+        for mark in looks.iter().chain(gets) {
+            hashed(&mut args, names, mark);
         }
-        Ok(all)
+        let key = keys::limiter(limiter);
+        let reply: Vec<String> = scripts::on_key(&self.redis, &key, &scripts::NAMES_CLAIM, args).await?;
+        let claimed = match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["OURS"] => Some(NamesClaimed::Ours),
+            ["NEW"] => Some(NamesClaimed::New),
+            ["LOST"] => Some(NamesClaimed::Lost),
+            ["TAKEN", other, at] => taken(names, other, at),
+            _ => None,
+        };
+        claimed.ok_or_else(|| StoreError::Corrupt(format!("names_claim answered {reply:?}")))
     }
 
     /// Names that were written: their tasks have ended. Safe to repeat.

@@ -196,7 +196,8 @@ impl Store {
         };
         let [state, total]: [Option<String>; 2] = reply(state)?;
         let total = total.and_then(|n| n.parse().ok()).unwrap_or(0);
-        let has_plan = !matches!(state.as_deref(), None | Some("PENDING" | "PLANNING"));
+        // of one that was cut short while it was planned there may be batches, and no plan
+        let has_plan = total > 0 && !matches!(state.as_deref(), None | Some("PENDING" | "PLANNING"));
         if !has_plan {
             return Ok(Batches {
                 tasks: Vec::new(),

@@ -1,8 +1,9 @@
 //! A rolling upgrade: workers of the first version and of this one share the jobs, whoever began them.
 
-use testkit::harness::api::summary;
+use serde_json::{Value, json};
+use testkit::harness::api::{has_ended, summary};
 
-use crate::world::{World, resources};
+use crate::world::{TIMEOUT, World, resources};
 
 /// False in a clone without history, of which the first version can't be built: `tests/first-worker` says so, and `tests/run` sets this.
 fn is_there() -> bool {
@@ -61,4 +62,61 @@ async fn what_a_killed_worker_of_one_version_leaves_the_other_takes_up() {
         world.assert_done(&job).await;
         assert!(ended(&world, second).await >= 1.0);
     }
+}
+
+fn phase<'a>(job: &'a Value, id: &str) -> &'a Value {
+    let phases = job["phases"].as_array().unwrap();
+    phases.iter().find(|phase| phase["id"] == id).unwrap()
+}
+
+/// The first version does not know what a cleanup has reserved, nor how to run one: it goes on as far as nothing is being deleted,
+/// and then waits for the phase that deletes.
+#[tokio::test]
+async fn an_import_of_the_first_version_waits_for_a_cleanup_of_this_one() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::new(60, 6_000, 1).await;
+    let made = world.import().await;
+    world.assert_done(&world.ended(&made).await).await;
+
+    // held while its pools are being deleted
+    let locked = json!({"rules": [{"operation": "DELETE /dpskServices/{poolId}", "kind": "locked_423"}]});
+    world.fleet.simulators[0].faults(locked).await.unwrap();
+    let path = format!("/api/cloudpath-dpsk/jobs/{made}/cleanup");
+    let body = json!({"delete_partial_resources": true}).to_string();
+    let sent = world
+        .fleet
+        .api
+        .post_with(&path, &[("prefer", "wait=0")], body.as_bytes());
+    let (_, answer) = sent.await.unwrap();
+    let cleanup = answer["job_id"].as_str().unwrap().to_owned();
+    let deletes_pools = |job: &Value| phase(job, "delete_dpsk_pools")["tasks"]["total"] != 0;
+    let api = &world.fleet.api;
+    api.job_until(&cleanup, "to delete pools", TIMEOUT, deletes_pools)
+        .await
+        .unwrap();
+    let (status, answer) = api.steer(&cleanup, "pause").await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    world.fleet.workers[0].process.terminate().await.unwrap();
+    world.fleet.simulators[0].faults(json!({"rules": []})).await.unwrap();
+
+    let first = world.fleet.add_first_worker().await.unwrap();
+    let import = world.import().await;
+    let waits = |job: &Value| has_ended(job) || !job["warnings"].as_array().unwrap().is_empty();
+    let api = &world.fleet.api;
+    let told = api.job_until(&import, "to wait", TIMEOUT, waits).await.unwrap();
+    let begun = ["create_identity_groups", "create_dpsk_pools"].map(|id| &phase(&told, id)["status"]);
+    assert_eq!(begun, ["COMPLETED", "RUNNING"], "{}", summary(&told));
+    let warning = told["warnings"][0].as_str().unwrap_or_default();
+    assert!(warning.contains(&cleanup), "{}", summary(&told));
+
+    world.fleet.workers[first].process.terminate().await.unwrap();
+    world.fleet.add_worker().await.unwrap();
+    let (status, answer) = world.fleet.api.steer(&cleanup, "cancel").await.unwrap();
+    assert_eq!(status, 200, "{answer}");
+    let import = world.ended(&import).await;
+    // that of people who were left without their keys is told
+    assert_eq!(resources(&import, "passphrases"), (60, 0), "{}", summary(&import));
+    assert_eq!(resources(&import, "dpsk_pools"), (0, 2), "{}", summary(&import));
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::job::outcome::{Origin, Outcome, Resource, TaskError};
 use shared::job::task::TaskInput;
+use shared::store::Hold;
 use tokio::sync::Semaphore;
 use worker::engine::remotes::{Activities, Ended, RemoteLimits, Remotes};
 use worker::executors::{Context, Executor, Found, PlanError, Sent, Settle, Task, TaskSink};
@@ -291,6 +292,15 @@ impl Executor for Create {
     fn writes_throughout(&self, cx: &Context) -> Vec<String> {
         let name = cx.spec.options["throughout"].as_str();
         name.map(str::to_owned).into_iter().collect()
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Remove)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        let names: Option<Vec<String>> = serde_json::from_value(cx.spec.options["needs"].clone()).expect("names");
+        Ok(names.unwrap_or_default())
     }
 
     fn would(&self, _cx: &Context, task: &Task) -> Result<Outcome, CallError> {

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::id::JobId;
 use shared::job::{JobStatus, PhaseStatus};
-use shared::store::Writer;
 use shared::store::model::{Flag, JobView};
+use shared::store::{Claiming, Hold, NamesClaimed, Writer};
 
 use crate::toy::{Fault, Toy, Toys};
 use crate::world::{TWO_PHASES, World, check_sums, definition};
@@ -203,4 +204,106 @@ async fn what_all_batches_of_a_phase_write_is_kept_until_it_has_ended() {
     jobs.dedup();
     assert_eq!(jobs.len(), 2, "one job after the other: {order:?}");
     assert_eq!(reads, 0, "no batch has to look whether somebody else wrote meanwhile");
+}
+
+/// Names for jobs as a whole, and the same in the other order.
+fn many_names() -> (Vec<String>, Vec<String>) {
+    let names: Vec<String> = (0..1000).map(|n| format!("pool|{n}")).collect();
+    (names.clone(), names.into_iter().rev().collect())
+}
+
+/// A job that is held in the midst of its first phase, and has lost all its names, as after more than an hour.
+async fn held_and_lost(w: &World, options: Value) -> JobId {
+    let (job, tenant) = (
+        w.submit(&w.job(definition(TWO_PHASES), 1, options)).await,
+        World::tenant(),
+    );
+    w.wait(job, SOON, |v| v.counts.completed >= 5).await;
+    w.store.pause(&tenant, job, "a person").await.unwrap();
+    w.wait(job, SOON, |_| w.workers.iter().all(|w| w.core.active.is_empty()))
+        .await;
+    for phase in [None, Some("first")] {
+        let phase = phase.map(|phase| phase.parse().unwrap());
+        let writer = Writer { job, phase };
+        w.store.release_all_names("c1", &writer).await.unwrap();
+    }
+    job
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_lost_what_it_needs_has_it_again_before_it_goes_on() {
+    let (t, toys) = toy(40.0);
+    let w = World::start(toys, 2).await;
+    let (needs, reversed) = many_names();
+    let held = held_and_lost(&w, json!({"n": 150, "needs": needs})).await;
+    // the other's are called ax0, ax1, …
+    let made = || {
+        let l = t.ledger.lock().unwrap();
+        l.things.keys().filter(|name| !name[1..].starts_with('x')).count()
+    };
+    let before = made();
+    let other = w
+        .submit(&w.job(
+            definition(TWO_PHASES),
+            1,
+            json!({"n": 60, "tag": "x", "needs": reversed}),
+        ))
+        .await;
+    w.wait(other, SOON, |v| v.counts.completed >= 5).await;
+    w.store.resume(&World::tenant(), held).await.unwrap();
+    let v = w.wait(held, SOON, |v| v.waits.is_some()).await;
+    assert_eq!(v.waits.unwrap().job, Some(other));
+    let has_ended = |v: &JobView| {
+        let is_over = v.status.is_terminal();
+        assert!(is_over || made() == before, "it went on without what it needs");
+        is_over
+    };
+    w.wait(other, SOON, has_ended).await;
+    // in the midst of its phase, not only when the next one is planned
+    let v = w.wait(held, SOON, |_| made() > before).await;
+    assert_eq!(v.phases[0].status, PhaseStatus::Running, "{v:#?}");
+    let claiming = Claiming {
+        writer: Writer {
+            job: JobId::generate(),
+            phase: None,
+        },
+        hold: Hold::Rely,
+        ttl: SOON,
+        job_ttl: SOON,
+        needs_whole: false,
+    };
+    let last = [needs[999].clone()];
+    let taken = w.store.claim_names("c1", &claiming, &last).await.unwrap();
+    let by = Writer { job: held, phase: None };
+    assert_eq!(
+        taken,
+        NamesClaimed::Taken {
+            name: last[0].clone(),
+            by
+        }
+    );
+    assert_eq!(w.ended(held).await.status, JobStatus::Completed);
+}
+
+/// With a part of what they need each would have what the other waits for, once the third that both wait for has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_that_lost_what_both_need_end() {
+    let (_, toys) = toy(40.0);
+    let w = World::start(toys, 2).await;
+    let (needs, reversed) = many_names();
+    let one = held_and_lost(&w, json!({"n": 40, "needs": needs})).await;
+    let two = held_and_lost(&w, json!({"n": 40, "tag": "x", "needs": reversed})).await;
+    let third = json!({"n": 60, "tag": "y", "needs": [needs[500]]});
+    let third = w.submit(&w.job(definition(TWO_PHASES), 1, third)).await;
+    w.wait(third, SOON, |v| v.counts.completed >= 5).await;
+    for job in [one, two] {
+        w.store.resume(&World::tenant(), job).await.unwrap();
+        let v = w.wait(job, SOON, |v| v.waits.is_some()).await;
+        assert_eq!(v.waits.unwrap().job, Some(third));
+    }
+    for job in [third, one, two] {
+        let v = w.ended(job).await;
+        check_sums(&v);
+        assert_eq!(v.status, JobStatus::Completed, "{v:#?}");
+    }
 }

@@ -253,7 +253,7 @@ impl<'w> Job<'w> {
     /// The same, with all that it claims.
     pub async fn plan_into_sink(&self, phase: &str) -> Result<(Sink, Value), PlanError> {
         let (cx, executor) = self.context(phase);
-        let mut sink = Sink::default();
+        let mut sink = Sink::of(executor.as_ref(), &cx).await?;
         let facts = executor.plan(&cx, &mut sink).await?;
         if sink.tasks.iter().any(|task| task.input.preset.is_none()) {
             for name in written(executor.as_ref(), &cx, &sink.tasks) {

@@ -10,7 +10,7 @@ use worker::executors::{Context, Executor, PlanError, Task, TaskSink};
 #[derive(Default)]
 pub struct Sink {
     pub tasks: Vec<Task>,
-    /// Names the phase may write, or take away.
+    /// Names the phase may write.
     pub claimed: BTreeSet<String>,
     /// Names that nobody takes away while the job runs.
     pub relied_on: BTreeSet<String>,
@@ -27,22 +27,15 @@ impl TaskSink for Sink {
         Ok(())
     }
 
-    async fn hold(&mut self, hold: Hold, names: Vec<String>) -> Result<(), PlanError> {
-        match hold {
-            Hold::Write => self.claimed.extend(names.iter().cloned()),
-            Hold::Rely => self.relied_on.extend(names.iter().cloned()),
-            Hold::Remove => {
-                self.claimed.extend(names.iter().cloned());
-                self.reserved.extend(names.iter().cloned());
-            }
-        }
+    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
+        self.claimed.extend(names.iter().cloned());
         if names.is_empty() {
             return Ok(());
         }
         if self.is_taken {
             return Err(PlanError::NamesTaken {
                 name: names[0].clone(),
-                hold,
+                hold: Hold::Write,
                 by: Writer {
                     job: JobId::generate(),
                     phase: Some("another".parse().unwrap()),
@@ -50,6 +43,19 @@ impl TaskSink for Sink {
             });
         }
         Ok(())
+    }
+}
+
+impl Sink {
+    /// With what the job claims as a whole before the phase is planned.
+    pub async fn of(executor: &dyn Executor, cx: &Context) -> Result<Self, PlanError> {
+        let (mut sink, needs) = (Sink::default(), executor.needs(cx).await?);
+        match executor.hold() {
+            Some(Hold::Rely) => sink.relied_on.extend(needs),
+            Some(Hold::Remove) => sink.reserved.extend(needs),
+            Some(Hold::Write) | None => assert_eq!(needs.len(), 0, "nobody claims {needs:?}"),
+        }
+        Ok(sink)
     }
 }
 

@@ -15,16 +15,20 @@ const WHOLE_TTL_MS: i64 = 3_600_000;
 
 /// Marks behind a name: what another must not have of it, and what one gets.
 type Hold = (&'static [&'static str], &'static [&'static str]);
-const WRITE: Hold = (&[""], &[""]);
+const WRITE: Hold = (&["", "d"], &[""]);
 const RELY: Hold = (&["d"], &["u"]);
-const REMOVE: Hold = (&["", "u"], &["", "d"]);
+const REMOVE: Hold = (&["", "u", "d"], &["d"]);
 
 fn claim(x: &mut Bench, who: &str, ttl_ms: i64, names: &[&str]) -> String {
     hold(x, who, ttl_ms, WRITE, names)
 }
 
 fn hold(x: &mut Bench, who: &str, ttl_ms: i64, (looks, gets): Hold, names: &[&str]) -> String {
-    let mut a = args![who, ttl_ms, WHOLE_TTL_MS, looks.len() * names.len()];
+    claim_with(x, who, ttl_ms, 0, (looks, gets), names)
+}
+
+fn claim_with(x: &mut Bench, who: &str, ttl_ms: i64, needs: u8, (looks, gets): Hold, names: &[&str]) -> String {
+    let mut a = args![who, ttl_ms, WHOLE_TTL_MS, needs, looks.len() * names.len()];
     for mark in looks.iter().chain(gets) {
         a.extend(names.iter().map(|name| format!("{name}{mark}")));
     }
@@ -151,9 +155,10 @@ pub fn nobody_takes_away_what_others_build_on(x: &mut Bench) -> Result<(), Broke
     release(x, "j1|*", &[]);
     same!(hold(x, "j4|*", REMOVE, &["x", "g"]), "NEW", "nobody needs them");
     same!(hold(x, "j1|*", RELY, &["g"]), "TAKEN j4|* 1", "it goes");
-    same!(hold(x, "j3|a", WRITE, &["g"]), "TAKEN j4|* 1", "it goes");
-    same!(hold(x, "j5|*", REMOVE, &["g"]), "TAKEN j4|* 1", "it goes already");
+    same!(hold(x, "j3|a", WRITE, &["g"]), "TAKEN j4|* 2", "it goes");
+    same!(hold(x, "j5|*", REMOVE, &["g"]), "TAKEN j4|* 3", "it goes already");
     same!(hold(x, "j4|*", REMOVE, &["x"]), "OURS", "again");
+    same!(hold(x, "j4|b", WRITE, &["x"]), "NEW", "and now it is deleted");
     Ok(())
 }
 
@@ -169,7 +174,7 @@ pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
     same!(claim(x, "j1|b", 60_000, &["p"]), "TAKEN j1|a 1", "two phases of it");
     same!(
         claim(x, "j10|a", 60_000, &["q"]),
-        "TAKEN j1|* 1",
+        "TAKEN j1|* 2",
         "a job with a similar name"
     );
     let made = now(x);
@@ -188,5 +193,38 @@ pub fn a_job_is_not_in_its_own_way(x: &mut Bench) -> Result<(), Broken> {
     release(x, "j1|*", &[]);
     same!(claim(x, "j1|a", 60_000, &["p"]), "OURS", "nothing to be kept alive");
     same!(x.p.int(&args!["ZCARD", format!("{L}writers")]), 1, "writers");
+    Ok(())
+}
+
+/// A job that has lost what it needs as a whole is told so by whichever phase goes on, and has all of it again or nothing.
+pub fn what_a_job_lost_is_told(x: &mut Bench) -> Result<(), Broken> {
+    let with_whole = |x: &mut Bench, name: &str| claim_with(x, "j1|a", 60_000, 1, WRITE, &[name]);
+    same!(with_whole(x, "n"), "LOST", "it had nothing");
+    same!(claim(x, "j2|a", 60_000, &["n"]), "NEW", "nothing was claimed");
+    release(x, "j2|a", &[]);
+    same!(hold(x, "j1|*", 60_000, RELY, &["p"]), "NEW", "all of the job");
+    same!(with_whole(x, "n"), "NEW", "it has it");
+    release(x, "j1|*", &[]);
+    same!(with_whole(x, "n"), "LOST", "it has it no more");
+    same!(claim(x, "j1|a", 60_000, &["n"]), "OURS", "nothing is needed");
+    same!(hold(x, "j1|*", 60_000, RELY, &[]), "OURS", "a job that needs no name");
+    same!(with_whole(x, "n"), "OURS", "has all it needs");
+    Ok(())
+}
+
+/// However many: claimed all at once or not at all.
+pub fn many_names_are_one_claim(x: &mut Bench) -> Result<(), Broken> {
+    let all: Vec<String> = (0..9_000).map(|n| format!("n{n}")).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    same!(claim(x, "j1|a", 60_000, &["n4321"]), "NEW", "one of them");
+    same!(
+        claim(x, "j2|a", 60_000, &all),
+        "TAKEN j1|a 4322",
+        "not the first thousand"
+    );
+    same!(claim(x, "j1|a", 60_000, &["n0", "n8999"]), "NEW", "nothing was claimed");
+    release(x, "j1|a", &[]);
+    same!(claim(x, "j2|a", 60_000, &all), "NEW", "all of them");
+    same!(x.p.int(&args!["SCARD", format!("{L}names:j2|a")]), 9_000, "names");
     Ok(())
 }

@@ -174,7 +174,7 @@ fn every_script_stays_in_its_slot() {
         ("poll_add", args!["r1", "0|j|a|0|1"]),
         ("poll_lease", args!["w", 1000]),
         ("poll_settle", args!["r1", "{}"]),
-        ("names_claim", args!["j|a", 1000, 1000, 1, "n", "n"]),
+        ("names_claim", args!["j|a", 1000, 1000, 0, 1, "n", "n"]),
         ("names_release", args!["j|a", "n"]),
     ] {
         x.p.try_on(l, name, &a).unwrap_or_else(|e| panic!("{name}: {e}"));

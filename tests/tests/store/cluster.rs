@@ -208,6 +208,7 @@ async fn every_question_finds_its_node() {
             hold: Hold::Write,
             ttl: std::time::Duration::from_secs(60),
             job_ttl: std::time::Duration::from_secs(60),
+            needs_whole: false,
         };
         let claimed = store
             .claim_names(limiter, &claiming, &["a".to_owned(), "b".to_owned()])

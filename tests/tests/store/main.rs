@@ -7,6 +7,7 @@ mod durable;
 mod figures;
 mod fit;
 mod lists;
+mod names;
 mod scripted;
 mod sentinel;
 mod submit;

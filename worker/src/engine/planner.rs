@@ -8,7 +8,7 @@ use shared::blob;
 use shared::id::Unit;
 use shared::secret::SecretString;
 use shared::store::model::{Claim, ErrorView, Fenced, Flag, PlanCommitted};
-use shared::store::{Hold, JobSpec, NamesClaimed, Partition, StoreError, Writer};
+use shared::store::{Hold, JobSpec, Partition, StoreError, Writer};
 use shared::workflow::{Phase, expression};
 
 use super::active::Held;
@@ -17,7 +17,7 @@ use super::executor::Aborted;
 use super::facts;
 use super::jobdata::StoredJob;
 use super::jobgate::JobGate;
-use super::names;
+use super::names::{self, Claimed, Claims};
 use super::waits::{self, Waited};
 use crate::executors::{Context, Executor, PlanError, Task, TaskSink};
 use crate::gate::GateClosed;
@@ -60,7 +60,7 @@ struct Planner {
 /// Collects tasks into batches and stores them as they fill.
 struct Sink<'a> {
     p: &'a Planner,
-    limiter: &'a str,
+    claims: &'a Claims<'a>,
     open: Vec<Task>,
     ready: Vec<(u32, Vec<u8>, Vec<u8>)>,
     ready_bytes: usize,
@@ -160,16 +160,28 @@ impl Planner {
                 spec: self.spec.clone(),
             }),
         };
-        if let Some(waited) = Waited::of(claim) {
+        let claims = Claims {
+            core,
+            held: &self.held,
+            limiter: &limiter,
+            executor: executor.as_ref(),
+            cx: &cx,
+        };
+        let waited = Waited::of(claim);
+        if let Some(waited) = waited.as_ref().filter(|waited| waited.hold == Hold::Write) {
             // mostly all there is to know: nothing is unsealed for it
-            self.claim_names(&limiter, waited.hold, &[waited.name]).await?;
+            let name = std::slice::from_ref(&waited.name);
+            self.obtained(&claims, claims.to_write(name).await?).await?;
+        }
+        self.obtained(&claims, claims.whole().await?).await?;
+        if waited.is_some() {
             waits::tell_over(core, &self.spec).await;
         }
         // plan_commit says INCOMPLETE when a failover lost acknowledged chunks: then all is written again
         for _ in 0..3 {
             let mut sink = Sink {
                 p: self,
-                limiter: &limiter,
+                claims: &claims,
                 open: Vec::new(),
                 ready: Vec::new(),
                 ready_bytes: 0,
@@ -203,21 +215,16 @@ impl Planner {
         })
     }
 
-    async fn claim_names(&self, limiter: &str, hold: Hold, wanted: &[String]) -> Result<(), PlanError> {
-        let (core, held) = (&self.core, &self.held);
-        match names::claim(core, held, limiter, hold, wanted).await? {
-            NamesClaimed::Ours | NamesClaimed::New => Ok(()),
-            NamesClaimed::Taken { name, by } => {
-                // One that waits has nothing, or two could wait for each other. What it relies on it keeps: only who takes it away waits
-                // for that, and has nothing then.
-                let of_phase = names::writer(held, Hold::Write);
-                let of_job = (hold == Hold::Remove).then(|| names::writer(held, hold));
-                for writer in [of_phase].iter().chain(&of_job) {
-                    persist!(core, "names", held.lost, core.store.release_all_names(limiter, writer))?;
-                }
-                Err(PlanError::NamesTaken { name, hold, by })
-            }
-        }
+    async fn obtained(&self, claims: &Claims<'_>, claimed: Claimed) -> Result<(), PlanError> {
+        let Claimed::Taken { name, hold, by } = claimed else {
+            return Ok(());
+        };
+        // One that waits writes nothing, or two could wait for each other. What its job has as a whole it keeps: who waits for that has
+        // nothing.
+        let (core, held, of_phase) = (&self.core, &self.held, names::of_phase(&self.held));
+        let (store, limiter) = (&core.store, claims.limiter);
+        persist!(core, "names", held.lost, store.release_all_names(limiter, &of_phase))?;
+        Err(PlanError::NamesTaken { name, hold, by })
     }
 
     /// Puts the plan aside until the other may have ended: as often as it takes, until the job's time is over.
@@ -420,9 +427,10 @@ impl Sink<'_> {
 
 #[async_trait]
 impl TaskSink for Sink<'_> {
-    async fn hold(&mut self, hold: Hold, wanted: Vec<String>) -> Result<(), PlanError> {
+    async fn claim(&mut self, wanted: Vec<String>) -> Result<(), PlanError> {
         for part in wanted.chunks(CLAIMED_AT_ONCE) {
-            self.p.claim_names(self.limiter, hold, part).await?;
+            let claimed = self.claims.to_write(part).await?;
+            self.p.obtained(self.claims, claimed).await?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::job::outcome::{Outcome, TaskError};
-use shared::store::{Hold, StoreError};
+use shared::store::StoreError;
 use shared::workflow::plan::{FACT, Planned, PlannedCounts, PlannedPhase};
 pub use shared::workflow::plan::{is_planned, planned_id};
 
@@ -74,7 +74,7 @@ impl TaskSink for DrySink<'_> {
     }
 
     /// Nothing is claimed by who writes nothing; nor is anybody waited for.
-    async fn hold(&mut self, _hold: Hold, _names: Vec<String>) -> Result<(), PlanError> {
+    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
         Ok(())
     }
 }

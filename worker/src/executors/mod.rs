@@ -92,13 +92,7 @@ pub trait TaskSink: Send {
 
     /// Names the phase may write ([`Executor::writes_name`], [`Executor::writes_throughout`]), before it looks what is there: no other job writes them until their
     /// tasks have ended. [`PlanError::NamesTaken`] when another job does now.
-    async fn claim(&mut self, names: Vec<String>) -> Result<(), PlanError> {
-        self.hold(Hold::Write, names).await
-    }
-
-    /// Names for what the hold says; what is not claimed to be written, until the job has ended. What later phases build on is relied on
-    /// while it is still claimed to be written.
-    async fn hold(&mut self, _hold: Hold, _names: Vec<String>) -> Result<(), PlanError> {
+    async fn claim(&mut self, _names: Vec<String>) -> Result<(), PlanError> {
         Ok(())
     }
 }
@@ -191,14 +185,20 @@ pub trait Executor: Send + Sync {
         self.writes_name(task).into_iter().collect()
     }
 
-    /// What the names of its tasks are claimed for.
-    fn hold(&self) -> Hold {
-        Hold::Write
-    }
-
     /// What several tasks of the phase change, by names of the same kind: claimed as well, and kept until the phase has ended.
     fn writes_throughout(&self, _cx: &Context) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What the job as a whole claims [`Executor::needs`] for. None: it needs nothing.
+    fn hold(&self) -> Option<Hold> {
+        None
+    }
+
+    /// Names of what the job builds on or takes away, the same in each of its phases: claimed all at once, before the first of them is
+    /// planned, until the job has ended.
+    async fn needs(&self, _cx: &Context) -> Result<Vec<String>, PlanError> {
+        Ok(Vec::new())
     }
 
     /// How long after a write whose answer was lost what it has done is sure to be shown. It is not looked for before: taken for not

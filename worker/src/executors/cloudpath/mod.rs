@@ -28,12 +28,28 @@ mod staged;
 
 use std::sync::Arc;
 
+use shared::store::JobSpec;
+
 use self::dpsk_pools::DpskPools;
 use self::identity_groups::IdentityGroups;
 use self::named::FindOrMake;
-use super::Executor;
 use super::clients::Clients;
 use super::reads::ReadsOnly;
+use super::{Executor, PlanError};
+
+/// Names of all the groups, pools, policies and sets an import finds or makes: its later phases build on them.
+fn builds_on(spec: &JobSpec) -> Result<Vec<String>, PlanError> {
+    let plan = staged::import_plan(spec)?;
+    let groups = plan
+        .groups
+        .iter()
+        .map(|group| FindOrMake::<IdentityGroups>::claimed(&group.name));
+    let pools = plan
+        .pools
+        .iter()
+        .map(|pool| FindOrMake::<DpskPools>::claimed(&pool.name));
+    Ok(groups.chain(pools).chain(policies::make::names(&plan)).collect())
+}
 
 /// One for each phase, in their order; then those of the cleanup and of the audit.
 pub fn executors(of: &Arc<Clients>) -> Vec<Arc<dyn Executor>> {

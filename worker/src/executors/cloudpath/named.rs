@@ -15,6 +15,7 @@ use shared::job::outcome::{Origin, Outcome, Resource};
 use shared::job::task::TaskInput;
 use shared::store::{Hold, StoreError};
 
+use super::builds_on;
 use super::compare::Differences;
 use super::staged::{LEFT_DIFFERENT, import_plan, leave, options, policy, sent, tell_changes, unreadable_task};
 use crate::executors::clients::Clients;
@@ -129,9 +130,8 @@ impl<K: Kind> Executor for FindOrMake<K> {
             return Ok(None);
         }
         let names: Vec<&str> = all.iter().map(|wanted| K::identity(wanted).1).collect();
-        let claimed: Vec<String> = names.iter().map(|name| Self::claimed(name)).collect();
-        sink.claim(claimed.clone()).await?;
-        sink.hold(Hold::Rely, claimed).await?;
+        sink.claim(names.iter().map(|name| Self::claimed(name)).collect())
+            .await?;
         let there = K::look(&self.clients.get(cx.spec.controller)?, cx, &names).await?;
         let (mut creates, mut updates, mut left) = (0, 0, 0);
         for wanted in &all {
@@ -168,6 +168,14 @@ impl<K: Kind> Executor for FindOrMake<K> {
         }
         facts[format!("{}s", K::KIND)] = all.len().into();
         Ok(Some(facts))
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Rely)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        builds_on(&cx.spec)
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

@@ -17,13 +17,11 @@ use shared::job::task::TaskInput;
 use shared::secret::SecretString;
 use shared::store::{Hold, StoreError};
 
+use super::builds_on;
 use super::compare::{quoted, word};
 use super::decide::{self, Decision, PoolNow, resource};
-use super::dpsk_pools::DpskPools;
 use super::identities::People;
-use super::identity_groups::IdentityGroups;
 use super::key_task::{KeyTask, Op, Wanted};
-use super::named::FindOrMake;
 use super::read_back;
 use super::snapshot::{Key, Snapshot};
 use super::staged::{
@@ -249,13 +247,6 @@ impl Executor for CreatePassphrases {
         let r1 = self.clients.get(cx.spec.controller)?;
         // first of all: a job that waits for another asks often, and takes none of the controller's calls
         let made = made_by(cx, "create_dpsk_pools").await?;
-        let groups = made_by(cx, "create_identity_groups").await?;
-        let groups = groups
-            .values()
-            .map(|group| FindOrMake::<IdentityGroups>::claimed(&group.name));
-        let pools = made.values().map(|pool| FindOrMake::<DpskPools>::claimed(&pool.name));
-        // since they were found: unless the job was held for long
-        sink.hold(Hold::Rely, groups.chain(pools).collect()).await?;
         let mut keys: HashMap<u16, u32> = HashMap::new();
         let mut rows = Rows::all(cx.input.as_ref());
         while let Some((_, chunk)) = rows.next().await? {
@@ -294,6 +285,14 @@ impl Executor for CreatePassphrases {
             facts[CHANGES] = serde_json::to_value(changed).map_err(StoreError::from)?;
         }
         Ok(Some(facts))
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Rely)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        builds_on(&cx.spec)
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

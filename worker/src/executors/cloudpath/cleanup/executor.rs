@@ -40,10 +40,8 @@ pub trait Removal: Send + Sync + 'static {
     /// What definitions call the executor.
     const EXECUTOR: &'static str;
 
-    /// What its names are claimed for. What other jobs build on is claimed to be removed, by the whole cleanup and before it begins.
-    const HOLD: Hold = Hold::Write;
-
-    /// Decides about everything the import has made of the kind. Claims names to be written before it looks.
+    /// Decides about everything the import has made of the kind. Claims names to be written before it looks, also those that the whole
+    /// cleanup has reserved.
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError>;
 
     /// What all its tasks change.
@@ -150,7 +148,8 @@ impl Plan<'_> {
     }
 }
 
-/// Names of all that the cleanup may take away and that other jobs build on.
+/// Names of all that the cleanup may take away and that other jobs build on: an import that found one of them while its keys are being
+/// deleted would build on it.
 async fn reserved(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
     Ok([
         groups::names(work).await?,
@@ -172,6 +171,14 @@ impl<R: Removal> Remove<R> {
             clients,
             of: PhantomData,
         }
+    }
+
+    fn work<'a>(&self, cx: &'a Context) -> Result<Work<'a>, PlanError> {
+        Ok(Work {
+            cx,
+            r1: self.clients.get(cx.spec.controller)?,
+            order: order(cx)?,
+        })
     }
 }
 
@@ -201,29 +208,24 @@ impl<R: Removal> Executor for Remove<R> {
     }
 
     async fn plan(&self, cx: &Context, sink: &mut dyn TaskSink) -> Result<Option<Value>, PlanError> {
-        let order = order(cx)?;
-        let work = Work {
-            cx,
-            r1: self.clients.get(cx.spec.controller)?,
-            order,
-        };
+        let work = self.work(cx)?;
         let mut plan = Plan {
             sink,
-            force: order.force,
+            force: work.order.force,
             to_delete: 0,
             gone: 0,
             kept: BTreeMap::new(),
         };
-        // Before the first key goes: an import that finds one of them would build on it. Again in each phase, in case that the job was
-        // held for long.
-        let reserved = reserved(&work).await?;
-        plan.sink.hold(Hold::Remove, reserved).await?;
         R::plan(&work, &mut plan).await?;
         Ok(Some(plan.facts()))
     }
 
-    fn hold(&self) -> Hold {
-        R::HOLD
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Remove)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        reserved(&self.work(cx)?).await
     }
 
     fn writes_names(&self, task: &Task) -> Vec<String> {

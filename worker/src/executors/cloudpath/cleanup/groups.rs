@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::GroupSpec;
-use shared::store::Hold;
 
 use super::super::compare::{self, Differences, quoted};
 use super::super::identity_groups::{Data, IdentityGroups};
@@ -15,7 +14,7 @@ use super::listed::Listed;
 use super::past::{Claim, Gone, claim};
 use super::pools::perhaps;
 use super::target::{Target, people};
-use crate::executors::PlanError;
+use crate::executors::{Past, PlanError};
 use crate::r1::identity::IdentityGroup;
 
 pub struct Groups;
@@ -25,11 +24,12 @@ const FROM: &str = "create_identity_groups";
 
 /// By which the groups that may be the import's are claimed.
 pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
-    let all = work.past(FROM)?.all().await?;
-    let names = all
-        .iter()
-        .map(|past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name));
-    Ok(names.collect())
+    Ok(claimed(&work.past(FROM)?.all().await?))
+}
+
+fn claimed(all: &[Past]) -> Vec<String> {
+    let name = |past: &Past| FindOrMake::<IdentityGroups>::claimed(&past.task.input.name);
+    all.iter().map(name).collect()
 }
 
 fn object(name: &str) -> String {
@@ -52,13 +52,12 @@ fn since(name: &str, data: &Data, found: &IdentityGroup) -> Differences {
 impl Removal for Groups {
     const EXECUTOR: &'static str = "cloudpath.delete_identity_groups";
 
-    const HOLD: Hold = Hold::Remove;
-
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
         let all = work.past(FROM)?.all().await?;
         if all.is_empty() {
             return Ok(());
         }
+        plan.claim(claimed(&all)).await?;
         let (cx, r1) = (work.cx, &work.r1);
         let pools = Gone::of(cx, "delete_dpsk_pools").await?;
         // of a dry run they are still there

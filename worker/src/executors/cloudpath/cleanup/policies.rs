@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::NameConflict;
 use shared::job::outcome::Origin;
-use shared::store::Hold;
 
 use super::super::compare::{Differences, quoted};
 use super::super::policies::decide::{Data, judge_policy, judge_set};
@@ -208,24 +207,24 @@ async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
 
 /// By which they are claimed.
 pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
-    let all = all(work).await?;
-    let names = all
-        .iter()
-        .map(|(past, data)| make::claimed(data.kind(), &past.task.input.name));
-    Ok(names.collect())
+    Ok(claimed(&all(work).await?))
+}
+
+fn claimed(all: &[(Past, Data)]) -> Vec<String> {
+    let name = |(past, data): &(Past, Data)| make::claimed(data.kind(), &past.task.input.name);
+    all.iter().map(name).collect()
 }
 
 #[async_trait]
 impl Removal for Policies {
     const EXECUTOR: &'static str = "cloudpath.delete_policies";
 
-    const HOLD: Hold = Hold::Remove;
-
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
         let mut all = all(work).await?;
         if all.is_empty() {
             return Ok(());
         }
+        plan.claim(claimed(&all)).await?;
         all.sort_by_key(|(past, data)| (matches!(data, Data::Policy { .. }), past.task.input.index));
         let (cx, r1) = (work.cx, &work.r1);
         let mut planner = Planner {

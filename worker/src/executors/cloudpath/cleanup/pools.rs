@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use shared::cloudpath::NameConflict;
 use shared::job::outcome::Origin;
-use shared::store::Hold;
 
 use super::super::compare::{self, Differences, quoted};
 use super::super::dpsk_pools::{Data, DpskPools};
@@ -87,11 +86,12 @@ async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
 
 /// By which they are claimed.
 pub async fn names(work: &Work<'_>) -> Result<Vec<String>, PlanError> {
-    let all = all(work).await?;
-    let names = all
-        .iter()
-        .map(|(past, _)| FindOrMake::<DpskPools>::claimed(&past.task.input.name));
-    Ok(names.collect())
+    Ok(claimed(&all(work).await?))
+}
+
+fn claimed(all: &[(Past, Data)]) -> Vec<String> {
+    let name = |(past, _): &(Past, Data)| FindOrMake::<DpskPools>::claimed(&past.task.input.name);
+    all.iter().map(name).collect()
 }
 
 fn object(name: &str) -> String {
@@ -102,13 +102,12 @@ fn object(name: &str) -> String {
 impl Removal for Pools {
     const EXECUTOR: &'static str = "cloudpath.delete_dpsk_pools";
 
-    const HOLD: Hold = Hold::Remove;
-
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
         let all = all(work).await?;
         if all.is_empty() {
             return Ok(());
         }
+        plan.claim(claimed(&all)).await?;
         let (cx, r1) = (work.cx, &work.r1);
         let keys = Gone::of(cx, "delete_passphrases").await?;
         let links = Gone::of(cx, "deactivate_networks").await?;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use shared::cloudpath::ImportPlan;
 use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
-use shared::store::StoreError;
+use shared::store::{Hold, StoreError};
 
+use super::super::builds_on;
 use super::super::compare::quoted;
 use super::super::staged::{LEFT_AS_IS, LEFT_DIFFERENT, import_plan, made_by, options, policy, sent, unreadable_task};
 use super::decide::{self, Decision, Seen};
@@ -284,6 +285,14 @@ impl Executor for ActivateNetworks {
     }
 
     /// A network is made, linked and activated by tasks that may be in different batches.
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Rely)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        builds_on(&cx.spec)
+    }
+
     fn writes_throughout(&self, cx: &Context) -> Vec<String> {
         import_plan(&cx.spec).map_or_else(|_| Vec::new(), |plan| names(cx, &plan))
     }

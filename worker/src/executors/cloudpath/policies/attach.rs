@@ -13,7 +13,9 @@ use serde_json::Value;
 use shared::cloudpath::NameConflict;
 use shared::job::outcome::{Origin, Outcome, TaskError};
 use shared::job::task::TaskInput;
+use shared::store::Hold;
 
+use super::super::builds_on;
 use super::super::compare::quoted;
 use super::super::staged::{import_plan, options, policy, sent, unreadable_task};
 use super::found::{self, Conditions, Next};
@@ -191,6 +193,14 @@ impl Executor for AttachPolicies {
         super::attach_plan::tasks(&r1, cx, &plan, conflicts, sink)
             .await
             .map(Some)
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Rely)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        builds_on(&cx.spec)
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {

@@ -16,6 +16,7 @@ use shared::job::outcome::Outcome;
 use shared::job::task::TaskInput;
 use shared::store::{Hold, StoreError};
 
+use super::super::builds_on;
 use super::super::staged::{LEFT_DIFFERENT, import_plan, leave, options, policy, sent, tell_changes, unreadable_task};
 use super::decide::{Data, Planned, Radius, judge_policy, judge_set, plan_policy, plan_set};
 use super::found::Conditions;
@@ -62,6 +63,13 @@ impl There {
 
 pub struct CreatePolicySets {
     clients: Arc<Clients>,
+}
+
+/// What is claimed of the policies and sets of an import.
+pub fn names(plan: &ImportPlan) -> Vec<String> {
+    let policies = plan.policies.iter().map(|policy| claimed(POLICY, &policy.name));
+    let sets = plan.policy_sets.iter().map(|set| claimed(POLICY_SET, &set.name));
+    policies.chain(sets).collect()
 }
 
 pub fn claimed(kind: &str, name: &str) -> String {
@@ -135,11 +143,7 @@ impl Executor for CreatePolicySets {
         if plan.policies.is_empty() && plan.policy_sets.is_empty() {
             return Ok(None);
         }
-        let policies = plan.policies.iter().map(|p| claimed(POLICY, &p.name));
-        let sets = plan.policy_sets.iter().map(|s| claimed(POLICY_SET, &s.name));
-        let claimed: Vec<String> = policies.chain(sets).collect();
-        sink.claim(claimed.clone()).await?;
-        sink.hold(Hold::Rely, claimed).await?;
+        sink.claim(names(&plan)).await?;
         let (mut creates, mut updates, mut left_different) = (0, 0, 0);
         for (index, Named { name, change }, Planned { data, preset, left }) in self.planned(cx, &plan).await? {
             match (&preset, &data) {
@@ -167,6 +171,14 @@ impl Executor for CreatePolicySets {
             facts[LEFT_DIFFERENT] = left_different.into();
         }
         Ok(Some(facts))
+    }
+
+    fn hold(&self) -> Option<Hold> {
+        Some(Hold::Rely)
+    }
+
+    async fn needs(&self, cx: &Context) -> Result<Vec<String>, PlanError> {
+        builds_on(&cx.spec)
     }
 
     fn writes_name(&self, task: &Task) -> Option<String> {
