@@ -97,6 +97,20 @@ impl Scene {
     }
 }
 
+/// Takes out of a ledger what only tells that, and when, something was done: what is left is what there is.
+pub fn timeless(ledger: &mut Value) {
+    match ledger {
+        Value::Object(fields) => {
+            for time in ["ap_pushes", "updated_at", "shown"] {
+                fields.remove(time);
+            }
+            fields.values_mut().for_each(timeless);
+        }
+        Value::Array(all) => all.iter_mut().for_each(timeless),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

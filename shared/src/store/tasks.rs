@@ -182,7 +182,7 @@ impl Store {
     ) -> Result<Batches, StoreError> {
         let part = |name: &str| p.job_part(job, &format!("{name}:{phase}"));
         let mut pipe = redis::pipe();
-        pipe.hmget(part("ph"), &["st", "batches"]);
+        pipe.hmget(part("ph"), &["st", "batches", "tasks"]);
         for name in ["in", "out", "b"] {
             pipe.hmget(part(name), numbers);
         }
@@ -194,10 +194,10 @@ impl Store {
         let [state, inputs, outcomes, records] = head else {
             return Err(StoreError::Corrupt(format!("{phase}: no answer")));
         };
-        let [state, total]: [Option<String>; 2] = reply(state)?;
+        let [state, total, planned]: [Option<String>; 3] = reply(state)?;
         let total = total.and_then(|n| n.parse().ok()).unwrap_or(0);
         // of one that was cut short while it was planned there may be batches, and no plan
-        let has_plan = total > 0 && !matches!(state.as_deref(), None | Some("PENDING" | "PLANNING"));
+        let has_plan = planned.is_some() && !matches!(state.as_deref(), None | Some("PENDING" | "PLANNING"));
         if !has_plan {
             return Ok(Batches {
                 tasks: Vec::new(),

@@ -105,7 +105,9 @@ impl Account {
             }
             return;
         }
-        if code.is_empty() || message.len() < SENTENCE_MIN || !message.contains(' ') {
+        // its state says it all: somebody stopped the job
+        let is_stopped = status == "CANCELLED" && code.is_empty() && message.is_empty();
+        if !is_stopped && (code.is_empty() || message.len() < SENTENCE_MIN || !message.contains(' ')) {
             self.fault(
                 task,
                 &format!("is {status} without an explanation: [{code}] {message:?}"),

@@ -13,6 +13,8 @@ use testkit::harness::simulator::Control;
 use testkit::harness::{Controller, VENUE};
 use testkit::scene::Scene;
 
+use crate::steer::{self, Steering};
+use crate::tries::Tries;
 use crate::world::World;
 
 /// Keys of an export.
@@ -26,8 +28,6 @@ const TWICE_AT_ONCE: u64 = 5;
 /// Jobs for one export, at most: what the first left undone in foul weather is to be done by one in fair weather.
 const JOBS_MAX: usize = 4;
 const PAUSE: Duration = Duration::from_millis(400);
-/// An API that answers must accept within this once everything is healed.
-const ACCEPT_TRIES_HEALED: u32 = 100;
 
 pub struct Import {
     pub number: usize,
@@ -38,6 +38,8 @@ pub struct Import {
     pub made: Timestamp,
     again: bool,
     twice: bool,
+    /// What people do to its first job.
+    plan: Option<steer::Plan>,
 }
 
 /// One job of an import that was accepted.
@@ -59,6 +61,8 @@ pub struct Job {
 pub struct Played {
     pub import: Import,
     pub jobs: Vec<Job>,
+    /// What was done to the first of them.
+    pub steered: Option<Steering>,
     /// What went wrong on the way.
     pub faults: Vec<String>,
 }
@@ -84,6 +88,7 @@ impl Import {
             made,
             again: rng.random_range(0..AGAIN) == 0,
             twice: !is_upload && rng.random_range(0..TWICE_AT_ONCE) == 0,
+            plan: steer::Plan::draw(&mut rng),
         })
     }
 
@@ -96,14 +101,11 @@ impl Import {
         &world.simulators[self.controller.simulator]
     }
 
-    /// What it needs at its controller.
+    /// What it needs at its controller; which has to be there for its ledger to be read before.
     pub async fn prepare(&self, world: &World) -> anyhow::Result<()> {
-        if !self.scene.seed.is_empty() {
-            let mut seed = self.scene.seed.clone();
-            seed.insert("tenant".to_owned(), self.controller.remote_tenant.as_str().into());
-            self.simulator(world).seed(seed.into()).await?;
-        }
-        Ok(())
+        let mut seed = self.scene.seed.clone();
+        seed.insert("tenant".to_owned(), self.controller.remote_tenant.as_str().into());
+        self.simulator(world).seed(seed.into()).await.map(drop)
     }
 
     /// The body of its request.
@@ -118,15 +120,20 @@ impl Import {
 
     /// To the end, which is awaited for as long as the caller likes.
     pub async fn play(mut self, world: World) -> Played {
-        let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+        let (mut jobs, mut faults, mut steered) = (Vec::new(), Vec::new(), None);
         while jobs.len() < JOBS_MAX {
-            let first = self.job(&world, jobs.len());
-            let ended = match self.twice && jobs.is_empty() {
-                true => {
-                    let both = tokio::join!(first, self.job(&world, 1));
+            let begun = jobs.len();
+            let ended = match (begun, self.twice, &self.plan) {
+                (0, true, _) => {
+                    let both = tokio::join!(self.job(&world, 0), self.job(&world, 1));
                     vec![both.0, both.1]
                 }
-                false => vec![first.await],
+                (0, false, Some(plan)) => {
+                    let (job, done) = self.steered(&world, plan).await;
+                    steered = done.then_some(plan.steering);
+                    vec![job]
+                }
+                _ => vec![self.job(&world, begun).await],
             };
             let is_one = ended.len() == 1;
             let mut is_done = true;
@@ -140,7 +147,14 @@ impl Import {
                     Err(e) => faults.push(format!("import {}: {e:#}", self.number)),
                 }
             }
-            if !faults.is_empty() || is_done && !(self.again && jobs.len() == 1) {
+            if begun == 0 && steered == Some(Steering::Undone) && faults.is_empty() {
+                match self.undone(&world, &jobs[0]).await {
+                    Ok(cleanups) => jobs.extend(cleanups),
+                    Err(e) => faults.push(format!("import {}: {e:#}", self.number)),
+                }
+                is_done = false;
+            }
+            if !faults.is_empty() || is_done && !(self.again && begun == 0) {
                 break;
             }
             if !is_done {
@@ -150,6 +164,7 @@ impl Import {
         Played {
             import: self,
             jobs,
+            steered,
             faults,
         }
     }
@@ -159,16 +174,81 @@ impl Import {
         let before = self.ledger(world).await?;
         let submitted = if index == 0 { self.made } else { Timestamp::now() };
         let id = accepted(world, &key, &body).await?;
-        world.accepted(&key, &id);
+        let job = self.followed(world, &key, &id).await?;
+        // who has lost the answer asks again, with the same key, and gets the same job
+        let same = accepted(world, &key, &body).await?;
+        Ok(Job {
+            other: Some(same).filter(|same| *same != id),
+            submitted,
+            before: Some(before),
+            after: self.ledger(world).await?,
+            id,
+            key,
+            ended: job,
+        })
+    }
+
+    /// The first job, with what people do to it meanwhile, and whether they came in time.
+    async fn steered(&self, world: &World, plan: &steer::Plan) -> (anyhow::Result<Job>, bool) {
+        let people = async {
+            // the same key finds the same job
+            let id = accepted(world, &self.key(0), &self.body()?).await?;
+            plan.steer(world, &id).await
+        };
+        match tokio::join!(self.job(world, 0), people) {
+            (job, Ok(done)) => (job, done),
+            (_, Err(e)) => (Err(e), false),
+        }
+    }
+
+    /// Takes back what the job has made; the cleanups. Then everything is as it was before it.
+    async fn undone(&self, world: &World, job: &Job) -> anyhow::Result<Vec<Job>> {
+        let mut cleanups = Vec::new();
+        loop {
+            let key = format!("{}-cleanup-{}", job.key, cleanups.len());
+            let submitted = Timestamp::now();
+            let id = steer::clean(world, &job.id, &key).await?;
+            let ended = self.followed(world, &key, &id).await?;
+            let same = steer::clean(world, &job.id, &key).await?;
+            let is_done = ended["status"] == "COMPLETED";
+            let after = self.ledger(world).await?;
+            let (was, is) = (job.before.as_ref().map(held), held(&after));
+            cleanups.push(Job {
+                other: Some(same).filter(|same| *same != id),
+                id,
+                key,
+                submitted,
+                before: None,
+                ended,
+                after,
+            });
+            if is_done {
+                let apart = was.map_or_else(Vec::new, |was| apart(&was, &is));
+                if !apart.is_empty() {
+                    let apart = apart.join(", ");
+                    bail!(
+                        "job {} was cleaned up, and things are not as before it: {apart}",
+                        job.id
+                    );
+                }
+                return Ok(cleanups);
+            }
+            if cleanups.len() >= steer::CLEANUPS_MAX {
+                bail!("job {} is not cleaned up by {} cleanups", job.id, cleanups.len());
+            }
+        }
+    }
+
+    /// An accepted job, as it is when it has ended.
+    async fn followed(&self, world: &World, key: &str, id: &str) -> anyhow::Result<Value> {
+        world.accepted(key, id);
         let job = loop {
-            match world.api.job(&id).await {
+            match world.api.job(id).await {
                 Ok(job) if has_ended(&job) => break job,
                 // the API or Redis is away; a job that is gone is told by the verdict
                 _ => tokio::time::sleep(PAUSE).await,
             }
         };
-        // who has lost the answer asks again, with the same key, and gets the same job
-        let same = accepted(world, &key, &body).await?;
         let controller = &self.controller.id;
         let status = job["status"].as_str().unwrap_or_default();
         let told = format!(
@@ -176,39 +256,46 @@ impl Import {
             self.number
         );
         world.story.line(&told);
-        let after = self.ledger(world).await?;
-        Ok(Job {
-            other: Some(same).filter(|same| *same != id),
-            id,
-            key,
-            submitted,
-            before: Some(before),
-            ended: job,
-            after,
-        })
+        Ok(job)
     }
+}
+
+/// What there is, without what only tells that something was done.
+fn held(ledger: &Value) -> Value {
+    let mut held = ledger.clone();
+    held["totals"]["activities"] = Value::Null;
+    testkit::scene::timeless(&mut held);
+    held
+}
+
+/// Where two ledgers differ.
+fn apart(was: &Value, is: &Value) -> Vec<String> {
+    let kinds = is.as_object().into_iter().flatten();
+    let differing = kinds.filter(|(kind, now)| was[kind.as_str()] != **now);
+    let told = differing.map(|(kind, now)| match (was[kind].as_array(), now.as_array()) {
+        (Some(then), Some(now)) => {
+            let only = |of: &[Value], other: &[Value]| -> Vec<Value> {
+                let only = of.iter().filter(|thing| !other.contains(thing));
+                only.map(|thing| thing["name"].clone()).collect()
+            };
+            format!("{kind}: gone {:?}, new {:?}", only(then, now), only(now, then))
+        }
+        _ => format!("{kind}: {} before, {now} now", was[kind]),
+    });
+    told.collect()
 }
 
 /// Submits until the job is accepted; the same key every time.
 async fn accepted(world: &World, key: &str, body: &[u8]) -> anyhow::Result<String> {
-    let mut tries_left = ACCEPT_TRIES_HEALED;
+    let mut tries = Tries::new(world);
     loop {
-        let said = match world.api.import_once(key, body).await {
-            Ok((200 | 202, answer)) => {
+        match tries.weigh(world.api.import_once(key, body).await).await? {
+            None => {}
+            Some((200 | 202, answer)) => {
                 let id = answer["job_id"].as_str().context("an accepted job has an id")?;
                 return Ok(id.to_owned());
             }
-            // away, full, or not the master: it says so, and it is worth another try
-            Ok((408 | 429 | 500.., answer)) => answer.to_string(),
-            Ok((status, answer)) => bail!("{key} is answered {status}: {answer}"),
-            Err(e) => format!("{e:#}"),
-        };
-        if world.is_healed() {
-            tries_left -= 1;
+            Some((status, answer)) => bail!("{key} is answered {status}: {answer}"),
         }
-        if tries_left == 0 {
-            bail!("{key} is not accepted: {said}");
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }

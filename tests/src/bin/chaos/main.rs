@@ -1,7 +1,7 @@
 //! `tests/chaos`: everything that can happen to a running Phaseline, again and again, and the proof that nothing was lost or done twice.
 //!
 //! `schedule` says what happens when, from the seed alone; `crew` does it and undoes it; `import` moves exports meanwhile, each into a
-//! controller of its own; `verdict` judges by what can be seen from outside; `table` tells it.
+//! controller of its own, and `steer` holds, stops and undoes some of them; `verdict` judges by what can be seen from outside; `table` tells it.
 
 mod args;
 mod crew;
@@ -9,9 +9,11 @@ mod import;
 mod kinds;
 mod run;
 mod schedule;
+mod steer;
 mod story;
 mod table;
 mod tally;
+mod tries;
 mod upload;
 mod verdict;
 mod world;

@@ -30,6 +30,9 @@ pub fn tell(injected: &Injected, verdict: &Verdict, repeated: Repeated) {
     row("faults", &injected.counts.values().sum::<usize>());
     result("");
     row("imports", &verdict.imports);
+    for (steering, count) in &verdict.steered {
+        row(&format!("  {}", steering.name()), count);
+    }
     row("jobs", &verdict.jobs);
     for (status, count) in &verdict.ended {
         row(&format!("  {status}"), count);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::workflow::catalog;
 use testkit::harness::Plan;
 use testkit::harness::api::summary;
-use testkit::scene::Scene;
+use testkit::scene::{Scene, timeless};
 use testkit::verify::{Options, verify_with};
 
 use crate::world::{REMOTE, World};
@@ -146,18 +146,5 @@ impl Subject {
         self.judge(&again).await;
         let counts = self.world.counts().await;
         assert_eq!(counts["writes"], 0, "{}: {}", self.workflow, counts["calls"]);
-    }
-}
-
-fn timeless(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            for time in ["ap_pushes", "updated_at", "shown"] {
-                fields.remove(time);
-            }
-            fields.values_mut().for_each(timeless);
-        }
-        Value::Array(all) => all.iter_mut().for_each(timeless),
-        _ => {}
     }
 }

@@ -13,6 +13,7 @@ use testkit::verify::rows::{Case, account};
 use testkit::verify::{Options, verify_with};
 
 use crate::import::{Job, Played};
+use crate::steer::Steering;
 use crate::world::World;
 use tasks::{left_out, sums};
 
@@ -24,6 +25,8 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub struct Verdict {
     pub imports: usize,
     pub jobs: usize,
+    /// First jobs of an import that people came to in time, by what they did.
+    pub steered: BTreeMap<Steering, usize>,
     /// By state.
     pub ended: BTreeMap<String, usize>,
     pub tasks: u64,
@@ -68,6 +71,9 @@ async fn import(world: &World, played: &Played, verdict: &mut Verdict) -> anyhow
     let import = &played.import;
     let name = format!("import {} at controller {}", import.number, import.controller.id);
     verdict.lost.extend(played.faults.iter().cloned());
+    if let Some(steering) = played.steered {
+        *verdict.steered.entry(steering).or_default() += 1;
+    }
     for job in &played.jobs {
         one_job(world, played, job, verdict).await?;
     }
@@ -85,14 +91,15 @@ async fn import(world: &World, played: &Played, verdict: &mut Verdict) -> anyhow
     verdict
         .wrong
         .extend(there.different.iter().chain(&there.extra).map(told));
-    let created = |job: &Job| number(&job.ended["summary"]["resources"]["passphrases"]["created"]);
-    let (created, keys) = (
-        played.jobs.iter().map(created).sum::<u64>(),
-        &ledger["totals"]["passphrases"],
-    );
-    if created != number(keys) {
+    let of_keys = |what: &str| -> u64 {
+        let of = |job: &Job| number(&job.ended["summary"]["resources"]["passphrases"][what]);
+        played.jobs.iter().map(of).sum()
+    };
+    let (created, deleted) = (of_keys("created"), of_keys("deleted"));
+    let keys = number(&ledger["totals"]["passphrases"]);
+    if created != keys + deleted {
         verdict.wrong.push(format!(
-            "{name}: its jobs say that they created {created} keys, and there are {keys}"
+            "{name}: its jobs say that they created {created} keys and deleted {deleted}, and there are {keys}"
         ));
     }
     let counts = import.simulator(world).counts(&import.controller.remote_tenant).await?;

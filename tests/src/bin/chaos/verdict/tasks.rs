@@ -24,11 +24,19 @@ pub fn sums(job: &Value) -> Vec<String> {
     faults
 }
 
-/// Whether the list of tasks has each task of the job once.
+/// Whether the list of tasks has each task of the job once. Of what was cancelled before it was planned only the sum tells.
 pub fn left_out(job: &Value, tasks: &[Value]) -> Option<String> {
     let ids: BTreeSet<&str> = tasks.iter().filter_map(|task| task["id"].as_str()).collect();
     let total = job["summary"]["total_tasks"].as_u64().unwrap_or_default();
-    let is_whole = ids.len() == tasks.len() && ids.len() as u64 == total;
+    let cancelled = tasks.iter().filter(|task| task["status"] == "CANCELLED").count() as u64;
+    let never_planned = match job["status"] == "CANCELLED" {
+        true => job["summary"]["cancelled"]
+            .as_u64()
+            .unwrap_or_default()
+            .saturating_sub(cancelled),
+        false => 0,
+    };
+    let is_whole = ids.len() == tasks.len() && ids.len() as u64 + never_planned == total;
     (!is_whole).then(|| {
         format!(
             "{} tasks are listed, {} different ones, of {total}",
@@ -55,5 +63,10 @@ mod tests {
         assert_eq!(left_out(&of(2, 1), &tasks(&["a", "b", "c"])), None);
         assert!(left_out(&of(2, 1), &tasks(&["a", "b"])).is_some());
         assert!(left_out(&of(2, 1), &tasks(&["a", "b", "b"])).is_some());
+        let mut cut_short = of(2, 0);
+        cut_short["status"] = "CANCELLED".into();
+        assert!(left_out(&cut_short, &tasks(&["a", "b"])).is_some());
+        cut_short["summary"]["cancelled"] = 1.into();
+        assert_eq!(left_out(&cut_short, &tasks(&["a", "b"])), None);
     }
 }
