@@ -284,7 +284,6 @@ impl Executor for ActivateNetworks {
         SHOWN_WITHIN + Duration::from_secs(2)
     }
 
-    /// A network is made, linked and activated by tasks that may be in different batches.
     fn hold(&self) -> Option<Hold> {
         Some(Hold::Rely)
     }
@@ -293,6 +292,7 @@ impl Executor for ActivateNetworks {
         builds_on(&cx.spec)
     }
 
+    /// A network is made, linked and activated by tasks that may be in different batches.
     fn writes_throughout(&self, cx: &Context) -> Vec<String> {
         import_plan(&cx.spec).map_or_else(|_| Vec::new(), |plan| names(cx, &plan))
     }
