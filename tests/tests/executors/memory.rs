@@ -135,6 +135,15 @@ impl JobData for Memory {
 impl<'w> Job<'w> {
     /// The cleanup of this job, accepted but not begun.
     pub fn cleanup(&self, force: bool) -> Job<'w> {
+        self.cleanup_beside(force, &[])
+    }
+
+    /// The same where it has these retries.
+    pub fn cleanup_beside(&self, force: bool, kin: &[&Job<'w>]) -> Job<'w> {
+        let ids: Vec<JobId> = kin.iter().map(|job| job.spec.id).collect();
+        self.has_family(&ids, &[]);
+        let all = std::iter::once(self).chain(kin.iter().copied());
+        let past = all.map(|job| (job.spec.clone(), job.data.clone())).collect();
         let order = CleanupOrder {
             cleanup_of: self.spec.id,
             force,
@@ -151,7 +160,7 @@ impl<'w> Job<'w> {
         Job {
             world: self.world,
             spec: Arc::new(spec),
-            data: Arc::new(Memory::after(vec![(self.spec.clone(), self.data.clone())])),
+            data: Arc::new(Memory::after(past)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `delete_passphrases`: the keys the import made. The keys of a pool are in memory from the first of its rows to the last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use shared::cloudpath::NameConflict;
@@ -23,6 +23,8 @@ pub struct Keys;
 
 /// A pool is swept so often, at most, until as many keys were seen as it is said to have.
 const SWEEPS_MAX: u32 = 3;
+/// The phase that made them.
+const FROM: &str = "create_passphrases";
 /// The error of a key that has the value sent, under a name RUCKUS One made of ours.
 const RENAMED: &str = "STORED_UNDER_ANOTHER_NAME";
 
@@ -34,6 +36,8 @@ enum Fate {
     Ours(String, String, Differences),
     /// The same of one that may be somebody else's.
     NotOurs(String, String, String),
+    /// The same of one that a retry has made, or a job that this one is a retry of.
+    OfKin(String, String),
 }
 
 /// Pure: a key that the import knows to have made, found by its id.
@@ -94,7 +98,13 @@ async fn sweep(work: &Work<'_>, pool: &str) -> Result<Snapshot, CallError> {
     Ok(last.unwrap_or_default())
 }
 
-async fn decide(work: &Work<'_>, past: &Past, key: &KeyTask, there: &Snapshot) -> Result<Fate, CallError> {
+async fn decide(
+    work: &Work<'_>,
+    past: &Past,
+    key: &KeyTask,
+    there: &Snapshot,
+    of_kin: &HashSet<String>,
+) -> Result<Fate, CallError> {
     // without it nothing is equal, so the key stays
     let value = past.task.secret.clone().unwrap_or_else(|| SecretString::new(""));
     Ok(match claim(past) {
@@ -111,7 +121,10 @@ async fn decide(work: &Work<'_>, past: &Past, key: &KeyTask, there: &Snapshot) -
             }
             fate_of_made(made, past.outcome.status, key, &value, found.as_ref())
         }
-        _ => fate_of_unknown(past, key, &value, there),
+        _ => match fate_of_unknown(past, key, &value, there) {
+            Fate::Ours(id, name, _) if of_kin.contains(&id) => Fate::OfKin(id, name),
+            fate => fate,
+        },
     })
 }
 
@@ -120,13 +133,13 @@ impl Removal for Keys {
     const EXECUTOR: &'static str = "cloudpath.delete_passphrases";
 
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
-        const FROM: &str = "create_passphrases";
         // keys to decide about in each pool
         let mut left: HashMap<String, u32> = HashMap::new();
-        let mut walk = work.past(FROM)?;
+        let (mut walk, mut is_any_in_doubt) = (work.past(FROM)?, false);
         while let Some(batch) = walk.next().await? {
             let mut names = Vec::new();
             for past in &batch {
+                is_any_in_doubt |= claim(past) == Some(Claim::Perhaps);
                 if let Some(key) = key_of(past)? {
                     names.push(passphrases::claimed(&key.pool, &past.task.input.name));
                     *left.entry(key.pool).or_default() += 1;
@@ -134,6 +147,10 @@ impl Removal for Keys {
             }
             plan.claim(names).await?;
         }
+        let of_kin = match is_any_in_doubt {
+            true => work.made_by_kin(FROM).await?,
+            false => HashSet::new(),
+        };
         let mut open: HashMap<String, Snapshot> = HashMap::new();
         let mut walk = work.past(FROM)?;
         while let Some(batch) = walk.next().await? {
@@ -142,7 +159,7 @@ impl Removal for Keys {
                 if !open.contains_key(&key.pool) {
                     open.insert(key.pool.clone(), sweep(work, &key.pool).await?);
                 }
-                let fate = decide(work, past, &key, &open[&key.pool]).await?;
+                let fate = decide(work, past, &key, &open[&key.pool], &of_kin).await?;
                 push(plan, past, &key, fate).await?;
                 let left = left.entry(key.pool.clone()).or_default();
                 *left = left.saturating_sub(1);
@@ -168,6 +185,10 @@ async fn push(plan: &mut Plan<'_>, past: &Past, key: &KeyTask, fate: Fate) -> Re
         Fate::Ours(id, user, differences) => {
             plan.delete_unless_changed(index, name, &target(id, &user), &object(&user), &differences)
                 .await
+        }
+        Fate::OfKin(id, user) => {
+            let why = Kept::made_by_kin(&object(&user));
+            plan.keep(index, name, &target(id, &user), why).await
         }
         Fate::NotOurs(id, user, why) => {
             let why = Kept::may_not_be_ours(&object(&user), &why);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use shared::id::PhaseId;
+use shared::id::{JobId, PhaseId};
 use shared::job::TaskStatus;
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::{Origin, Resource};
@@ -43,19 +43,19 @@ fn phase(name: &str) -> Result<PhaseId, StoreError> {
         .map_err(|e: shared::id::BadName| StoreError::Corrupt(e.to_string()))
 }
 
-/// Goes through the tasks of a phase of the import, a batch in memory at a time.
+/// Goes through the tasks of a phase of a job, a batch in memory at a time.
 pub struct Walk<'a> {
     cx: &'a Context,
-    order: CleanupOrder,
+    job: JobId,
     phase: PhaseId,
     batch: u32,
 }
 
 impl<'a> Walk<'a> {
-    pub fn of(cx: &'a Context, order: CleanupOrder, name: &str) -> Result<Self, StoreError> {
+    pub fn of(cx: &'a Context, job: JobId, name: &str) -> Result<Self, StoreError> {
         Ok(Walk {
             cx,
-            order,
+            job,
             phase: phase(name)?,
             batch: 0,
         })
@@ -63,8 +63,7 @@ impl<'a> Walk<'a> {
 
     /// The tasks of the next batch.
     pub async fn next_whole(&mut self) -> Result<Option<Vec<Past>>, StoreError> {
-        let (data, of) = (self.cx.input.as_ref(), self.order.cleanup_of);
-        let batch = data.past_batch(of, &self.phase, self.batch).await?;
+        let batch = self.cx.input.past_batch(self.job, &self.phase, self.batch).await?;
         self.batch += 1;
         Ok(batch)
     }
