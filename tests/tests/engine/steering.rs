@@ -79,6 +79,24 @@ async fn a_cancelled_job_settles_what_it_sent() {
     assert!(v.counts.cancelled > 0 && l.things.len() < 200);
 }
 
+/// Nobody knows whether they got there when the job is cut short; read back, they are as good as never sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_got_lost_on_its_way_is_cancelled_with_its_job() {
+    let (toy, toys) = slow_toy();
+    for i in 0..5 {
+        toy.fault(&format!("a{i}"), 0, Fault::LostRequest);
+    }
+    let w = World::start(toys, 1).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
+    w.wait(job, SOON, |_| toy.ledger.lock().unwrap().creates == 5).await;
+    w.store.cancel(&World::tenant(), job, "a person").await.unwrap();
+    let v = w.ended(job).await;
+    check_sums(&v);
+    assert_eq!((v.status, v.counts.cancelled), (JobStatus::Cancelled, 10), "{v:#?}");
+    let l = toy.ledger.lock().unwrap();
+    assert!(l.creates == 5 && l.reads > 0 && l.things.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_nobody_can_read_holds_its_job_and_ends_when_that_is_cancelled() {
     let (toy, toys) = slow_toy();

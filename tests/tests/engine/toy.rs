@@ -22,6 +22,8 @@ pub enum Fault {
     Refused,
     /// Applied, the reply is lost.
     LostReply,
+    /// Lost on its way, which looks the same from here.
+    LostRequest,
     /// Accepted, its activity fails.
     ActivityFails,
     /// Accepted and applied, its activity never ends.
@@ -112,6 +114,7 @@ impl Toy {
                     detail: String::new(),
                 });
             }
+            Some(Fault::LostRequest) => return Err(cut()),
             Some(Fault::Locked) => {
                 return Err(CallError::Transient {
                     status: 423,
@@ -165,12 +168,16 @@ impl Toy {
         l.activities
             .insert(id.clone(), (ends, result, fault == Some(Fault::NeverEnds)));
         if fault == Some(Fault::LostReply) {
-            return Err(CallError::Ambiguous {
-                write: true,
-                detail: "cut".into(),
-            });
+            return Err(cut());
         }
         Ok(id)
+    }
+}
+
+fn cut() -> CallError {
+    CallError::Ambiguous {
+        write: true,
+        detail: "cut".into(),
     }
 }
 

@@ -184,8 +184,9 @@ impl Run {
             let mode = self.mode();
             let taken = self.claim_names().await?;
             self.batch.wake(now_ms());
-            self.batch.settle(mode, now_ms());
             let mut cool = self.read_back().await?.max(taken);
+            // after the looks: what was not found ends here as well, or it would be looked for with every claim
+            self.batch.settle(mode, now_ms());
             if mode == Mode::Run && cool.is_none() {
                 cool = if self.executor.writes() {
                     self.send_all().await?
