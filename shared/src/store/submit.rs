@@ -145,18 +145,25 @@ impl Store {
             SubmitDurability::Fsynced { within } => (Wait::Disk, within),
         };
         let (began, key) = (Instant::now(), p.prefix());
-        let (reply, reached) = self
+        // kept apart from the wait: should that fail, the job is accepted, and the connection is as broken as any that failed
+        let mut answer: Option<Vec<String>> = None;
+        let heard = &mut answer;
+        let reached = self
             .redis
             .alone(p, within, |mut c| async move {
-                let reply: Vec<String> = scripts::invoke(&scripts::SUBMIT, &key, &args, &mut c).await?;
-                let reached = match reply.first().map(String::as_str) {
+                let reply = heard.insert(scripts::invoke(&scripts::SUBMIT, &key, &args, &mut c).await?);
+                match reply.first().map(String::as_str) {
                     Some("OK") => wait.reached(&mut c, within).await,
                     // nothing was written that could be waited for
                     _ => Ok(Durability::Accepted),
-                };
-                Ok((reply, reached))
+                }
             })
-            .await?;
+            .await;
+        let (reply, reached) = match (answer, reached) {
+            (Some(reply), reached) => (reply, reached),
+            (None, Err(e)) => return Err(e),
+            (None, Ok(_)) => return Err(StoreError::Corrupt("submit: no answer".into())),
+        };
         script_times::took(self.redis.script_times(), scripts::SUBMIT.name, began.elapsed());
         let is_new = reply.first().is_some_and(|answer| answer == "OK");
         let reached = match reached {

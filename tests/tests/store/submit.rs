@@ -10,7 +10,7 @@ use testkit::redis_group::follow;
 use testkit::redis_server::{Options, RedisServer};
 
 use crate::trouble::job;
-use crate::world::server;
+use crate::world::{admin, server};
 
 fn settings(server: &RedisServer, more: &[(&str, &str)]) -> Settings {
     let key = Sealer::generate_key();
@@ -77,6 +77,40 @@ async fn a_replica_that_has_the_job_is_told_of_and_none_is_not() {
     assert_eq!(
         short.submit(&job()).await.unwrap(),
         Submitted::Accepted(Durability::Accepted)
+    );
+}
+
+/// The job is there; of its replicas nothing is known, and nobody is given that connection again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_while_replicas_are_waited_for_is_not_used_again() {
+    let (master, replica) = (server(), server());
+    follow(&replica, &master).unwrap();
+    let wait = [
+        ("SUBMIT_DURABILITY", "replicated"),
+        ("SUBMIT_DURABILITY_TIMEOUT", "30"),
+    ];
+    let store = opened(&master, &wait).await.unwrap();
+    replica.pause().unwrap();
+    let (new, mut operator) = (job(), admin(&master).await);
+    let cut = async {
+        loop {
+            let list: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut operator).await.unwrap();
+            let waiting = list.lines().find(|line| line.contains(" cmd=wait "));
+            if let Some(id) = waiting.and_then(|line| line.strip_prefix("id=")?.split(' ').next()) {
+                let mut kill = redis::cmd("CLIENT");
+                return kill.arg("KILL").arg("ID").arg(id).query_async(&mut operator).await;
+            }
+        }
+    };
+    let (answer, killed): (_, redis::RedisResult<u32>) = tokio::join!(store.submit(&new), cut);
+    assert_eq!(killed.unwrap(), 1);
+    assert_eq!(answer.unwrap(), Submitted::Accepted(Durability::Accepted));
+    assert!(store.job(&new.tenant, new.id).await.unwrap().is_some());
+    assert!(!store.never_failed(), "it counts as a failure of Redis");
+    replica.resume().unwrap();
+    assert_eq!(
+        store.submit(&job()).await.unwrap(),
+        Submitted::Accepted(Durability::Replicated)
     );
 }
 
