@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::id::{JobId, TenantId};
 use shared::job::Steer;
 use shared::job::audit::{AuditFacts, AuditOrder, FIRST_MAX, Verdict};
-use shared::store::model::{JobView, NewJob, NotTakenUp, TaskView};
+use shared::store::model::{JobView, NewJob, NotTakenUp, TakesUp, TaskView};
 use shared::store::{Store, StoreError};
 use shared::workflow::{Definition, catalog};
 
@@ -123,9 +123,7 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
         idempotency: audit.idempotency,
         require_confirmation: false,
         ttl_seconds: state.engine.job_ttl.as_secs(),
-        resume_of: None,
-        cleanup_of: None,
-        audit_of: Some(of),
+        takes_up: Some(TakesUp::Audit(of)),
         plan_reads: None,
         pinned_to: None,
     };

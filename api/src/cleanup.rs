@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::id::{JobId, TenantId};
 use shared::job::Steer;
 use shared::job::cleanup::CleanupOrder;
-use shared::store::model::{JobView, NewJob};
+use shared::store::model::{JobView, NewJob, TakesUp};
 use shared::workflow::{Definition, catalog};
 
 use crate::error::{Kind, Problem};
@@ -107,9 +107,7 @@ pub async fn accept(state: Arc<State>, cleanup: Cleanup) -> Result<Accepted, Pro
         idempotency: cleanup.idempotency,
         require_confirmation: false,
         ttl_seconds: state.engine.job_ttl.as_secs(),
-        resume_of: None,
-        cleanup_of: Some(of),
-        audit_of: None,
+        takes_up: Some(TakesUp::Cleanup(of)),
         // its answer has what it would delete
         plan_reads: None,
         pinned_to: None,

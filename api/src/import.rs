@@ -16,7 +16,7 @@ use shared::id::{JobId, TenantId};
 use shared::job::JobStatus;
 use shared::seal::Sealer;
 use shared::secret::SecretString;
-use shared::store::model::{Durability, NewJob, NotTakenUp, PinnedTo, Submitted};
+use shared::store::model::{Durability, NewJob, NotTakenUp, PinnedTo, Submitted, TakesUp};
 use shared::store::{Store, StoreError};
 use shared::workflow::catalog;
 
@@ -280,9 +280,7 @@ fn prepare(state: &State, asked: Asked, now: Timestamp) -> Result<Vec<Prepared>,
             idempotency: idempotency.take_if(|_| !is_plan || follows.is_none()),
             require_confirmation: request.options.require_confirmation && !is_plan,
             ttl_seconds: state.engine.job_ttl.as_secs(),
-            resume_of: None,
-            cleanup_of: None,
-            audit_of: None,
+            takes_up: None,
             plan_reads: is_plan.then_some(estimate.reads),
             pinned_to: follows
                 .clone()
@@ -378,10 +376,11 @@ pub(crate) async fn submit(store: &Store, new: &NewJob) -> Result<Accepted, Prob
         }
         Submitted::NotTakenUp(why) => {
             discard(store, &new.tenant, new.id).await;
-            let (of, past) = match (new.resume_of, new.cleanup_of, new.audit_of) {
-                (None, Some(of), _) => (of, "cleaned up"),
-                (None, None, Some(of)) => (of, "audited"),
-                (of, ..) => (of.unwrap_or(new.id), "retried"),
+            let (of, past) = match new.takes_up {
+                Some(TakesUp::Retry(of)) => (of, "retried"),
+                Some(TakesUp::Cleanup(of)) => (of, "cleaned up"),
+                Some(TakesUp::Audit(of)) => (of, "audited"),
+                None => return Err(Problem::internal()),
             };
             Err(not_taken_up(why, of, past))
         }

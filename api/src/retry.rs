@@ -24,7 +24,7 @@ use shared::job::task::TaskInput;
 use shared::job::{Steer, TaskStatus};
 use shared::seal::SealError;
 use shared::secret::SecretString;
-use shared::store::model::NewJob;
+use shared::store::model::{NewJob, TakesUp};
 use shared::store::{JobSpec, Store};
 use shared::workflow::catalog;
 
@@ -205,11 +205,9 @@ impl Old {
             require_confirmation: options["require_confirmation"].as_bool().unwrap_or(false),
             options,
             ttl_seconds: self.state.engine.job_ttl.as_secs(),
-            resume_of: Some(spec.id),
+            takes_up: Some(TakesUp::Retry(spec.id)),
             plan_reads: None,
             pinned_to: None,
-            cleanup_of: None,
-            audit_of: None,
         }
     }
 

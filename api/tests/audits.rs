@@ -18,7 +18,7 @@ use shared::id::JobId;
 use shared::job::audit::AuditOrder;
 use shared::job::outcome::Outcome;
 use shared::store::Store;
-use shared::store::model::PlanCommitted;
+use shared::store::model::{PlanCommitted, TakesUp};
 use shared::workflow::catalog::CLOUDPATH_DPSK_AUDIT;
 use shared::workflow::{Definition, parse};
 use world::{World, world};
@@ -343,7 +343,7 @@ async fn cancelled(store: &Store, of: Option<JobId>) -> JobId {
 
 async fn retry(store: &Store, of: Option<JobId>) -> JobId {
     let mut new = new_job(TENANT, workflow("cloudpath_dpsk_import"));
-    new.resume_of = of;
+    new.takes_up = of.map(TakesUp::Retry);
     Hands::of(store).await.submit(&new).await
 }
 
@@ -406,7 +406,7 @@ async fn an_audit_knows_the_cleanups_before_it_and_waits_for_one_that_is_under_w
     let first = cancelled(&store, None).await;
     let retry = cancelled(&store, Some(first)).await;
     let mut cleanup = new_job(TENANT, workflow("cloudpath_dpsk_cleanup"));
-    cleanup.cleanup_of = Some(first);
+    cleanup.takes_up = Some(TakesUp::Cleanup(first));
     let cleanup = Hands::of(&store).await.submit(&cleanup).await;
     for of in [first, retry] {
         let (status, _, problem) = send!(app, post(GENERIC, &of.to_string()));

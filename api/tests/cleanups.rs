@@ -319,7 +319,7 @@ async fn a_retry_and_a_cleanup_are_never_under_way_together() {
     );
 
     let mut retry = new_job(TENANT, workflow("cloudpath_dpsk_import"));
-    retry.resume_of = Some(retried);
+    retry.takes_up = Some(shared::store::model::TakesUp::Retry(retried));
     let retry = Hands::of(&store).await.submit(&retry).await.to_string();
     let (status, _, problem) = send!(app, post(GENERIC, &retried.to_string(), &delete));
     let detail = problem["detail"].as_str().unwrap();

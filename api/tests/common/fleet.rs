@@ -45,11 +45,9 @@ pub fn new_job(tenant: &str, workflow: &'static Definition) -> NewJob {
         idempotency: None,
         require_confirmation: false,
         ttl_seconds: 3600,
-        resume_of: None,
+        takes_up: None,
         plan_reads: None,
         pinned_to: None,
-        cleanup_of: None,
-        audit_of: None,
     }
 }
 

@@ -42,16 +42,22 @@ pub struct NewJob {
     pub require_confirmation: bool,
     /// Seconds the job's keys live after it ended.
     pub ttl_seconds: u64,
-    /// The ended job that it is a retry of.
-    pub resume_of: Option<JobId>,
-    /// The ended job whose things it takes away. A retry is no cleanup.
-    pub cleanup_of: Option<JobId>,
-    /// The ended or paused job whose things it looks at.
-    pub audit_of: Option<JobId>,
+    pub takes_up: Option<TakesUp>,
     /// Of a plan: the calls that only read, of the job it foretells.
     pub plan_reads: Option<u32>,
     /// Held until a plan made anew is known to be as the one it was given.
     pub pinned_to: Option<PinnedTo>,
+}
+
+/// An earlier job that a job is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakesUp {
+    /// It has ended, and what is left of it is tried again.
+    Retry(JobId),
+    /// It has ended, and what it made is taken away.
+    Cleanup(JobId),
+    /// It has ended or is paused, and what it should have left is looked at.
+    Audit(JobId),
 }
 
 /// A plan that a job is to follow.

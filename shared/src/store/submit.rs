@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::jobs::{hex, key_hash};
 use super::keys::Partition;
-use super::model::{NewJob, NotTakenUp, Submitted};
+use super::model::{NewJob, NotTakenUp, Submitted, TakesUp};
 use super::scripts::{self, Args};
 use super::{Store, StoreError, script_times};
 use crate::config::SubmitDurability;
@@ -208,11 +208,11 @@ impl Wait {
 
 /// The job it takes up, as the script is told. A cleanup that only plans leaves no mark on it.
 fn taken_up(new: &NewJob) -> String {
-    match (new.resume_of, new.cleanup_of, new.audit_of) {
-        (Some(job), ..) => job.to_string(),
-        (None, Some(job), _) if new.workflow.is_plan() => format!("look|{job}"),
-        (None, Some(job), _) => format!("clean|{job}"),
-        (None, None, Some(job)) => format!("audit|{job}"),
-        (None, None, None) => String::new(),
+    match new.takes_up {
+        None => String::new(),
+        Some(TakesUp::Retry(job)) => job.to_string(),
+        Some(TakesUp::Cleanup(job)) if new.workflow.is_plan() => format!("look|{job}"),
+        Some(TakesUp::Cleanup(job)) => format!("clean|{job}"),
+        Some(TakesUp::Audit(job)) => format!("audit|{job}"),
     }
 }

@@ -135,11 +135,9 @@ impl World {
             idempotency: None,
             require_confirmation: false,
             ttl_seconds: 3600,
-            resume_of: None,
+            takes_up: None,
             plan_reads: None,
             pinned_to: None,
-            cleanup_of: None,
-            audit_of: None,
         }
     }
 

@@ -85,16 +85,17 @@ async fn a_replica_that_has_the_job_is_told_of_and_none_is_not() {
 async fn a_connection_that_breaks_while_replicas_are_waited_for_is_not_used_again() {
     let (master, replica) = (server(), server());
     follow(&replica, &master).unwrap();
-    let wait = [
-        ("SUBMIT_DURABILITY", "replicated"),
-        ("SUBMIT_DURABILITY_TIMEOUT", "30"),
-    ];
+    let wait = [("SUBMIT_DURABILITY", "replicated"), ("SUBMIT_DURABILITY_TIMEOUT", "30")];
     let store = opened(&master, &wait).await.unwrap();
     replica.pause().unwrap();
     let (new, mut operator) = (job(), admin(&master).await);
     let cut = async {
         loop {
-            let list: String = redis::cmd("CLIENT").arg("LIST").query_async(&mut operator).await.unwrap();
+            let list: String = redis::cmd("CLIENT")
+                .arg("LIST")
+                .query_async(&mut operator)
+                .await
+                .unwrap();
             let waiting = list.lines().find(|line| line.contains(" cmd=wait "));
             if let Some(id) = waiting.and_then(|line| line.strip_prefix("id=")?.split(' ').next()) {
                 let mut kill = redis::cmd("CLIENT");
