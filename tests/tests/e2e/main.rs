@@ -10,6 +10,7 @@ mod cleanups;
 mod client;
 mod death;
 mod failover;
+mod golden;
 mod imports;
 mod laws;
 mod networks;
