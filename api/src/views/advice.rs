@@ -86,7 +86,7 @@ fn of_ours(code: &str, phase: Option<&str>) -> Option<&'static str> {
             "an identity group has one pool: rename or delete one of the two in RUCKUS One, then import again"
         }
         "INVENTED_NAME" => "give the user another name in the export",
-        "ACTIVATION_CLASH" | "IDENTITY_HAS_KEY" | "IDENTITY_TAKEN" => MEND,
+        "ACTIVATION_CLASH" | "IDENTITY_HAS_KEY" | "IDENTITY_TAKEN" | "NOT_WHOLE" => MEND,
         "STILL_THERE" => CLEAN_AGAIN,
         "ACTIVITY_NEVER_ENDED"
         | "AUDIT_MISMATCH"

@@ -65,6 +65,8 @@ pub struct Toy {
     pub activity_time: Duration,
     /// Creates that are seen to; others get no answer until there are more.
     answers: Arc<Semaphore>,
+    /// Reads likewise.
+    looks: Arc<Semaphore>,
 }
 
 impl Toy {
@@ -80,6 +82,7 @@ impl Toy {
             },
             activity_time: Duration::from_millis(200),
             answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+            looks: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS / 2)),
         }
     }
 
@@ -89,9 +92,17 @@ impl Toy {
         self
     }
 
+    /// Nobody who looks something up is answered.
+    pub fn without_looks(mut self) -> Self {
+        self.looks = Arc::new(Semaphore::new(0));
+        self
+    }
+
     /// It answers everything from now on.
     pub fn answer(&self) {
-        self.answers.add_permits(Semaphore::MAX_PERMITS / 2);
+        for calls in [&self.answers, &self.looks] {
+            calls.add_permits(Semaphore::MAX_PERMITS / 2);
+        }
     }
 
     pub fn fault(&self, name: &str, nth: u32, fault: Fault) {
@@ -355,8 +366,9 @@ impl Executor for Create {
         let permit = cx.gate.permit().await?;
         permit.report(Verdict::Answered, Duration::from_millis(1));
         let toy = self.toy(cx);
-        let mut l = toy.ledger.lock().unwrap();
-        l.reads += 1;
+        toy.ledger.lock().unwrap().reads += 1;
+        toy.looks.acquire().await.expect("never closed").forget();
+        let l = toy.ledger.lock().unwrap();
         let found = |t: &Task, ours: bool| {
             if l.things.contains_key(&t.input.name) {
                 let origin = if ours { Origin::Created } else { Origin::Adopted };

@@ -1,10 +1,12 @@
 //! Controllers that fail, workers that vanish, a Redis that is killed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use shared::id::JobId;
 use shared::job::{JobStatus, TaskStatus};
 use shared::store::model::{JobView, TaskFilter};
+use shared::store::{UnitState, UnitView};
 use testkit::harness::resp::Resp;
 
 use crate::toy::{Fault, Toy, Toys};
@@ -85,6 +87,43 @@ async fn a_vanished_worker_is_replaced_without_doubling_anything() {
     let l = t.ledger.lock().unwrap();
     assert_eq!((v.status, l.things.len()), (JobStatus::Completed, 400), "{v:#?}");
     assert!(l.things.values().all(|n| *n == 1));
+}
+
+/// The first batch of a job, when it is as it should be.
+async fn claimed(w: &World, job: JobId, is_so: impl Fn(&UnitView) -> bool) -> UnitView {
+    let partition = w.store.partition_of(&World::tenant());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let (units, _) = w.store.units(partition, job).await.unwrap();
+        let batch = units.into_iter().find(|unit| unit.batch == 0);
+        if let Some(unit) = batch.filter(|unit| unit.state == UnitState::Claimed && is_so(unit)) {
+            return unit;
+        }
+        assert!(Instant::now() < deadline, "{:#?}", w.view(job).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A look that ends its worker, again and again, would otherwise never be given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_that_was_found_is_no_progress() {
+    let t = Toy::new("c1", 60.0).stopping_after(0).without_looks();
+    let toys = Toys([(1, t.clone())].into());
+    let mut w = World::with(toys, 1, |e| e.lock_ttl = Duration::from_secs(4)).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 5 }))).await;
+    for deaths in 0..3 {
+        // of the first worker the writes are not answered, of those that take over the looks
+        let unit = claimed(&w, job, |unit| {
+            unit.checkpoints.values().sum::<u64>() == 5 && t.ledger.lock().unwrap().reads == deaths
+        })
+        .await;
+        assert_eq!((unit.crashes, unit.claims), (deaths.into(), u64::from(deaths) + 1));
+        w.workers.remove(0).stop_loops();
+        w.add_worker().await;
+    }
+    t.answer();
+    let v = w.ended(job).await;
+    assert_eq!((v.status, v.counts.completed), (JobStatus::Completed, 10), "{v:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -179,13 +179,12 @@ impl Run {
         self.collect_settled().await?;
         // after a takeover: what is still pending is polled for again
         self.add_pending().await?;
-        self.remember(self.batch.intents_found()).await?;
         loop {
             let mode = self.mode();
             let taken = self.claim_names().await?;
             self.batch.wake(now_ms());
             let mut cool = self.read_back().await?.max(taken);
-            // after the looks: what was not found ends here as well, or it would be looked for with every claim
+            // after the looks, which leave out what it ends: what was not found would be looked for with every claim
             self.batch.settle(mode, now_ms());
             if mode == Mode::Run && cool.is_none() {
                 cool = if self.executor.writes() {
@@ -218,6 +217,10 @@ impl Run {
     pub(super) async fn remember(&mut self, at: Vec<(usize, Checkpoint)>) -> Result<(), Aborted> {
         if at.is_empty() {
             return Ok(());
+        }
+        // in the place of an intent: before the task is sent, it needs another
+        for (i, _) in at.iter().filter(|(_, c)| !matches!(c, Checkpoint::Sent { .. })) {
+            self.intended.remove(i);
         }
         let mut values = Vec::with_capacity(at.len());
         for (i, c) in &at {

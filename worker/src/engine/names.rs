@@ -133,6 +133,8 @@ impl Claims<'_> {
 /// What a job needs was told when it was planned: who can't tell it now is not the one to go on.
 fn aborted(e: PlanError) -> Aborted {
     match e {
+        // it was, and is not any more: the job that this one is about has expired
+        PlanError::Store(e @ StoreError::Corrupt(_)) => Aborted::Unreadable(e.to_string()),
         PlanError::Store(e) => Aborted::Store(e),
         PlanError::Lost => Aborted::Lost,
         e => Aborted::Unreadable(e.to_string()),

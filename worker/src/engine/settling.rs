@@ -103,18 +103,22 @@ impl Run {
                 () = self.held.lost.cancelled() => return Err(Aborted::Lost),
             };
         }
-        let now = now_ms();
+        let (now, mode) = (now_ms(), self.mode());
         let (mut checkpoints, mut effects) = (Vec::new(), Vec::new());
         match result {
+            Ok(found) if found.len() != at.len() => {
+                let reason = format!("{} tasks were looked for, and {} answers came", at.len(), found.len());
+                return Err(Aborted::Unreadable(reason));
+            }
             Ok(found) => {
                 for (at, found) in at.into_iter().zip(found) {
-                    let c = self.batch.found(at, found, now, rand::random());
+                    let c = self.batch.found(at, found, mode, now, rand::random());
                     checkpoints.extend(c.map(|c| (at, c)));
                 }
             }
             Err(e) => {
                 for at in at {
-                    let (c, effect) = self.batch.not_read_back(at, &e, self.mode(), now, rand::random());
+                    let (c, effect) = self.batch.not_read_back(at, &e, mode, now, rand::random());
                     checkpoints.extend(c.map(|c| (at, c)));
                     effects.push(effect);
                 }
@@ -140,6 +144,8 @@ impl Run {
     /// is told again. Intents whose write did not leave are taken back: found by another claim, they would mean "perhaps sent", and make
     /// ours what somebody else has made meanwhile.
     async fn retell(&mut self) -> Result<(), Aborted> {
+        // no progress, so not before anything has come of them: a claim that ends its worker would count as one
+        self.remember(self.batch.intents_found()).await?;
         let intended = std::mem::take(&mut self.intended);
         self.remember(self.batch.not_left(intended, now_ms())).await?;
         let (store, lost) = (&self.core.store, &self.held.lost);

@@ -3,6 +3,7 @@
 use shared::job::TaskStatus;
 use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
 
+use super::removal::WAS_THERE;
 use super::{Batch, Effect, Mode, State, Tries};
 use crate::engine::remotes::Ended;
 use crate::executors::{Found, Sent, Settle, Task};
@@ -19,6 +20,9 @@ const REFUSED_WAIT_MS: u64 = 30_000;
 
 /// Backoff between two looks that fail, as of this retry: 0.2 to 8 s with the usual base. One look may be a dozen calls.
 const UNREAD_BACKOFF: u32 = 3;
+
+/// What a look showed.
+const NOT_THERE: &str = "it was not there when read back";
 
 /// Why it is read back when its time has come (none: it is sent), and the request id that belongs to the doubt.
 pub(super) type Look = (Option<Doubt>, Option<String>);
@@ -336,7 +340,7 @@ impl Batch {
     }
 
     /// What reading back showed.
-    pub fn found(&mut self, at: usize, found: Found, now_ms: u64, random: f64) -> Option<Checkpoint> {
+    pub fn found(&mut self, at: usize, found: Found, mode: Mode, now_ms: u64, random: f64) -> Option<Checkpoint> {
         let State::Uncertain {
             tries,
             doubt,
@@ -347,6 +351,7 @@ impl Batch {
             return None;
         };
         let index = self.tasks[at].input.index;
+        let since = tries.unread_ms;
         let tries = Tries { unread_ms: 0, ..tries };
         let again = Tries {
             attempt: tries.attempt + 1,
@@ -354,18 +359,19 @@ impl Batch {
         };
         match (found, doubt) {
             (Found::Present(o), _) => Some(self.done(at, o, tries, request_id, now_ms)),
-            (Found::Unfinished, _) => Some(self.unfinished(at, tries, now_ms)),
+            (Found::Unfinished, _) if tries.ours => Some(self.unfinished(at, tries, now_ms)),
+            (Found::Unfinished, _) => {
+                let look = (Some(doubt), request_id);
+                Some(self.anothers_unfinished(at, tries, since, look, now_ms))
+            }
+            // it is not sent again, and the one that was accepted may be at work still
+            (Found::Remains, Doubt::GaveUp) if !mode.may_send() => {
+                Some(self.never_ended(at, tries, request_id, WAS_THERE, now_ms))
+            }
             (Found::Remains, _) => self.remains(at, tries, (doubt, request_id), last, now_ms, random),
             (Found::Absent, _) if tries.taken_ms > 0 => Some(self.not_seen_yet(at, tries, now_ms)),
-            (Found::Absent, Doubt::GaveUp) => {
-                // its activity may still be at work: sending again could make it twice
-                let mut o = Outcome::new(index, TaskStatus::Unknown);
-                o.error = Some(TaskError::new(
-                    "ACTIVITY_NEVER_ENDED",
-                    "the controller accepted it and never said what became of it; it was not there when read back",
-                ));
-                Some(self.done(at, o, tries, request_id, now_ms))
-            }
+            // its activity may still be at work: sending again could make it twice
+            (Found::Absent, Doubt::GaveUp) => Some(self.never_ended(at, tries, request_id, NOT_THERE, now_ms)),
             (Found::Absent, Doubt::Sent) if self.policy.allows(tries.attempt) => {
                 // a takeover's intent counts as the attempt it may have been
                 let uncounted = last.as_ref().is_some_and(|e| e.code == super::INTENT_FOUND);
@@ -387,10 +393,26 @@ impl Batch {
             }
             (Found::Absent, _) => {
                 let mut error = last.unwrap_or_else(|| TaskError::new("NOT_FOUND", "it was reported done"));
-                error.message.push_str("; it was not there when read back");
+                error.message.push_str("; ");
+                error.message.push_str(NOT_THERE);
                 Some(self.done(at, Outcome::failed(index, error), tries, request_id, now_ms))
             }
         }
+    }
+
+    /// Its activity was waited for long enough, and looking tells nothing either.
+    pub(super) fn never_ended(
+        &mut self,
+        at: usize,
+        tries: Tries,
+        request_id: Option<String>,
+        seen: &str,
+        now_ms: u64,
+    ) -> Checkpoint {
+        let message = format!("the controller accepted it and never said what became of it; {seen}");
+        let mut o = Outcome::new(self.tasks[at].input.index, TaskStatus::Unknown);
+        o.error = Some(TaskError::new("ACTIVITY_NEVER_ENDED", message));
+        self.done(at, o, tries, request_id, now_ms)
     }
 
     /// Reading back failed: tried again later, as long as an activity is waited for; then nobody knows. It is no attempt at the task:
@@ -416,7 +438,14 @@ impl Batch {
         let error = self.refused(e);
         let look = (Some(doubt), request_id.clone());
         let ending = matches!(mode, Mode::Cut | Mode::Poison);
-        if !ending && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms) {
+        // our own doing, which ends by itself; a controller that is gone may keep its gate closed for ever
+        let is_ours = matches!(
+            e,
+            CallError::NotSent(NotSent::Closed(GateClosed::LeaseLost | GateClosed::Stopped))
+        );
+        if (!ending || is_ours)
+            && let Some(put_off) = self.put_off(at, e, &error, tries, look.clone(), now_ms)
+        {
             return put_off;
         }
         let since = if tries.unread_ms == 0 { now_ms } else { tries.unread_ms };

@@ -4,7 +4,6 @@ use shared::job::TaskStatus;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::store::model::Flag;
 
-use super::advance::AMBIGUOUS_SETTLE_MS;
 use super::{Batch, State};
 
 /// Why nothing new is sent any more.
@@ -22,6 +21,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether tasks are sent, now or when the job is resumed.
+    pub fn may_send(self) -> bool {
+        matches!(self, Mode::Run | Mode::Hold)
+    }
+
     /// `crashes` in a row without progress, of which `crashes_max` are borne.
     pub fn of(flag: Flag, crashes: u32, crashes_max: u32) -> Self {
         match flag {
@@ -35,14 +39,14 @@ impl Mode {
 }
 
 impl Batch {
-    /// What has not been sent ends here; what was sent stays to be settled.
+    /// What has not been sent ends here, and what was looked for and not found; what was sent stays to be settled, in its own time.
     pub fn settle(&mut self, mode: Mode, now_ms: u64) {
-        if matches!(mode, Mode::Run | Mode::Hold) {
+        if mode.may_send() {
             return;
         }
         for at in 0..self.states.len() {
             let index = self.tasks[at].input.index;
-            let end = match &mut self.states[at] {
+            let end = match &self.states[at] {
                 State::Done(_) => None,
                 // one that was sent and read back as absent is as good as unsent
                 s if s.is_unsent() => Some(unsent(mode, index)),
@@ -50,11 +54,6 @@ impl Batch {
                     Some(buried(index, Some(request_id.clone())))
                 }
                 _ if mode == Mode::Bury => Some(buried(index, None)),
-                State::Waiting { not_before_ms, .. } => {
-                    // read back now rather than after its backoff
-                    *not_before_ms = (*not_before_ms).min(now_ms + AMBIGUOUS_SETTLE_MS);
-                    None
-                }
                 _ => None,
             };
             if let Some(mut o) = end {

@@ -154,7 +154,7 @@ impl Batch {
         self.positions(|s| matches!(s, State::Uncertain { .. }))
     }
 
-    /// What is to be read back now. What was only reported done can wait for the rest of its batch, where the phase does not go task by
+    /// What is to be read back now: of a job that sends nothing, only what was sent. What was only reported done can wait for the rest of its batch, where the phase does not go task by
     /// task: one call then looks at all of them. (On the way there it is stored as accepted, and what became of it is asked for anew.)
     pub fn to_read_back(&self, mode: Mode, in_order: bool) -> Vec<usize> {
         let is_under_way = |s: &State| match s {
@@ -164,6 +164,7 @@ impl Batch {
         };
         let can_wait = !in_order && self.states.iter().any(is_under_way);
         self.positions(|s| match s {
+            State::Uncertain { .. } if mode != Mode::Run && s.is_unsent() => false,
             State::Uncertain { doubt, last, .. } => !(can_wait && *doubt == Doubt::Done && last.is_none()),
             _ => false,
         })

@@ -1,12 +1,13 @@
 //! Writes that take something away, and what they should have taken is still there when it is looked for. A second one does no harm, so
 //! it is sent again in every case but one: what was reported done may only not be shown yet, and is looked for once more before.
 
-use shared::job::TaskStatus;
 use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
 
 use super::advance::AMBIGUOUS_SETTLE_MS;
 use super::{Batch, INTENT_FOUND, State, Tries};
 
+/// What a look showed.
+pub(super) const WAS_THERE: &str = "it was still there when read back";
 /// Of what would not go.
 const STILL_THERE: &str = "STILL_THERE";
 
@@ -43,17 +44,11 @@ impl Batch {
                 self.states[at] = State::Todo(again);
                 None
             }
-            Doubt::GaveUp => {
-                let mut o = Outcome::new(index, TaskStatus::Unknown);
-                o.error = Some(TaskError::new(
-                    "ACTIVITY_NEVER_ENDED",
-                    "the controller accepted it and never said what became of it; it was still there when read back",
-                ));
-                Some(self.done(at, o, tries, request_id, now_ms))
-            }
+            Doubt::GaveUp => Some(self.never_ended(at, tries, request_id, WAS_THERE, now_ms)),
             Doubt::Sent | Doubt::Done | Doubt::Conflict => {
                 let mut error = last.unwrap_or_else(|| TaskError::new(STILL_THERE, "it was reported done"));
-                error.message.push_str("; it was still there when read back");
+                error.message.push_str("; ");
+                error.message.push_str(WAS_THERE);
                 Some(self.done(at, Outcome::failed(index, error), tries, request_id, now_ms))
             }
         }

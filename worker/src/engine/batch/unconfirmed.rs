@@ -4,6 +4,7 @@
 use shared::job::TaskStatus;
 use shared::job::outcome::{Checkpoint, Doubt, Outcome, TaskError};
 
+use super::advance::Look;
 use super::{Batch, Tries};
 
 /// Before the first look. Milliseconds.
@@ -21,7 +22,28 @@ impl Batch {
         self.look_later(at, taken, now_ms + FIRST_LOOK_MS)
     }
 
-    /// It was found, still being made: whoever sent it, it was taken.
+    /// Somebody else is making it. When that one is done with it, it is adopted, or not there, and sent; `since`: looked for in vain.
+    pub(super) fn anothers_unfinished(
+        &mut self,
+        at: usize,
+        tries: Tries,
+        since_ms: u64,
+        look: Look,
+        now_ms: u64,
+    ) -> Checkpoint {
+        let unread_ms = if since_ms == 0 { now_ms } else { since_ms };
+        let error = TaskError::new(
+            "NOT_WHOLE",
+            "somebody else has begun to make it in the same moment, and it did not become whole",
+        );
+        if unread_ms.saturating_add(self.give_up_ms) <= now_ms {
+            let o = Outcome::failed(self.tasks[at].input.index, error);
+            return self.done(at, o, tries, None, now_ms);
+        }
+        self.wait(at, Tries { unread_ms, ..tries }, now_ms + LOOK_AGAIN_MS, error, look)
+    }
+
+    /// It was found, still being made, and we had sent it: it was taken.
     pub(super) fn unfinished(&mut self, at: usize, tries: Tries, now_ms: u64) -> Checkpoint {
         let taken_ms = if tries.taken_ms == 0 { now_ms } else { tries.taken_ms };
         self.not_seen_yet(at, Tries { taken_ms, ..tries }, now_ms)
@@ -98,7 +120,7 @@ mod tests {
             now += LOOK_AGAIN_MS;
             b.wake(now);
             assert!(b.uncertain() == [0] && b.is_ours(0), "at {now}");
-            b.found(0, Found::Absent, now, 0.5);
+            b.found(0, Found::Absent, Mode::Run, now, 0.5);
             assert!(
                 b.todo().is_empty() && matches!(b.states[0], State::Waiting { .. }),
                 "at {now}"
@@ -111,7 +133,13 @@ mod tests {
             name: String::new(),
             origin: Origin::Created,
         };
-        b.found(0, Found::Present(Outcome::completed(7, Some(resource))), now, 0.5);
+        b.found(
+            0,
+            Found::Present(Outcome::completed(7, Some(resource))),
+            Mode::Run,
+            now,
+            0.5,
+        );
         let outcome = b.outcomes().remove(0);
         assert_eq!((outcome.status, outcome.retries), (TaskStatus::Completed, 0));
     }
@@ -121,7 +149,7 @@ mod tests {
         let (mut b, _) = taken(1_000);
         for now in (2_000..=1_000 + GIVE_UP_MS + LOOK_AGAIN_MS).step_by(1_000) {
             b.wake(now);
-            b.found(0, Found::Absent, now, 0.5);
+            b.found(0, Found::Absent, Mode::Run, now, 0.5);
             assert!(b.todo().is_empty());
         }
         let outcome = b.outcomes().remove(0);
@@ -145,11 +173,11 @@ mod tests {
             // seen at first, and then not: whatever is found, it was taken
             let found = if now < 20_000 { Found::Unfinished } else { Found::Absent };
             assert!(b.uncertain() == [0] && b.is_ours(0), "at {now}");
-            b.found(0, found, now, 0.5);
+            b.found(0, found, Mode::Run, now, 0.5);
             assert!(b.todo().is_empty(), "at {now}");
         }
         b.wake(4_000 + GIVE_UP_MS);
-        b.found(0, Found::Unfinished, 4_000 + GIVE_UP_MS, 0.5);
+        b.found(0, Found::Unfinished, Mode::Run, 4_000 + GIVE_UP_MS, 0.5);
         assert_eq!(b.outcomes().remove(0).error.unwrap().code, "NEVER_SEEN");
     }
 
@@ -173,5 +201,40 @@ mod tests {
             b.not_read_back(0, &failed, Mode::Run, now, 0.5);
         }
         assert_eq!(b.outcomes().remove(0).status, TaskStatus::Unknown);
+    }
+
+    /// Only looked up, never sent: what is half made there is somebody else's.
+    #[test]
+    fn what_somebody_else_has_half_made_is_waited_for_and_never_called_ours() {
+        let looked_up = || {
+            let mut b = batch(&[]);
+            b.look_up_unsent(0);
+            b.wake(0);
+            b
+        };
+        let mut gone = looked_up();
+        for now in (1_000..30_000).step_by(3_000) {
+            gone.found(0, Found::Unfinished, Mode::Run, now, 0.5);
+            assert!(gone.uncertain().is_empty() && !gone.is_unsettled(), "at {now}");
+            gone.wake(now + LOOK_AGAIN_MS);
+            assert!(!gone.is_ours(0));
+        }
+        gone.found(0, Found::Absent, Mode::Run, 31_000, 0.5);
+        assert_eq!(gone.todo(), [0], "nobody makes it now");
+
+        let mut stays = looked_up();
+        let mut now = 1_000;
+        while stays.outcomes().is_empty() {
+            stays.found(0, Found::Unfinished, Mode::Run, now, 0.5);
+            now = stays.next_due_ms().unwrap_or(now);
+            stays.wake(now);
+            assert!(now < 2 * GIVE_UP_MS);
+        }
+        let outcome = stays.outcomes().remove(0);
+        assert_eq!(
+            (outcome.status, outcome.error.unwrap().code.as_str()),
+            (TaskStatus::Failed, "NOT_WHOLE")
+        );
+        assert!(now >= 1_000 + GIVE_UP_MS, "not before: {now}");
     }
 }

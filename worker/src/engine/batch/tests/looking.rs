@@ -41,7 +41,7 @@ fn a_reading_back_that_is_refused_is_tried_again() {
     b.not_read_back(0, &refused, Mode::Run, 60_000, 0.5);
     assert_eq!(status(&b), None, "one refused read makes nothing UNKNOWN");
     b.wake(120_000);
-    b.found(0, Found::Present(Outcome::completed(7, None)), 120_000, 0.5);
+    b.found(0, Found::Present(Outcome::completed(7, None)), Mode::Run, 120_000, 0.5);
     assert_eq!(status(&b), Some(TaskStatus::Completed));
 }
 
@@ -74,7 +74,7 @@ fn looks_that_fail_are_no_attempts_and_end_when_an_activity_would_be_given_up() 
     // one that is answered begins the time anew
     let mut answered = taken_over(last.as_ref().unwrap());
     answered.wake(now);
-    answered.found(0, Found::Absent, now, 0.5);
+    answered.found(0, Found::Absent, Mode::Run, now, 0.5);
     assert_eq!(answered.todo(), [0], "and all its attempts are left");
     b.not_read_back(0, &refused, Mode::Run, now, 0.5);
     assert_eq!(status(&b), Some(TaskStatus::Unknown));

@@ -96,7 +96,7 @@ fn what_remains_after_a_lost_reply_is_sent_again_at_once() {
     send(&mut b, lost(), 1_000);
     let now = due(&mut b);
     assert_eq!(b.uncertain(), [0]);
-    assert_eq!(b.found(0, Found::Remains, now, 0.5), None);
+    assert_eq!(b.found(0, Found::Remains, Mode::Run, now, 0.5), None);
     assert_eq!(b.todo(), [0]);
 }
 
@@ -110,13 +110,13 @@ fn what_was_reported_done_and_remains_is_looked_at_once_more_before_it_is_sent_a
             resource_ids: Vec::new(),
         };
         b.ended(0, done, |_, _| Settle::ReadBack, now);
-        b.found(0, Found::Remains, now, 0.5);
+        b.found(0, Found::Remains, Mode::Run, now, 0.5);
         if !b.outcomes().is_empty() {
             break;
         }
         now = due(&mut b);
         assert_eq!((b.todo().len(), b.uncertain().len()), (0, 1));
-        b.found(0, Found::Remains, now, 0.5);
+        b.found(0, Found::Remains, Mode::Run, now, 0.5);
     }
     assert_eq!(
         (sent, status(&b), code(&b)),
@@ -132,11 +132,27 @@ fn what_never_ended_and_remains_is_sent_again_and_in_the_end_unknown() {
         send(&mut b, accepted(), now);
         now = due(&mut b);
         assert_eq!(b.uncertain(), [0], "given up");
-        let c = b.found(0, Found::Remains, now, 0.5);
+        let c = b.found(0, Found::Remains, Mode::Run, now, 0.5);
         assert_eq!(c.is_some(), attempt == POLICY.max_retries, "{attempt}");
     }
     assert_eq!(
         (status(&b), code(&b)),
         (Some(TaskStatus::Unknown), "ACTIVITY_NEVER_ENDED".into())
     );
+}
+
+/// What was accepted may take it away yet, after a cancelled job has said that it is there.
+#[test]
+fn what_never_ended_and_remains_is_unknown_when_nothing_is_sent_again() {
+    for mode in [Mode::Cut, Mode::Poison] {
+        let mut b = fresh();
+        send(&mut b, accepted(), 1_000);
+        let now = due(&mut b);
+        b.found(0, Found::Remains, mode, now, 0.5);
+        b.settle(mode, now);
+        assert_eq!(
+            (status(&b), code(&b)),
+            (Some(TaskStatus::Unknown), "ACTIVITY_NEVER_ENDED".into())
+        );
+    }
 }

@@ -67,7 +67,7 @@ fn an_unclear_end_that_quotes_a_passphrase_is_remembered_without_it() {
         message: format!("Passphrase {OTHERS} is not allowed"),
     };
     assert!(batch.ended(0, ended, |_, _| Settle::ReadBack, 1).is_none());
-    let stored = serde_json::to_string(&batch.found(0, Found::Absent, 2, 0.5)).unwrap();
+    let stored = serde_json::to_string(&batch.found(0, Found::Absent, Mode::Run, 2, 0.5)).unwrap();
     assert!(
         stored.contains("Passphrase ***") && !stored.contains(OTHERS),
         "{stored}"
