@@ -42,8 +42,12 @@ impl Remotes for Environment {
         self.clients.controllers().get(controller).map(|c| self.limits_of(c))
     }
 
-    fn reload(&self) -> bool {
-        matches!(self.clients.reload(), Reload::Changed(_))
+    fn reading(&self) -> u64 {
+        self.clients.reading()
+    }
+
+    fn reload(&self) {
+        tell(&self.clients.reload());
     }
 
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)> {
@@ -109,12 +113,18 @@ pub async fn follow(file: Arc<ControllersFile>) {
     loop {
         tokio::time::sleep(RELOAD_EVERY).await;
         let f = file.clone();
-        match tokio::task::spawn_blocking(move || f.reload_if_changed()).await {
-            Ok(Reload::Changed(set)) => tracing::info!(controllers = set.iter().count(), "controllers file read again"),
-            Ok(Reload::Failed(e)) => {
-                tracing::error!(error = %e, "the controllers file is faulty; the last good one stays in force")
-            }
-            _ => {}
+        if let Ok(found) = tokio::task::spawn_blocking(move || f.reload_if_changed()).await {
+            tell(&found);
         }
+    }
+}
+
+fn tell(found: &Reload) {
+    match found {
+        Reload::Changed(set) => tracing::info!(controllers = set.iter().count(), "controllers file read again"),
+        Reload::Failed(e) => {
+            tracing::error!(error = %e, "the controllers file is faulty; the last good one stays in force");
+        }
+        Reload::Unchanged | Reload::StillFailed => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The file as it changes under a running process: the last good set is kept, and a faulty file is reported once.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::{Controllers, ControllersError, parse};
@@ -22,6 +23,8 @@ pub struct ControllersFile {
     path: PathBuf,
     current: RwLock<Arc<Controllers>>,
     seen: Mutex<Seen>,
+    /// Good sets so far.
+    readings: AtomicU64,
 }
 
 struct Seen {
@@ -41,6 +44,7 @@ impl ControllersFile {
                 good: reading.digest,
                 fault: None,
             }),
+            readings: AtomicU64::new(1),
         })
     }
 
@@ -51,6 +55,11 @@ impl ControllersFile {
     /// The last good set.
     pub fn current(&self) -> Arc<Controllers> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Number of the last good set: what has been asked with an earlier one may be answered otherwise now.
+    pub fn reading(&self) -> u64 {
+        self.readings.load(Ordering::Acquire)
     }
 
     /// Reads the file and its secret files again. Blocks for as long as the disk does; meant to be called every few seconds.
@@ -64,6 +73,7 @@ impl ControllersFile {
             Ok(reading) => {
                 let set = Arc::new(reading.controllers);
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = set.clone();
+                self.readings.fetch_add(1, Ordering::Release);
                 *seen = Seen {
                     good: reading.digest,
                     fault: None,
@@ -121,7 +131,9 @@ mod tests {
             (Reload::Unchanged, "one")
         );
         folder.write("secret", "two\n");
+        assert_eq!(watched.reading(), 1);
         assert!(matches!(watched.reload_if_changed(), Reload::Changed(_)));
+        assert_eq!(watched.reading(), 2);
         assert_eq!(
             (watched.reload_if_changed(), secret().as_str()),
             (Reload::Unchanged, "two")

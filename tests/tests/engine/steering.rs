@@ -157,6 +157,20 @@ async fn refused_credentials_pause_at_once_and_no_task_fails() {
     assert_eq!((v.status, v.counts.failed), (JobStatus::Completed, 0));
 }
 
+/// Whoever noticed the correction first: the call was made before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_while_the_credentials_are_corrected_pauses_nothing() {
+    let (toy, toys) = slow_toy();
+    for name in ["a3", "b1", "b7"] {
+        toy.fault(name, 0, Fault::Outdated);
+    }
+    let w = World::start(toys, 1).await;
+    let job = w.submit(&w.job(definition(TWO_PHASES), 1, json!({ "n": 20 }))).await;
+    let v = w.ended(job).await;
+    assert_eq!((v.status, v.counts.failed), (JobStatus::Completed, 0));
+    assert_eq!(toy.ledger.lock().unwrap().readings, 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_cuts_the_job_short() {
     let (_, toys) = slow_toy();

@@ -34,6 +34,8 @@ pub enum Fault {
     Locked,
     /// 401.
     Unauthorised,
+    /// 401, and by the time it is heard the configuration has been corrected.
+    Outdated,
     Throttled(u64),
 }
 
@@ -52,6 +54,8 @@ pub struct Ledger {
     pub plans: u32,
     /// Connections are refused.
     pub down: bool,
+    /// Changes of the configuration.
+    pub readings: u64,
     activities: HashMap<String, (Instant, Result<String, String>, bool)>,
     faults: HashMap<(String, u32), Fault>,
     tries: HashMap<String, u32>,
@@ -141,7 +145,8 @@ impl Toy {
                     detail: "no".into(),
                 });
             }
-            Some(Fault::Unauthorised) => {
+            Some(fault @ (Fault::Unauthorised | Fault::Outdated)) => {
+                l.readings += u64::from(fault == Fault::Outdated);
                 return Err(CallError::Auth {
                     status: 401,
                     code: None,
@@ -234,6 +239,9 @@ pub struct Toys(pub BTreeMap<i64, Toy>);
 impl Remotes for Toys {
     fn limits(&self, controller: i64) -> Option<RemoteLimits> {
         self.0.get(&controller).map(|t| t.limits.clone())
+    }
+    fn reading(&self) -> u64 {
+        self.0.values().map(|toy| toy.ledger.lock().unwrap().readings).sum()
     }
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)> {
         let t = self.0.values().find(|t| t.limits.limiter == limiter)?;

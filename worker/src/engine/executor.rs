@@ -57,6 +57,8 @@ pub struct Run {
     pub(super) claimed_in: Life,
     /// From a worker that never finished.
     pub(super) is_taken_over: bool,
+    /// The configuration under which its present calls begin.
+    reading: u64,
     crashes: u32,
 }
 
@@ -153,6 +155,7 @@ impl Run {
             names_until: None,
             claimed_in: Life::default(),
             is_taken_over: claim.by_idle_time || crashes > 0,
+            reading: 0,
             crashes,
         })
     }
@@ -181,6 +184,7 @@ impl Run {
         self.add_pending().await?;
         loop {
             let mode = self.mode();
+            self.reading = self.core.remotes.reading();
             let taken = self.claim_names().await?;
             self.batch.wake(now_ms());
             let mut cool = self.read_back().await?.max(taken);
@@ -264,7 +268,7 @@ impl Run {
                 Effect::CoolDown(d) => cool = Some(cool.map_or(d, |c: Duration| c.max(d))),
                 Effect::Pause(_) if paused => {}
                 // corrected a moment ago: the next try uses the new credentials
-                Effect::Pause(_) if self.core.remotes.reload() => paused = true,
+                Effect::Pause(_) if self.core.remotes.is_corrected_since(self.reading) => paused = true,
                 Effect::Pause(why) => {
                     paused = true;
                     let controller = self.core.controller_in_words(self.spec.controller);

@@ -55,6 +55,8 @@ struct Planner {
     held: Held,
     spec: Arc<JobSpec>,
     phase: Phase,
+    /// The configuration under which its calls begin.
+    reading: u64,
 }
 
 /// Collects tasks into batches and stores them as they fill.
@@ -84,6 +86,7 @@ pub async fn run(
         .cloned()
         .ok_or_else(|| Aborted::Unreadable(format!("phase {id} is not defined")))?;
     let planner = Planner {
+        reading: core.remotes.reading(),
         core,
         partition,
         held,
@@ -296,7 +299,9 @@ impl Planner {
                 .await
             }
             // corrected a moment ago: the next plan uses the new credentials
-            CallError::Auth { .. } if self.core.remotes.reload() => self.park(Some(0), attempts(claim)).await,
+            CallError::Auth { .. } if self.core.remotes.is_corrected_since(self.reading) => {
+                self.park(Some(0), attempts(claim)).await
+            }
             CallError::Auth { .. } => {
                 let controller = self.core.controller_in_words(self.spec.controller);
                 let reason = format!(

@@ -169,9 +169,16 @@ pub trait Activities: Send + Sync {
 /// The remote systems this worker may call. Re-read when the controllers file changes.
 pub trait Remotes: Send + Sync {
     fn limits(&self, controller: i64) -> Option<RemoteLimits>;
-    /// Looks whether the configuration has changed, now rather than with the next round. True: what was refused may be accepted now.
-    fn reload(&self) -> bool {
-        false
+    /// Number of the configuration that is in force. It only grows.
+    fn reading(&self) -> u64 {
+        0
+    }
+    /// Looks whether the configuration has changed, now rather than with the next round.
+    fn reload(&self) {}
+    /// Whether what was refused under an earlier configuration, or may have been, may be accepted under the present one.
+    fn is_corrected_since(&self, reading: u64) -> bool {
+        self.reload();
+        self.reading() != reading
     }
     /// By the quota's name: any controller that shares it will do.
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)>;

@@ -31,6 +31,11 @@ impl Clients {
         self.file.reload_if_changed()
     }
 
+    /// Number of the set that was last read.
+    pub fn reading(&self) -> u64 {
+        self.file.reading()
+    }
+
     /// The controllers as last read.
     pub fn controllers(&self) -> Arc<Controllers> {
         self.file.current()
