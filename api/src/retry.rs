@@ -84,6 +84,14 @@ pub async fn accept(state: Arc<State>, retry: Retry, now: Timestamp) -> Result<A
         let detail = "a plan is not retried: make a new one, it costs only reads";
         return Err(Problem::new(Kind::Conflict, detail));
     }
+    // its plan is not that of a retry, so what was to follow one, and has not begun, would begin without
+    if old.spec.options["plan_hash"].is_string() {
+        let seen = old.store.job(tenant, of).await?;
+        if seen.is_none_or(|job| job.started_ms.is_none()) {
+            let detail = "it was to follow a plan, and nothing of it has begun: plan the export anew, and import it with the hash of that plan";
+            return Err(Problem::new(Kind::Conflict, detail));
+        }
+    }
     match old.spec.definition.name == catalog::CLOUDPATH_DPSK_IMPORT {
         true => old.import(retry, &controller, now).await,
         false => old.whole(retry).await,

@@ -69,6 +69,7 @@ struct ImportOptions {
         min_length = 32,
         max_length = 32,
         pattern = "^[0-9A-Fa-f]{32}$",
+        nullable = false,
         example = "5f0c2e6ab1d94c1f8b1fd1a2c0b7e3d4"
     )]
     plan_hash: Option<String>,

@@ -43,7 +43,7 @@ pub enum Expired {
     Renew,
 }
 
-/// Options of an import. Absent and `null` mean the default. A request's unknown names are refused; those of stored options are
+/// Options of an import. Absent and `null` mean the default, but for `plan_hash`, which is left out or a hash. A request's unknown names are refused; those of stored options are
 /// passed over, for a later version may have stored them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -204,7 +204,8 @@ impl<'a> Read<'a> {
     }
 
     fn hash(&mut self, name: &str) -> Option<String> {
-        let value = self.given(name)?;
+        // null as well: whoever wants a pin and has lost it on the way would get none
+        let value = self.members.get(name)?;
         let form = format!("the hash of a plan: {HASH_DIGITS} hexadecimal digits");
         match value {
             Value::String(text) => {
@@ -295,7 +296,8 @@ mod tests {
 
     #[test]
     fn absent_and_null_give_the_defaults() {
-        let nulls = KNOWN.iter().map(|name| (name.to_string(), Value::Null)).collect();
+        let nullable = KNOWN.iter().filter(|name| **name != "plan_hash");
+        let nulls = nullable.map(|name| (name.to_string(), Value::Null)).collect();
         for options in [read(json!({})).unwrap(), read(Value::Object(nulls)).unwrap()] {
             assert_eq!(options, ImportOptions::default());
             assert!(options.just_copy_dpsks && !options.group_by_vlan);
@@ -322,6 +324,15 @@ mod tests {
         known.sort_unstable();
         assert_eq!(names, known);
         assert_eq!(serde_json::from_value::<ImportOptions>(stored).unwrap(), given);
+    }
+
+    #[test]
+    fn a_pin_that_got_lost_is_no_import_without_one() {
+        for lost in [json!(null), json!("")] {
+            let faults = read(json!({ "plan_hash": lost })).unwrap_err();
+            assert!(faults[0].detail.contains("the hash of a plan"), "{faults:?}");
+        }
+        assert_eq!(read(json!({})).unwrap().plan_hash, None);
     }
 
     #[test]

@@ -158,6 +158,11 @@ async fn an_import_does_what_its_plan_said_and_is_refused_with_the_difference_wh
     let refused = world.fleet.api.get("/api/v1/jobs?status=CANCELLED").await.unwrap().1;
     let error = refused["items"][0]["error_details"][0]["code"].as_str();
     assert_eq!(error, Some("PLAN_CHANGED"), "{refused}");
+    // a retry would begin without the plan
+    let path = format!("/api/v1/jobs/{}/retry", refused["items"][0]["id"].as_str().unwrap());
+    let (status, problem) = world.fleet.api.post(&path, None).await.unwrap();
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(status == 409 && detail.contains("plan the export anew"), "{problem}");
 }
 
 #[tokio::test]

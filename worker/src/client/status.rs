@@ -127,14 +127,16 @@ fn taken_up(job: &Job) -> Vec<String> {
     let cleaned = job
         .cleaned_by
         .as_ref()
-        .map(|by| format!("  a cleanup has taken away what it made: job {by}"));
+        .map(|by| format!("  cleaned up, or begun to be: job {by} says what is gone and what was kept"));
     let retried = job
         .retried_by
         .as_ref()
         .map(|by| format!("  taken up by a retry: job {by}"));
     let is_left = matches!(job.status.as_str(), "PARTIAL" | "FAILED" | "CANCELLED") && job.plan.is_none();
-    let to_retry = (is_left && !is_cleanup && !is_audit && retried.is_none() && cleaned.is_none())
-        .then(|| format!("  what is left can be made by: phaseline retry {}", job.id));
+    let is_refused_by_its_plan = job.plan_checked_by.is_some() && job.started_at.is_none();
+    let to_retry =
+        (is_left && !is_refused_by_its_plan && !is_cleanup && !is_audit && retried.is_none() && cleaned.is_none())
+            .then(|| format!("  what is left can be made by: phaseline retry {}", job.id));
     kept.into_iter().chain(cleaned).chain(retried).chain(to_retry).collect()
 }
 

@@ -133,11 +133,15 @@ fn what_else_was_done_about_a_job_and_what_can_be_done_is_told() {
         "{retried}"
     );
     let cleaned = told(json!({"cleaned_by": "j-3"}));
-    assert!(cleaned.contains("a cleanup has taken away what it made: job j-3") && !cleaned.contains(&retry));
+    assert!(cleaned.contains("job j-3 says what is gone and what was kept") && !cleaned.contains(&retry));
     let cleanup = told(json!({"cleanup_of": "j-1"}));
     assert!(
         cleanup.contains("--status SKIPPED") && !cleanup.contains(&retry),
         "{cleanup}"
     );
     assert!(!told(json!({"plan": {}})).contains(&retry));
+    // what its plan kept from beginning would begin without it
+    assert!(!told(json!({"plan_checked_by": "j-4"})).contains(&retry));
+    let begun = json!({"plan_checked_by": "j-4", "started_at": "2026-01-01T00:00:00Z"});
+    assert!(told(begun).contains(&retry));
 }

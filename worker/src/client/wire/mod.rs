@@ -50,6 +50,8 @@ pub struct Job {
     pub venue_id: String,
     pub created_at: Option<String>,
     pub started_at: Option<String>,
+    /// Of an import with a plan's hash.
+    pub plan_checked_by: Option<String>,
     pub completed_at: Option<String>,
     pub current_phase_id: Option<String>,
     pub phases: Vec<Phase>,
