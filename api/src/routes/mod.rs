@@ -195,7 +195,10 @@ fn members(body: &[u8], known: &[&str], faults: &mut Vec<Fault>) -> Map<String, 
             for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
                 let name: String = name.chars().take(64).collect();
                 let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-                let detail = format!("not known; known are {}", known.join(", "));
+                let detail = match known {
+                    [] => "not known; no members are".to_owned(),
+                    _ => format!("not known; known are {}", known.join(", ")),
+                };
                 faults.push(Fault::at(pointer, "UNKNOWN_FIELD", detail));
             }
             members

@@ -9,7 +9,7 @@ use super::inspect::{Fields, num, reply};
 use super::keys::Partition;
 use super::lanes::parse_lane;
 use super::{Store, StoreError};
-use crate::id::{BadName, JobId, PhaseId, TenantId};
+use crate::id::{JobId, PhaseId, TenantId};
 use crate::job::JobStatus;
 
 /// Read with one call.
@@ -50,16 +50,21 @@ impl fmt::Display for LetterId {
     }
 }
 
+/// A text that is the id of no dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the id of a dead letter: they look like `0.1795840545010-0`")]
+pub struct BadLetter(String);
+
 impl FromStr for LetterId {
-    type Err = BadName;
-    fn from_str(text: &str) -> Result<Self, BadName> {
+    type Err = BadLetter;
+    fn from_str(text: &str) -> Result<Self, BadLetter> {
         let read = || {
             let (partition, entry) = text.split_once('.')?;
             LetterId::of(Partition(partition.parse().ok()?), entry)
         };
         // one text for one letter: `00.1-1` is none
         let found = read().filter(|id| id.to_string() == text);
-        found.ok_or_else(|| BadName(text.chars().take(80).collect(), "dead letter"))
+        found.ok_or_else(|| BadLetter(text.chars().take(80).collect()))
     }
 }
 

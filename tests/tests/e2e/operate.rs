@@ -19,6 +19,16 @@ async fn operate(fleet: &Fleet, arguments: &[&str]) -> (Option<i32>, Value) {
     (said.status.code(), told)
 }
 
+/// The same for a reader that has gone (`| head`): its exit code, and what it complained of.
+async fn unheard(fleet: &Fleet, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::from(fleet.command("phaseline-worker").unwrap());
+    command.args(arguments).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let said = child.wait_with_output().await.unwrap();
+    (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+}
+
 #[tokio::test]
 async fn a_batch_of_a_frozen_worker_is_looked_at_and_taken_away() {
     // what was about to be sent is looked for after so long: whoever has it may still send it
@@ -29,6 +39,10 @@ async fn a_batch_of_a_frozen_worker_is_looked_at_and_taken_away() {
     let id = world.fleet.workers[frozen].id.clone();
     let (code, seen) = operate(&world.fleet, &["inspect", "job", &job]).await;
     assert_eq!((code, &seen["status"]), (Some(0), &json!("RUNNING")), "{seen}");
+    assert_eq!(
+        unheard(&world.fleet, &["inspect", "job", &job]).await,
+        (Some(0), String::new())
+    );
     let units = seen["units"].as_array().unwrap();
     let of_frozen: Vec<&Value> = units.iter().filter(|unit| unit["worker"] == json!(id)).collect();
     assert_eq!(of_frozen.len(), held.batches(), "{seen}");

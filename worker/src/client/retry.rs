@@ -51,6 +51,21 @@ async fn send(api: &Api, retry: &Retry, body: Option<Bytes>, key: &str) -> Resul
     api.answer_or_replay(request).await
 }
 
+/// Blanks, `[]`, `{}`, or a list of corrections that is empty or null.
+fn holds_nothing(text: &[u8]) -> bool {
+    let is_blank = text.iter().all(u8::is_ascii_whitespace);
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    is_blank
+        || serde_json::from_slice::<Value>(text).is_ok_and(|value| match &value {
+            Value::Object(members) => members.values().all(is_empty),
+            other => is_empty(other),
+        })
+}
+
 /// The body of the request: the file as it is, or a bare list made an object. What is in it is for the API to judge; it holds
 /// passphrases, so nothing of it is ever repeated here.
 fn read(file: &Path) -> Result<Bytes, Failure> {
@@ -61,6 +76,12 @@ fn read(file: &Path) -> Result<Bytes, Failure> {
     }
     let text = std::fs::read(file).map_err(bad)?;
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    if holds_nothing(text) {
+        // whatever was to write it has failed: the rows would be sent as they were
+        return Err(Failure::BadInput(format!(
+            "{shown}: there are no corrections in it; leave --corrections out to try the same rows again"
+        )));
+    }
     let is_list = text.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
     Ok(match is_list {
         true => [br#"{"corrections":"#.as_slice(), text, b"}"].concat().into(),

@@ -7,6 +7,8 @@ mod inspect;
 mod mend;
 mod replay;
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use rustls::crypto::ring;
@@ -100,9 +102,14 @@ pub async fn run(settings: &Settings, command: Command) -> anyhow::Result<()> {
     }
 }
 
+/// A reader that has seen enough (`| head`) ends it quietly.
 fn print(document: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(document)?);
-    Ok(())
+    let mut text = serde_json::to_string_pretty(document)?;
+    text.push('\n');
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("standard output"),
+        _ => Ok(()),
+    }
 }
 
 /// Where the job is.

@@ -65,6 +65,25 @@ fn faults_and_states_are_told_by_the_exit_code() {
     assert_eq!(api.seen()[0].header("prefer"), Some("wait=5"));
 }
 
+/// What a script that failed leaves behind: the rows would be sent once more as they were.
+#[test]
+fn a_file_without_corrections_is_none() {
+    for empty in [
+        "",
+        " \n",
+        "[]",
+        "{}",
+        "null",
+        r#"{"corrections": []}"#,
+        r#"{"corrections": null}"#,
+    ] {
+        let (file, api) = (Scratch::file(empty.as_bytes()), Api::with(vec![]));
+        let output = api.run(&["retry", JOB, "--corrections", file.path()]);
+        assert_eq!(code(&output), 5, "{empty:?}: {}", err(&output));
+        assert!(err(&output).contains("no corrections in it") && api.seen().is_empty());
+    }
+}
+
 #[test]
 fn when_no_answer_comes_the_key_is_told_with_which_to_repeat_it() {
     for command in ["retry", "cleanup", "plan"] {

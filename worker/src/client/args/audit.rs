@@ -10,7 +10,7 @@ use super::values::job_id;
 The job has to have ended, or to be paused. Everything it created, adopted or
 changed is compared with what is in RUCKUS One now; nothing is written there.
 Exit code 8 says that something is missing, changed or extra, 0 that all is as
-the job left it. (While the audit goes on, and nobody waits: 0 as well.)
+the job left it, 9 that it is not known yet: the audit goes on.
 
 Examples:
   phaseline audit JOB
