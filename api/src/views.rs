@@ -344,7 +344,10 @@ pub struct JobBody {
     #[schema(value_type = Option<TruncationWord>)]
     pub truncation: Option<String>,
     pub resume_of: Option<String>,
+    /// Its latest retry.
     pub retried_by: Option<String>,
+    /// Its retries, the latest first and 50 at most.
+    pub retries: Vec<String>,
     /// Of a plan: what it has found. Absent otherwise, and in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -413,6 +416,7 @@ impl JobBody {
             truncation: job.truncation,
             resume_of: job.resume_of.as_ref().map(ToString::to_string),
             retried_by: job.retried_by.as_ref().map(ToString::to_string),
+            retries: job.retries.iter().map(ToString::to_string).collect(),
             plan,
             plan_checked_by: job.plan_checked_by.as_ref().map(ToString::to_string),
             is_plan_awaited: job.is_plan_unchecked,

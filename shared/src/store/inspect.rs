@@ -73,7 +73,7 @@ fn counts(f: &Fields) -> Counts {
 
 /// What is read of a job's hash: all but the metadata of its input, which may be megabytes, and its resources, which have names of
 /// their own.
-const FIELDS: [&str; 39] = [
+const FIELDS: [&str; 40] = [
     "t",
     "status",
     "ctl",
@@ -106,6 +106,7 @@ const FIELDS: [&str; 39] = [
     "lim_at",
     "resume_of",
     "retried_by",
+    "retries",
     "plan",
     "check",
     "checking",
@@ -421,6 +422,7 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         truncation: f.get("trunc").cloned(),
         resume_of: get(&f, "resume_of"),
         retried_by: get(&f, "retried_by"),
+        retries: retries(&f),
         cleanup_of: get(&f, "cleanup_of"),
         cleaned_by: get(&f, "cleaned_by"),
         audit_of: get(&f, "audit_of"),
@@ -431,6 +433,20 @@ fn view(job: JobId, f: Fields, definition: &Definition, replies: &[Value]) -> Re
         plan_checked_by: get(&f, "check"),
         is_plan_unchecked: f.contains_key("checking"),
     })
+}
+
+/// A version that kept no list may have accepted the latest.
+fn retries(f: &Fields) -> Vec<JobId> {
+    let mut all: Vec<JobId> = Vec::new();
+    for list in ["retried_by", "retries"] {
+        let ids = f.get(list).into_iter().flat_map(|ids| ids.split(','));
+        for id in ids.filter_map(|id| id.parse().ok()) {
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+    }
+    all
 }
 
 fn resource_counts(f: &Fields) -> BTreeMap<String, ResourceCounts> {

@@ -241,6 +241,8 @@ pub struct JobView {
     pub is_without_workers: bool,
     pub resume_of: Option<JobId>,
     pub retried_by: Option<JobId>,
+    /// All its retries that are kept, the latest first.
+    pub retries: Vec<JobId>,
     /// Of a cleanup: the job whose things it takes away.
     pub cleanup_of: Option<JobId>,
     /// Its latest cleanup.

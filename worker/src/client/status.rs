@@ -132,12 +132,17 @@ fn taken_up(job: &Job) -> Vec<String> {
         .retried_by
         .as_ref()
         .map(|by| format!("  taken up by a retry: job {by}"));
+    let earlier: Vec<&str> = job.retries.iter().skip(1).map(String::as_str).collect();
+    let earlier = (!earlier.is_empty()).then(|| format!("  and by earlier ones: {}", earlier.join(", ")));
     let is_left = matches!(job.status.as_str(), "PARTIAL" | "FAILED" | "CANCELLED") && job.plan.is_none();
     let is_refused_by_its_plan = job.plan_checked_by.is_some() && job.started_at.is_none();
     let to_retry =
         (is_left && !is_refused_by_its_plan && !is_cleanup && !is_audit && retried.is_none() && cleaned.is_none())
             .then(|| format!("  what is left can be made by: phaseline retry {}", job.id));
-    kept.into_iter().chain(cleaned).chain(retried).chain(to_retry).collect()
+    [kept, cleaned, retried, earlier, to_retry]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// How many of the resources of a kind are of tasks that failed or whose fate is unknown: they are there, and not as they should be. Told of

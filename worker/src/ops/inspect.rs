@@ -28,7 +28,7 @@ pub async fn job(store: &Store, id: JobId) -> anyhow::Result<()> {
         "workflow": job.workflow, "status": job.status, "pause_reason": job.pause_reason, "truncation": job.truncation,
         "created_at": time(job.created_ms), "started_at": job.started_ms.map(time), "updated_at": time(job.updated_ms),
         "completed_at": job.completed_ms.map(time), "deadline_at": job.deadline_ms.map(time), "limited_by": job.limited_by,
-        "resume_of": job.resume_of, "retried_by": job.retried_by, "tasks": counts(&job.counts), "errors_total": job.errors_total,
+        "resume_of": job.resume_of, "retried_by": job.retried_by, "retries": job.retries, "tasks": counts(&job.counts), "errors_total": job.errors_total,
         "phases": phases.collect::<Vec<_>>(), "units": units.iter().map(unit).collect::<Vec<_>>(), "units_total": total,
     }))
 }

@@ -129,8 +129,13 @@ fn what_else_was_done_about_a_job_and_what_can_be_done_is_told() {
     assert!(told(json!({})).contains(&retry));
     let retried = told(json!({"retried_by": "j-2"}));
     assert!(
-        retried.contains("a retry: job j-2") && !retried.contains(&retry),
+        retried.contains("a retry: job j-2") && !retried.contains(&retry) && !retried.contains("earlier"),
         "{retried}"
+    );
+    let again = told(json!({"retried_by": "j-3", "retries": ["j-3", "j-2", "j-1"]}));
+    assert!(
+        again.contains("a retry: job j-3") && again.contains("earlier ones: j-2, j-1"),
+        "{again}"
     );
     let cleaned = told(json!({"cleaned_by": "j-3"}));
     assert!(cleaned.contains("job j-3 says what is gone and what was kept") && !cleaned.contains(&retry));

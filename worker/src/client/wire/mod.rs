@@ -72,6 +72,8 @@ pub struct Job {
     pub audit_of: Option<String>,
     pub audit: Option<audit::Audited>,
     pub retried_by: Option<String>,
+    /// The latest first.
+    pub retries: Vec<String>,
     /// Of a plan.
     pub plan: Option<Plan>,
     /// Held until its plan has been made anew; then it begins, or is cancelled, by itself.
