@@ -89,6 +89,7 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
         return Err(import::not_taken_up(why, of, "audited"));
     }
     let (job, workflow) = judge(&state, &audit).await?;
+    let stood = store.stand(tenant, of).await?;
     let family = store.family(tenant, of).await?;
     if let Some(why) = family.under_way {
         return Err(under_way(why, of));
@@ -97,6 +98,7 @@ pub async fn accept(state: Arc<State>, audit: Audit) -> Result<Accepted, Problem
         audit_of: of,
         kin: family.kin,
         cleanups: Some(family.cleanups),
+        stood,
     };
     let items = job.counts.total();
     let per_minute = state

@@ -93,6 +93,11 @@ async fn what_a_job_left_is_looked_at_by_a_job_of_its_own_which_is_not_taken_up_
     );
     let order = AuditOrder::of(&spec.input).unwrap();
     assert_eq!((order.audit_of.to_string(), order.kin), (old.clone(), Vec::new()));
+    let tenant = TENANT.parse().unwrap();
+    let stood = order.stood.unwrap();
+    assert_eq!(store.stand(&tenant, order.audit_of).await.unwrap(), Some(stood));
+    let ended = store.job(&tenant, order.audit_of).await.unwrap().unwrap();
+    assert_eq!((stood.status, stood.since_ms), (ended.status, ended.completed_ms));
     // what should be there is read from it meanwhile
     for part in ["", ":out:create_passphrases"] {
         let ttl: u64 = redis.lines(&["TTL", &(key(&old) + part)])[0].parse().unwrap();
@@ -351,6 +356,29 @@ async fn cancel(store: &Store, id: JobId) {
     store.cancel(&TENANT.parse().unwrap(), id, "enough").await.unwrap();
     let left = Hands::of(store).await.take().await;
     assert!(left.is_err(), "nothing is left to be done");
+}
+
+#[actix_web::test]
+async fn a_job_stands_elsewhere_once_it_has_gone_on() {
+    let World {
+        store, redis: _redis, ..
+    } = world().await;
+    let (tenant, id) = (TENANT.parse().unwrap(), retry(&store, None).await);
+    let pause = async || {
+        store.pause(&tenant, id, "by hand").await.unwrap();
+        store.stand(&tenant, id).await.unwrap().unwrap()
+    };
+    let first = pause().await;
+    assert!(first.since_ms.is_some());
+    assert_eq!(store.stand(&tenant, id).await.unwrap(), Some(first));
+    let mut then = first;
+    // within the same millisecond nobody has seen it go on
+    while then == first {
+        store.resume(&tenant, id).await.unwrap();
+        assert_eq!(store.stand(&tenant, id).await.unwrap().unwrap().since_ms, None);
+        then = pause().await;
+    }
+    assert_eq!(then.status, first.status);
 }
 
 /// What the audit with this answer was told.

@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::JobId;
+use crate::job::JobStatus;
+
+/// Where a job stands: another than before, once it has gone on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {
+    pub status: JobStatus,
+    /// When it was paused or ended; absent of one that is neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+}
 
 /// The input of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +29,9 @@ pub struct AuditOrder {
     /// not ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanups: Option<Vec<JobId>>,
+    /// Where the job stood. Absent: accepted by a version that did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stood: Option<Stand>,
 }
 
 impl AuditOrder {
@@ -190,6 +203,7 @@ mod tests {
         for line in [
             r#"{"audit_of":"01a21c3f-b648-7329-8625-546bb5256438"}"#,
             r#"{"audit_of":"01a21c3f-b648-7329-8625-546bb5256438","kin":["01a21c40-0c1e-7d0a-9b6e-3f1d2a4b5c6d"],"cleanups":[]}"#,
+            r#"{"audit_of":"01a21c3f-b648-7329-8625-546bb5256438","cleanups":[],"stood":{"status":"PAUSED","since_ms":1790000000123}}"#,
         ] {
             let order: AuditOrder = serde_json::from_str(line).unwrap();
             assert_eq!(serde_json::to_string(&order).unwrap(), line);

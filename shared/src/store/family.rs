@@ -21,7 +21,7 @@ pub struct Family {
 }
 
 impl Store {
-    /// A round trip for each generation.
+    /// A round trip for each generation, and one for all cleanups.
     pub async fn family(&self, tenant: &TenantId, job: JobId) -> Result<Family, StoreError> {
         const FIELDS: [&str; 6] = ["t", "status", "resume_of", "retried_by", "retries", "cleaned_by"];
         type Hash = [Option<String>; FIELDS.len()];
@@ -56,9 +56,17 @@ impl Store {
                 }
             }
         }
+        if family.cleanups.is_empty() {
+            return Ok(family);
+        }
+        let mut pipe = redis::pipe();
         for id in &family.cleanups {
-            let is_under_way = self.job_status(tenant, *id).await?.is_some_and(|s| !s.is_terminal());
-            if is_under_way {
+            pipe.hmget(p.job(*id), &["t", "status"]);
+        }
+        let replies = self.replies(pipe).await?;
+        for (id, hash) in family.cleanups.iter().zip(&replies) {
+            let [owner, status]: [Option<String>; 2] = reply(hash)?;
+            if owner.as_deref() == Some(tenant.as_str()) && !has_ended(status) {
                 family.under_way.get_or_insert(NotTakenUp::Cleaning(*id));
             }
         }

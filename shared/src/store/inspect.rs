@@ -12,6 +12,7 @@ use super::model::{Counts, ErrorView, JobView, Outage, PhaseView, ResourceCounts
 use super::outlook::{cut_short, eta, limited_by};
 use super::{Store, StoreError, resources};
 use crate::id::{JobId, TenantId};
+use crate::job::audit::Stand;
 use crate::job::{JobStatus, PhaseStatus};
 use crate::workflow::Definition;
 
@@ -151,13 +152,24 @@ impl Store {
 
     /// The state of a tenant's job, and nothing else: the smallest question there is. None: no such job of this tenant.
     pub async fn job_status(&self, tenant: &TenantId, job: JobId) -> Result<Option<JobStatus>, StoreError> {
+        Ok(self.stand(tenant, job).await?.map(|stand| stand.status))
+    }
+
+    /// The same, and since when it is paused or has ended.
+    pub async fn stand(&self, tenant: &TenantId, job: JobId) -> Result<Option<Stand>, StoreError> {
+        const FIELDS: [&str; 4] = ["t", "status", "completed", "paused_at"];
         let mut pipe = redis::pipe();
-        pipe.hmget(self.partition_of(tenant).job(job), &["t", "status"]);
+        pipe.hmget(self.partition_of(tenant).job(job), &FIELDS);
         let replies = self.replies(pipe).await?;
-        let [owner, status]: [Option<String>; 2] = replies.first().map_or(Ok([None, None]), reply)?;
+        let none = || Ok(Default::default());
+        let [owner, status, ended, paused]: [Option<String>; FIELDS.len()] =
+            replies.first().map_or_else(none, reply)?;
         let status = status.filter(|_| owner.as_deref() == Some(tenant.as_str()));
-        // a state of a later version: as far as this one can tell it has not ended
-        Ok(status.map(|s| JobStatus::parse(&s).unwrap_or(JobStatus::Running)))
+        Ok(status.map(|s| Stand {
+            // a state of a later version: as far as this one can tell it has not ended
+            status: JobStatus::parse(&s).unwrap_or(JobStatus::Running),
+            since_ms: ended.or(paused).and_then(|at| at.parse().ok()),
+        }))
     }
 
     /// A tenant's job; another's is as absent as one that never was.

@@ -137,7 +137,7 @@ async fn of_a_paused_job_what_is_not_done_is_pending_and_its_keys_are_nobody_els
     let keys = ["anna", "ben", "carl", "dora"].map(|name| dpsk(name, json!({})));
     let job = world.job(export(json!(keys)), json!({}));
     job.run_all().await;
-    job.stands_at(JobStatus::Paused);
+    job.stands_at(JobStatus::Paused, 1);
     // begun, and it has arrived; begun, and it has not; not begun; not begun, and somebody was quicker
     job.unend("create_passphrases", "anna", true);
     job.unend("create_passphrases", "ben", true);
@@ -165,7 +165,7 @@ async fn of_a_paused_job_what_is_not_done_is_pending_and_its_keys_are_nobody_els
     );
 
     // what it has done since would be told as done behind its back
-    job.stands_at(JobStatus::Running);
+    job.stands_at(JobStatus::Running, 2);
     for phase in AUDIT {
         let refused = job.audit(&[]).plan(phase).await;
         let Err(PlanError::Refused(error)) = refused else {
@@ -173,6 +173,29 @@ async fn of_a_paused_job_what_is_not_done_is_pending_and_its_keys_are_nobody_els
         };
         assert_eq!(error.code, "WENT_ON_MEANWHILE");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_went_on_and_stopped_again_meanwhile_is_not_judged() {
+    let world = World::start();
+    let job = world.job(export(json!([dpsk("anna", json!({}))])), json!({}));
+    job.run_all().await;
+    job.stands_at(JobStatus::Paused, 1);
+    let audit = job.audit(&[]);
+    assert!(audit.plan("audit_passphrases").await.is_ok());
+    for (status, since) in [(JobStatus::Paused, 2), (JobStatus::Completed, 1)] {
+        job.stands_at(status, since);
+        for phase in AUDIT {
+            let Err(PlanError::Refused(error)) = audit.plan(phase).await else {
+                panic!("{phase}: not refused")
+            };
+            assert_eq!(error.code, "WENT_ON_MEANWHILE");
+            let says = format!("and is {} now; audit it again", status.as_str());
+            assert!(error.message.ends_with(&says), "{}", error.message);
+        }
+    }
+    // accepted by a version that was not told where it stood
+    assert!(audit.not_told("stood").plan("audit_passphrases").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,7 +219,7 @@ async fn what_a_retry_or_a_cleanup_does_meanwhile_is_no_finding() {
         }
     }
     // accepted by a version that was not told of them
-    let audit = audit.not_told_of_cleanups();
+    let audit = audit.not_told("cleanups");
     assert!(audit.plan("audit_passphrases").await.is_ok());
 }
 

@@ -6,7 +6,7 @@ use super::cleanup::{clean, ends, everything, import, state};
 use super::harness::*;
 use super::policies::radius;
 
-fn lobby() -> Value {
+pub fn lobby() -> Value {
     export(json!([dpsk("anna", json!({})), dpsk("ben", json!({}))]))
 }
 
@@ -16,7 +16,7 @@ fn id(world: &World, part: &str, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {name}"))["id"].clone()
 }
 
-fn kept(phases: &[(&'static str, Phase)]) -> Vec<String> {
+pub fn kept(phases: &[(&'static str, Phase)]) -> Vec<String> {
     let ends = ends(phases).into_iter();
     ends.filter(|end| !end.ends_with(": Completed")).collect()
 }
@@ -162,26 +162,4 @@ async fn an_identity_that_somebody_gave_a_key_in_the_meantime_stays() {
         panic!("{found:?}")
     };
     assert_eq!(outcome.error.unwrap().code, "CHANGED_SINCE");
-}
-
-/// The first job never learnt what became of anna's key, which was not made; its retry made just what the first had sent.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_in_doubt_that_a_retry_has_made_is_the_retrys() {
-    let world = World::start();
-    let first = world.job(lobby(), json!({}));
-    first.run_all().await;
-    let anna = world.ledger()["anna"]["id"].clone();
-    world.seed(json!({ "delete": [anna] }));
-    first.doubt("create_passphrases", "anna");
-    let retry = world.job(lobby(), json!({}));
-    retry.run_all().await;
-
-    let done = clean(&first.cleanup_beside(false, &[&retry])).await;
-    assert_eq!(kept(&done)[0], "delete_passphrases: anna: Skipped MAY_NOT_BE_OURS");
-    let error = done[0].1.of("anna").error.clone().unwrap();
-    assert!(error.message.contains("a retry of the job"), "{}", error.message);
-    assert_eq!(world.ledger().keys().collect::<Vec<_>>(), ["anna"]);
-
-    clean(&retry.cleanup_beside(false, &[&first])).await;
-    assert!(world.ledger().is_empty(), "it has made it, and knows it");
 }

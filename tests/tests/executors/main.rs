@@ -5,6 +5,7 @@ mod audits;
 mod audits_findings;
 mod cleanup;
 mod cleanup_kept;
+mod cleanup_kin;
 mod conflicts;
 mod dry;
 mod harness;

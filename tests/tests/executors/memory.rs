@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use shared::id::{JobId, PhaseId};
-use shared::job::audit::AuditOrder;
+use shared::job::audit::{AuditOrder, Stand};
 use shared::job::cleanup::CleanupOrder;
 use shared::job::outcome::Outcome;
 use shared::job::{JobStatus, TaskStatus};
@@ -29,8 +29,8 @@ pub struct Memory {
     ended: Mutex<HashMap<PhaseId, Vec<Past>>>,
     /// Tasks, by phase and name, that have not ended; whether something of them was sent.
     unended: Mutex<HashMap<(PhaseId, String), bool>>,
-    /// The state it is said to be in; none: it has ended.
-    status: Mutex<Option<JobStatus>>,
+    /// Where it is said to stand; none: it has ended.
+    stand: Mutex<Option<Stand>>,
     /// Its retries and cleanups.
     family: Mutex<Family>,
     /// The job this one cleans up or audits, and those that are its kin.
@@ -68,6 +68,14 @@ impl Memory {
         self.ended.lock().unwrap().insert(phase.clone(), past);
     }
 
+    fn stand(&self) -> Stand {
+        let ended = Stand {
+            status: JobStatus::Completed,
+            since_ms: Some(1),
+        };
+        self.stand.lock().unwrap().unwrap_or(ended)
+    }
+
     fn doubt(&self, phase: &str, name: &str) {
         let mut ended = self.ended.lock().unwrap();
         let past = ended.get_mut(&phase.parse().unwrap()).unwrap();
@@ -97,11 +105,8 @@ impl JobData for Memory {
         Ok(past.batch(phase, batch))
     }
 
-    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError> {
-        Ok(self.of_job(job).map(|(spec, past)| {
-            let status = past.status.lock().unwrap().unwrap_or(JobStatus::Completed);
-            (spec.clone(), status)
-        }))
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, Stand)>, StoreError> {
+        Ok(self.of_job(job).map(|(spec, past)| (spec.clone(), past.stand())))
     }
 
     async fn family(&self, job: JobId) -> Result<Family, StoreError> {
@@ -170,6 +175,7 @@ impl<'w> Job<'w> {
             audit_of: self.spec.id,
             kin: kin.iter().map(|job| job.spec.id).collect(),
             cleanups: Some(self.data.family.lock().unwrap().cleanups.clone()),
+            stood: Some(self.data.stand()),
         };
         let spec = JobSpec {
             id: JobId::generate(),
@@ -194,9 +200,10 @@ impl<'w> Job<'w> {
         self.data.unended.lock().unwrap().insert(key, is_begun);
     }
 
-    /// Says in which state the job is now.
-    pub fn stands_at(&self, status: JobStatus) {
-        *self.data.status.lock().unwrap() = Some(status);
+    /// Says in which state the job is now, and since when.
+    pub fn stands_at(&self, status: JobStatus, since_ms: u64) {
+        let since_ms = Some(since_ms);
+        *self.data.stand.lock().unwrap() = Some(Stand { status, since_ms });
     }
 
     /// Says which retries and cleanups of it there are now.
@@ -205,10 +212,10 @@ impl<'w> Job<'w> {
         (family.kin, family.cleanups) = (kin.to_vec(), cleanups.to_vec());
     }
 
-    /// The same audit as a version accepted it that was not told of cleanups.
-    pub fn not_told_of_cleanups(self) -> Job<'w> {
+    /// The same audit as a version accepted it that was not told this.
+    pub fn not_told(self, what: &str) -> Job<'w> {
         let mut spec = (*self.spec).clone();
-        spec.input.as_object_mut().unwrap().remove("cleanups").unwrap();
+        spec.input.as_object_mut().unwrap().remove(what).unwrap();
         Job {
             spec: Arc::new(spec),
             ..self
@@ -241,6 +248,15 @@ impl<'w> Job<'w> {
             world: self.world,
             spec: Arc::new(spec),
             data: self.data.clone(),
+        }
+    }
+
+    /// Forgets what became of all that a phase wrote.
+    pub fn doubt_all(&self, phase: &str) {
+        let mut ended = self.data.ended.lock().unwrap();
+        let all = ended.get_mut(&phase.parse().unwrap()).unwrap();
+        for past in all.iter_mut().filter(|past| past.task.input.preset.is_none()) {
+            past.outcome = Outcome::new(past.outcome.index, TaskStatus::Unknown);
         }
     }
 

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shared::blob;
 use shared::id::{JobId, PhaseId, Unit};
+use shared::job::TaskStatus;
+use shared::job::audit::Stand;
 use shared::job::outcome::{Checkpoint, Outcome};
 use shared::job::task::TaskInput;
-use shared::job::{JobStatus, TaskStatus};
 use shared::secret::SecretString;
 use shared::store::{Family, JobSpec, StoreError};
 
@@ -107,14 +108,14 @@ impl JobData for StoredJob {
         Ok(Some(past.collect()))
     }
 
-    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError> {
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, Stand)>, StoreError> {
         let (core, tenant) = (&self.core, &self.spec.tenant);
         let of = core.spec(self.spec.partition, job).await?;
         let Some(of) = of.filter(|of| of.tenant == *tenant) else {
             return Ok(None);
         };
-        let status = core.store.job_status(tenant, job).await?;
-        Ok(status.map(|status| (of, status)))
+        let stand = core.store.stand(tenant, job).await?;
+        Ok(stand.map(|stand| (of, stand)))
     }
 
     async fn family(&self, job: JobId) -> Result<Family, StoreError> {

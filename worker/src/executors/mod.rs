@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::id::{JobId, PhaseId};
-use shared::job::JobStatus;
+use shared::job::audit::Stand;
 use shared::job::outcome::{Outcome, TaskError};
 use shared::job::task::TaskInput;
 use shared::secret::SecretString;
@@ -54,8 +54,8 @@ pub trait JobData: Send + Sync {
     async fn outcomes(&self, phase: &PhaseId, each: &mut (dyn FnMut(Outcome) + Send)) -> Result<(), StoreError>;
     /// The tasks of a batch of another job of this tenant that have ended, with what they ended as. None past the last batch.
     async fn past_batch(&self, job: JobId, phase: &PhaseId, batch: u32) -> Result<Option<Vec<Past>>, StoreError>;
-    /// Another job of this tenant, and the state it is in now; none: it is not stored any more.
-    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, JobStatus)>, StoreError>;
+    /// Another job of this tenant, and where it stands now; none: it is not stored any more.
+    async fn other_job(&self, job: JobId) -> Result<Option<(Arc<JobSpec>, Stand)>, StoreError>;
     /// Retries and cleanups of another job of this tenant, as they are stored now.
     async fn family(&self, job: JobId) -> Result<Family, StoreError>;
     /// All tasks of a batch of another job of this tenant, which may not have ended. None past the last batch, and of a phase without a

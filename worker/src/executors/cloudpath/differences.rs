@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::bits;
+
 /// Longest value shown, in characters.
 const SHOWN_MAX: usize = 80;
 
@@ -12,7 +14,8 @@ pub struct Difference {
     pub field: &'static str,
     /// Found and wanted; absent for a secret.
     pub values: Option<(String, String)>,
-    /// Of a secret: of what was found, [`Key::mark_of_value`](super::snapshot::Key::mark_of_value).
+    /// Of what was found: of a secret [`Key::mark_of_value`](super::snapshot::Key::mark_of_value), of a text that is not shown whole one
+    /// of the whole.
     mark: Option<String>,
 }
 
@@ -24,6 +27,7 @@ pub struct LeftField {
     /// What was found; absent for a secret.
     #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
     found: Option<String>,
+    /// Of a secret; and of a text that is not whole in `found`, where it was stored by a version that made one of those.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
 }
@@ -72,9 +76,13 @@ impl Differences {
                 return true;
             };
             match (&mut d.values, &then.found) {
-                (Some((found, wanted)), Some(was)) => {
+                (Some((found, wanted)), Some(was)) if found != was => {
                     wanted.clone_from(was);
-                    found != was
+                    true
+                }
+                (Some((_, wanted)), Some(was)) => {
+                    *wanted = format!("{was} (differs further on)");
+                    then.mark.is_some() && d.mark != then.mark
                 }
                 _ => d.mark != then.mark,
             }
@@ -93,11 +101,13 @@ impl Differences {
 
     pub(super) fn values(&mut self, field: &'static str, found: Option<String>, wanted: Option<String>) {
         if found != wanted {
-            let shown = |v: Option<String>| v.map_or("none".to_owned(), |v| clip(&v));
+            let shown = |v: Option<&String>| v.map_or("none".to_owned(), |v| clip(v));
+            let values = (shown(found.as_ref()), shown(wanted.as_ref()));
+            let mark = found.filter(|found| *found != values.0).map(|found| bits([&found]));
             self.0.push(Difference {
                 field,
-                values: Some((shown(found), shown(wanted))),
-                mark: None,
+                values: Some(values),
+                mark,
             });
         }
     }
@@ -189,8 +199,46 @@ mod tests {
         assert_eq!(since(4, 1, "ffffffff"), "passphrase differs");
         assert_eq!(since(6, 1, "0a1b2c3d"), "vlanId is 6, wanted 4");
         assert_eq!(since(4, 2, "0a1b2c3d"), "numberOfDevices is 2, wanted 1");
-        let line = r#"[{"n":"vlanId","v":"4"},{"n":"passphrase","m":"0a1b2c3d"}]"#;
+    }
+
+    #[test]
+    fn a_change_behind_what_is_shown_of_a_text_is_told() {
+        let described = |end: &str| {
+            let mut all = Differences::default();
+            let text = "x".repeat(SHOWN_MAX) + end;
+            all.values("description", Some(text), Some("Lobby".to_owned()));
+            all
+        };
+        let left = described("one").left();
+        assert!(described("one").since(&left).is_empty());
+        let shown = "x".repeat(SHOWN_MAX) + "…";
+        let told = format!("description is {shown}, wanted {shown} (differs further on)");
+        assert_eq!(described("two").since(&left).to_string(), told);
+        assert!(!described("").since(&left).is_empty(), "shorter");
+        // of a version that kept no more than is shown: nobody knows
+        let line = format!(r#"[{{"n":"description","v":"{shown}"}}]"#);
+        let left: Vec<LeftField> = serde_json::from_str(&line).unwrap();
+        assert!(described("one").since(&left).is_empty());
+        assert!(!described("").since(&left).is_empty());
+    }
+
+    /// Blobs outlive deploys: these lines must be read for ever, and marks be made as they were.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let line = r#"[{"n":"vlanId","v":"4"},{"n":"passphrase","m":"0a1b2c3d"},{"n":"name","v":"none"}]"#;
+        let left: Vec<LeftField> = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&left).unwrap(), line);
-        assert_eq!(serde_json::from_str::<Vec<LeftField>>(line).unwrap(), left);
+
+        let mut all = differs(4, 1, "0a1b2c3d");
+        all.values("name", None, Some("anna".to_owned()));
+        assert_eq!(all.left(), left);
+        let mut all = Differences::default();
+        all.values("description", Some("x".repeat(SHOWN_MAX + 1)), None);
+        let line = format!(
+            r#"[{{"n":"description","v":"{}…","m":"6e8e2e30"}}]"#,
+            "x".repeat(SHOWN_MAX)
+        );
+        assert_eq!(serde_json::to_string(&all.left()).unwrap(), line);
+        assert_eq!(serde_json::from_str::<Vec<LeftField>>(&line).unwrap(), all.left());
     }
 }

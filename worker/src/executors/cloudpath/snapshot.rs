@@ -87,7 +87,7 @@ impl Key {
 }
 
 /// 32 bits of a hash.
-fn bits<const N: usize>(texts: [&str; N]) -> String {
+pub(super) fn bits<const N: usize>(texts: [&str; N]) -> String {
     let mut hash = Sha256::new();
     for text in texts {
         hash.update(text);

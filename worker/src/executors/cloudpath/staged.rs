@@ -20,7 +20,7 @@ use crate::remote::CallError;
 /// Member of a task's data: in which fields what was there differs and was left as it is.
 pub const LEFT_AS_IS: &str = "left_as_is";
 /// The same to be compared ([`LeftField`](super::differences::LeftField)); absent in tasks of earlier versions.
-pub const LEFT: &str = "left";
+pub use crate::executors::dry::LEFT;
 /// Fact of a phase: how many objects that is said of. Absent: none.
 pub const LEFT_DIFFERENT: &str = "left_different";
 

@@ -126,12 +126,18 @@ impl<'a> Audited<'a> {
     /// A job that was paused may have been resumed while it was looked at, and one that has ended may have been retried or cleaned up.
     pub async fn stands_still(&self, cx: &Context) -> Result<(), PlanError> {
         let job = self.order.audit_of;
-        let (_, status) = cx.input.other_job(job).await?.ok_or_else(|| gone(job))?;
+        let (_, stand) = cx.input.other_job(job).await?.ok_or_else(|| gone(job))?;
         let went_on = |message| Err(PlanError::Refused(TaskError::new("WENT_ON_MEANWHILE", message)));
-        if !status.allows(Steer::Audit) {
+        let status = stand.status.as_str();
+        if !stand.status.allows(Steer::Audit) {
             return went_on(format!(
-                "job {job} went on while it was looked at: it is {}; audit it again when it is paused or has ended",
-                status.as_str()
+                "job {job} went on while it was looked at: it is {status}; audit it again when it is paused or has ended"
+            ));
+        }
+        // one of an earlier version does not say
+        if self.order.stood.is_some_and(|stood| stood != stand) {
+            return went_on(format!(
+                "job {job} went on while it was looked at, and is {status} now; audit it again"
             ));
         }
         match begun_since(&self.order, &cx.input.family(job).await?) {

@@ -1,6 +1,6 @@
 //! One executor for all phases: plans by what a [`Removal`] decides, deletes, and looks until it is gone.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use shared::store::{Hold, StoreError};
 use super::super::compare::{Differences, quoted};
 use super::super::networks::there::SHOWN_WITHIN;
 use super::super::staged::unreadable_task;
-use super::past::{Claim, Walk, claim, order};
+use super::past::{Walk, order};
 use super::target::{Standing, Target, standing};
 use super::{groups, policies, pools};
 use crate::executors::clients::Clients;
@@ -61,21 +61,6 @@ impl<'a> Work<'a> {
     /// The tasks of a phase of the import of which something may be ours.
     pub fn past(&self, phase: &str) -> Result<Walk<'a>, StoreError> {
         Walk::of(self.cx, self.order.cleanup_of, phase)
-    }
-
-    /// Ids of what other jobs about the same import say they made in a phase: its retries, and those that it is a retry of.
-    pub async fn made_by_kin(&self, phase: &str) -> Result<HashSet<String>, StoreError> {
-        let mut ids = HashSet::new();
-        for job in self.cx.input.family(self.order.cleanup_of).await?.kin {
-            let mut walk = Walk::of(self.cx, job, phase)?;
-            while let Some(batch) = walk.next().await? {
-                ids.extend(batch.iter().filter_map(|past| match claim(past) {
-                    Some(Claim::Made(made)) => Some(made.id.clone()),
-                    _ => None,
-                }));
-            }
-        }
-        Ok(ids)
     }
 }
 

@@ -10,6 +10,7 @@ use super::super::named::FindOrMake;
 use super::super::staged::unreadable_task;
 use super::executor::{Kept, Plan, Removal, Work};
 use super::identities;
+use super::kin::{OfKin, is_in_doubt};
 use super::listed::Listed;
 use super::past::{Claim, Gone, claim};
 use super::pools::perhaps;
@@ -59,6 +60,7 @@ impl Removal for Groups {
         }
         plan.claim(claimed(&all)).await?;
         let (cx, r1) = (work.cx, &work.r1);
+        let of_kin = OfKin::of(work, FROM, all.iter().any(is_in_doubt)).await?;
         let pools = Gone::of(cx, "delete_dpsk_pools").await?;
         // of a dry run they are still there
         let ours = identities::ours(work).await?;
@@ -87,6 +89,10 @@ impl Removal for Groups {
                 plan.gone(index, name).await?;
                 continue;
             };
+            if let Some(why) = of_kin.keeps(past, &target, &object(name)) {
+                plan.keep(index, name, &target, why).await?;
+                continue;
+            }
             let others = people(r1, cx, &id)
                 .await?
                 .into_keys()

@@ -1,6 +1,6 @@
 //! `delete_passphrases`: the keys the import made. The keys of a pool are in memory from the first of its rows to the last.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use shared::cloudpath::NameConflict;
@@ -13,6 +13,7 @@ use super::super::key_task::{KeyTask, Op};
 use super::super::snapshot::{Key, Snapshot};
 use super::super::{passphrases, read_back};
 use super::executor::{Kept, Plan, Removal, Work};
+use super::kin::{OfKin, is_in_doubt};
 use super::past::{Claim, claim};
 use super::target::{Target, pool_is_there};
 use crate::executors::{Found, Past, PlanError};
@@ -36,8 +37,6 @@ enum Fate {
     Ours(String, String, Differences),
     /// The same of one that may be somebody else's.
     NotOurs(String, String, String),
-    /// The same of one that a retry has made, or a job that this one is a retry of.
-    OfKin(String, String),
 }
 
 /// Pure: a key that the import knows to have made, found by its id.
@@ -98,13 +97,7 @@ async fn sweep(work: &Work<'_>, pool: &str) -> Result<Snapshot, CallError> {
     Ok(last.unwrap_or_default())
 }
 
-async fn decide(
-    work: &Work<'_>,
-    past: &Past,
-    key: &KeyTask,
-    there: &Snapshot,
-    of_kin: &HashSet<String>,
-) -> Result<Fate, CallError> {
+async fn decide(work: &Work<'_>, past: &Past, key: &KeyTask, there: &Snapshot) -> Result<Fate, CallError> {
     // without it nothing is equal, so the key stays
     let value = past.task.secret.clone().unwrap_or_else(|| SecretString::new(""));
     Ok(match claim(past) {
@@ -121,10 +114,7 @@ async fn decide(
             }
             fate_of_made(made, past.outcome.status, key, &value, found.as_ref())
         }
-        _ => match fate_of_unknown(past, key, &value, there) {
-            Fate::Ours(id, name, _) if of_kin.contains(&id) => Fate::OfKin(id, name),
-            fate => fate,
-        },
+        _ => fate_of_unknown(past, key, &value, there),
     })
 }
 
@@ -139,7 +129,7 @@ impl Removal for Keys {
         while let Some(batch) = walk.next().await? {
             let mut names = Vec::new();
             for past in &batch {
-                is_any_in_doubt |= claim(past) == Some(Claim::Perhaps);
+                is_any_in_doubt |= is_in_doubt(past);
                 if let Some(key) = key_of(past)? {
                     names.push(passphrases::claimed(&key.pool, &past.task.input.name));
                     *left.entry(key.pool).or_default() += 1;
@@ -147,10 +137,7 @@ impl Removal for Keys {
             }
             plan.claim(names).await?;
         }
-        let of_kin = match is_any_in_doubt {
-            true => work.made_by_kin(FROM).await?,
-            false => HashSet::new(),
-        };
+        let of_kin = OfKin::of(work, FROM, is_any_in_doubt).await?;
         let mut open: HashMap<String, Snapshot> = HashMap::new();
         let mut walk = work.past(FROM)?;
         while let Some(batch) = walk.next().await? {
@@ -159,8 +146,8 @@ impl Removal for Keys {
                 if !open.contains_key(&key.pool) {
                     open.insert(key.pool.clone(), sweep(work, &key.pool).await?);
                 }
-                let fate = decide(work, past, &key, &open[&key.pool], &of_kin).await?;
-                push(plan, past, &key, fate).await?;
+                let fate = decide(work, past, &key, &open[&key.pool]).await?;
+                push(plan, &of_kin, past, &key, fate).await?;
                 let left = left.entry(key.pool.clone()).or_default();
                 *left = left.saturating_sub(1);
                 if *left == 0 {
@@ -172,7 +159,7 @@ impl Removal for Keys {
     }
 }
 
-async fn push(plan: &mut Plan<'_>, past: &Past, key: &KeyTask, fate: Fate) -> Result<(), PlanError> {
+async fn push(plan: &mut Plan<'_>, of_kin: &OfKin, past: &Past, key: &KeyTask, fate: Fate) -> Result<(), PlanError> {
     let (index, name) = (past.task.input.index, &past.task.input.name);
     let object = |user: &str| format!("the passphrase of user {}", quoted(user));
     let target = |id: String, user: &str| Target::Passphrase {
@@ -183,12 +170,14 @@ async fn push(plan: &mut Plan<'_>, past: &Past, key: &KeyTask, fate: Fate) -> Re
     match fate {
         Fate::Gone => plan.gone(index, name).await,
         Fate::Ours(id, user, differences) => {
-            plan.delete_unless_changed(index, name, &target(id, &user), &object(&user), &differences)
-                .await
-        }
-        Fate::OfKin(id, user) => {
-            let why = Kept::made_by_kin(&object(&user));
-            plan.keep(index, name, &target(id, &user), why).await
+            let (target, object) = (target(id, &user), object(&user));
+            match of_kin.keeps(past, &target, &object) {
+                Some(why) => plan.keep(index, name, &target, why).await,
+                None => {
+                    plan.delete_unless_changed(index, name, &target, &object, &differences)
+                        .await
+                }
+            }
         }
         Fate::NotOurs(id, user, why) => {
             let why = Kept::may_not_be_ours(&object(&user), &why);

@@ -6,14 +6,19 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use shared::job::outcome::Origin;
 
+use super::super::compare::quoted;
 use super::super::policies::links::Link;
 use super::super::policies::whole;
 use super::executor::{Plan, Removal, Work};
+use super::kin::{OfKin, is_in_doubt};
 use super::listed::Listed;
 use super::target::Target;
 use crate::executors::PlanError;
 
 pub struct Links;
+
+/// The phase that made them.
+const FROM: &str = "attach_policies";
 
 fn target(link: &Link) -> Option<Target> {
     // changed is not created
@@ -28,27 +33,40 @@ fn target(link: &Link) -> Option<Target> {
     }
 }
 
+fn object(name: &str) -> String {
+    format!("the link {}", quoted(name))
+}
+
 #[async_trait]
 impl Removal for Links {
     const EXECUTOR: &'static str = "cloudpath.detach_policies";
 
     async fn plan(work: &Work<'_>, plan: &mut Plan<'_>) -> Result<(), PlanError> {
         let mut all = Vec::new();
-        for past in work.past("attach_policies")?.all().await? {
+        for past in work.past(FROM)?.all().await? {
             if let Some(target) = target(&Link::read(&past.task)?) {
-                all.push((past.task.input.index, past.task.input.name, target));
+                all.push((past, target));
             }
         }
         if all.is_empty() {
             return Ok(());
         }
-        all.sort_by_key(|(index, _, target)| (matches!(target, Target::PrioritizedPolicy { .. }), *index));
-        let names = all.iter().flat_map(|(_, name, target)| target.claimed(name));
+        all.sort_by_key(|(past, target)| {
+            (
+                matches!(target, Target::PrioritizedPolicy { .. }),
+                past.task.input.index,
+            )
+        });
+        let names = all
+            .iter()
+            .flat_map(|(past, target)| target.claimed(&past.task.input.name));
         plan.claim(names.collect()).await?;
+        let of_kin = OfKin::of(work, FROM, all.iter().any(|(past, _)| is_in_doubt(past))).await?;
         let (gate, r1) = (work.cx.gate.as_ref(), &work.r1);
         let sets = Listed::read(gate, || r1.policy_sets(), |_| true).await?;
         let mut members = HashMap::new();
-        for (index, name, target) in &all {
+        for (past, target) in &all {
+            let (index, name) = (past.task.input.index, past.task.input.name.as_str());
             let is_there = match target {
                 Target::PoolPolicySet { pool, set } => sets.get(set)?.is_some_and(|set| set.is_assigned_to(pool)),
                 Target::PrioritizedPolicy { set, policy } if sets.has(set)? => {
@@ -59,9 +77,12 @@ impl Removal for Links {
                 }
                 _ => false,
             };
-            match is_there {
-                true => plan.delete(*index, name, target).await?,
-                false => plan.gone(*index, name).await?,
+            if !is_there {
+                plan.gone(index, name).await?;
+            } else if let Some(why) = of_kin.keeps(past, target, &object(name)) {
+                plan.keep(index, name, target, why).await?;
+            } else {
+                plan.delete(index, name, target).await?;
             }
         }
         Ok(())

@@ -12,6 +12,7 @@ mod executor;
 mod groups;
 mod identities;
 mod keys;
+mod kin;
 mod links;
 pub(super) mod listed;
 mod networks;

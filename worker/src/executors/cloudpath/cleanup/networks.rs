@@ -13,23 +13,25 @@ use super::super::networks::task::{Data, ap_groups, claimed};
 use super::super::networks::there::{Place, There, place};
 use super::super::staged::unreadable_task;
 use super::executor::{Kept, Plan, Removal, Work};
+use super::kin::{OfKin, is_in_doubt};
 use super::past::{Claim, claim};
 use super::target::Target;
-use crate::executors::{Context, PlanError};
+use crate::executors::{Context, Past, PlanError};
 use crate::r1::asked;
 use crate::r1::network::WifiNetwork;
 use crate::remote::CallError;
 
 pub struct Networks;
 
+/// The phase that did it.
+const FROM: &str = "activate_networks";
+
 /// A task of the import.
 struct Done {
-    index: u32,
+    past: Past,
     data: Data,
     /// Id of the network, as far as the import knows it.
     network: Option<String>,
-    /// It is known to have been done.
-    is_certain: bool,
 }
 
 impl Done {
@@ -48,12 +50,12 @@ impl Done {
 
 async fn done(work: &Work<'_>) -> Result<Vec<Done>, PlanError> {
     let mut all = Vec::new();
-    for past in work.past("activate_networks")?.all().await? {
+    for past in work.past(FROM)?.all().await? {
         let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
         if data.origin() != Origin::Created {
             continue;
         }
-        let (network, is_certain) = match claim(&past) {
+        let network = match claim(&past) {
             Some(Claim::Made(made)) => {
                 let (first, last) = made.id.split_once('/').unwrap_or((&made.id, &made.id));
                 let network = if matches!(data, Data::Activate { .. }) {
@@ -61,18 +63,13 @@ async fn done(work: &Work<'_>) -> Result<Vec<Done>, PlanError> {
                 } else {
                     first
                 };
-                (Some(network.to_owned()), true)
+                Some(network.to_owned())
             }
-            _ => (data.network_id().map(str::to_owned), false),
+            _ => data.network_id().map(str::to_owned),
         };
-        all.push(Done {
-            index: past.task.input.index,
-            data,
-            network,
-            is_certain,
-        });
+        all.push(Done { past, data, network });
     }
-    all.sort_by_key(|done| std::cmp::Reverse(done.index));
+    all.sort_by_key(|done| std::cmp::Reverse(done.past.task.input.index));
     Ok(all)
 }
 
@@ -138,9 +135,10 @@ impl Removal for Networks {
             all.iter().any(|done| means(done, network))
         })
         .await?;
+        let of_kin = OfKin::of(work, FROM, all.iter().any(|done| is_in_doubt(&done.past))).await?;
         let (mut off, mut unlinked) = (HashSet::new(), HashSet::new());
         for done in &all {
-            let (index, name) = (done.index, done.data.ssid());
+            let (index, name) = (done.past.task.input.index, done.data.ssid());
             let Some(network) = done.find(&there)? else {
                 plan.gone(index, name).await?;
                 continue;
@@ -150,33 +148,47 @@ impl Removal for Networks {
                 Data::Activate { .. } => match place(r1, cx, network).await? {
                     Place::Nowhere => plan.gone(index, name).await?,
                     at => {
+                        let target = Target::Activation { network: id.clone() };
+                        let activation = format!("the activation of {}", object(network));
+                        if let Some(why) = of_kin.keeps(&done.past, &target, &activation) {
+                            plan.keep(index, name, &target, why).await?;
+                            continue;
+                        }
                         if at == Place::SomeGroups {
                             let groups = |text: &str| Some(text.to_owned());
                             differences.values("apGroups", groups("some of the venue"), groups("all"));
                         } else {
-                            off.insert(id.clone());
+                            off.insert(id);
                         }
-                        let target = Target::Activation { network: id };
                         plan.delete_unless_changed(index, name, &target, &object(network), &differences)
                             .await?;
                     }
                 },
-                Data::Link { pool_id, .. } => {
+                Data::Link { pool_id, pool, .. } => {
                     let linked = asked(cx.gate.as_ref(), |permit| r1.pools_of_network(permit, &network.id)).await?;
                     if !linked.iter().any(|pool| pool.id == *pool_id) {
                         plan.gone(index, name).await?;
                         continue;
                     }
-                    unlinked.insert((id.clone(), pool_id.clone()));
-                    let pool = pool_id.clone();
-                    plan.delete(index, name, &Target::NetworkPool { network: id, pool })
-                        .await?;
+                    let target = Target::NetworkPool {
+                        network: id.clone(),
+                        pool: pool_id.clone(),
+                    };
+                    let link = format!("the link of {} to DPSK pool {}", object(network), quoted(pool));
+                    if let Some(why) = of_kin.keeps(&done.past, &target, &link) {
+                        plan.keep(index, name, &target, why).await?;
+                        continue;
+                    }
+                    unlinked.insert((id, pool_id.clone()));
+                    plan.delete(index, name, &target).await?;
                 }
                 Data::Create { ssid } => {
                     let target = Target::WifiNetwork { id };
                     let is_as_sent = matches!(made(network, ssid, true), Seen::There(Origin::Created));
-                    if !done.is_certain && !is_as_sent {
+                    if is_in_doubt(&done.past) && !is_as_sent {
                         let why = Kept::may_not_be_ours(&object(network), "it is of another kind");
+                        plan.keep(index, name, &target, why).await?;
+                    } else if let Some(why) = of_kin.keeps(&done.past, &target, &object(network)) {
                         plan.keep(index, name, &target, why).await?;
                     } else if let Some(why) = held(work, network, &off, &unlinked).await? {
                         plan.keep(index, name, &target, Kept::holds_others(&object(network), why))

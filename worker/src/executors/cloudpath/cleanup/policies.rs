@@ -14,6 +14,7 @@ use super::super::policies::links::Link;
 use super::super::policies::{CONDITIONS, PATTERN, RESPONSE, make, whole};
 use super::super::staged::unreadable_task;
 use super::executor::{Kept, Plan, Removal, Work};
+use super::kin::{OfKin, is_in_doubt};
 use super::listed::Listed;
 use super::past::{Claim, Gone, claim};
 use super::target::Target;
@@ -24,6 +25,9 @@ use crate::remote::CallError;
 
 pub struct Policies;
 
+/// The phase that made them.
+const FROM: &str = "create_policy_sets";
+
 /// Everything there is, and what this job takes away of the links between it.
 struct Planner<'a, 'w> {
     work: &'a Work<'w>,
@@ -33,6 +37,7 @@ struct Planner<'a, 'w> {
     members: HashMap<String, Vec<String>>,
     links: Gone,
     pools: Gone,
+    of_kin: OfKin,
     /// The pattern each policy was given.
     patterns: HashMap<String, String>,
 }
@@ -179,11 +184,9 @@ impl Planner<'_, '_> {
                 (self.policy(&policy).await?, self.since(data, name, &policy).await?)
             }
         };
-        match held {
-            Some(why) => {
-                plan.keep(index, name, &target(&id), Kept::holds_others(&object, why))
-                    .await
-            }
+        let of_kin = self.of_kin.keeps(past, &target(&id), &object);
+        match of_kin.or_else(|| held.map(|why| Kept::holds_others(&object, why))) {
+            Some(why) => plan.keep(index, name, &target(&id), why).await,
             None => {
                 plan.delete_unless_changed(index, name, &target(&id), &object, &differences)
                     .await
@@ -195,7 +198,7 @@ impl Planner<'_, '_> {
 /// Policies and sets that may be the import's.
 async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
     let mut all = Vec::new();
-    for past in work.past("create_policy_sets")?.all().await? {
+    for past in work.past(FROM)?.all().await? {
         let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
         // what was there before is none of it, whatever became of its change
         if !matches!(data, Data::Policy { update: Some(_), .. }) {
@@ -233,6 +236,7 @@ impl Removal for Policies {
             policies: Listed::read(cx.gate.as_ref(), || r1.policies(), |_| true).await?,
             members: HashMap::new(),
             links: Gone::of(cx, "detach_policies").await?,
+            of_kin: OfKin::of(work, FROM, all.iter().any(|(past, _)| is_in_doubt(past))).await?,
             pools: Gone::of(cx, "delete_dpsk_pools").await?,
             patterns: patterns(work).await?,
         };

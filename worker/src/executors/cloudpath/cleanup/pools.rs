@@ -11,6 +11,7 @@ use super::super::dpsk_pools::{Data, DpskPools};
 use super::super::named::{FindOrMake, Kind};
 use super::super::staged::unreadable_task;
 use super::executor::{Kept, Plan, Removal, Work};
+use super::kin::{OfKin, is_in_doubt};
 use super::listed::Listed;
 use super::past::{Claim, Gone, claim};
 use super::target::Target;
@@ -20,6 +21,9 @@ use crate::r1::pool::{Pool, PoolBody};
 use crate::remote::CallError;
 
 pub struct Pools;
+
+/// The phase that made them.
+const FROM: &str = "create_dpsk_pools";
 
 /// What an unknown write of a kind with names came to: the id of what is ours, or why what is there is not; none: nothing is there.
 pub async fn perhaps<K: Kind>(r1: &R1, cx: &Context, past: &Past) -> Result<Option<Result<String, String>>, CallError> {
@@ -74,7 +78,7 @@ pub fn since(sent: &Data, found: &Pool) -> Differences {
 /// Pools that may be the import's.
 async fn all(work: &Work<'_>) -> Result<Vec<(Past, Data)>, PlanError> {
     let mut all = Vec::new();
-    for past in work.past("create_dpsk_pools")?.all().await? {
+    for past in work.past(FROM)?.all().await? {
         let data = Data::deserialize(&past.task.input.data).map_err(unreadable_task)?;
         // what was there before is none of it, whatever became of its change
         if DpskPools::changes(&data).is_none() {
@@ -111,6 +115,7 @@ impl Removal for Pools {
         let (cx, r1) = (work.cx, &work.r1);
         let keys = Gone::of(cx, "delete_passphrases").await?;
         let links = Gone::of(cx, "deactivate_networks").await?;
+        let of_kin = OfKin::of(work, FROM, all.iter().any(|(past, _)| is_in_doubt(past))).await?;
         let there = Listed::read(cx.gate.as_ref(), || r1.list_pools(None), |_| true).await?;
         for (past, data) in &all {
             let (index, name) = (past.task.input.index, past.task.input.name.as_str());
@@ -137,7 +142,11 @@ impl Removal for Pools {
                 plan.gone(index, name).await?;
                 continue;
             };
-            if let Some(why) = held(work, pool, &keys, &links).await? {
+            let stays = match of_kin.keeps(past, &target, &object(name)) {
+                Some(why) => Some(why),
+                None => held(work, pool, &keys, &links).await?,
+            };
+            if let Some(why) = stays {
                 plan.keep(index, name, &target, why).await?;
                 continue;
             }

@@ -88,8 +88,9 @@ impl Target {
     }
 
     /// For the ledger of the cleanup. Identities come and go with their keys: no ledger has them.
-    pub fn deleted(&self, venue: &str, name: &str) -> Option<Resource> {
-        let id = match self {
+    /// As it is in the ledger of who made it; none: it is in none.
+    pub fn id(&self, venue: &str) -> Option<String> {
+        Some(match self {
             Target::Identities { .. } => return None,
             Target::Passphrase { id, .. }
             | Target::DpskPool { id }
@@ -101,10 +102,13 @@ impl Target {
             Target::NetworkPool { network, pool } => link_id(network, pool),
             Target::PrioritizedPolicy { set, policy } => format!("{set}/{policy}"),
             Target::PoolPolicySet { pool, set } => format!("{pool}/{set}"),
-        };
+        })
+    }
+
+    pub fn deleted(&self, venue: &str, name: &str) -> Option<Resource> {
         Some(Resource {
             kind: self.kind().into(),
-            id,
+            id: self.id(venue)?,
             name: name.into(),
             origin: Origin::Deleted,
         })
