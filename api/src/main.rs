@@ -5,8 +5,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use api::auth::issue::{Bearer, BearerFault, issue};
+use api::auth::issue::{Bearer, issue};
 use clap::{Parser, Subcommand};
+use shared::config::AuthSettings;
 use shared::id::TenantId;
 
 /// The Phaseline API: accepts jobs, shows and steers them
@@ -57,15 +58,17 @@ struct Token {
 }
 
 impl Token {
-    fn issue(self) -> Result<String, BearerFault> {
+    /// The fault in words.
+    fn issue(self) -> Result<String, String> {
         let bearer = Bearer {
             subject: self.subject,
             tenant: self.tenant,
             roles: self.roles,
             hours: self.hours,
         };
-        let secret = std::env::var("AUTH_JWT_SECRET").unwrap_or_default();
-        issue(&bearer, &secret, jiff::Timestamp::now())
+        let secret = AuthSettings::load_jwt_secret().map_err(|faults| faults.to_string())?;
+        let secret = secret.as_ref().map_or("", |secret| secret.as_str());
+        issue(&bearer, secret, jiff::Timestamp::now()).map_err(|fault| fault.to_string())
     }
 }
 

@@ -252,3 +252,36 @@ fn keygen_makes_a_key_that_seals() {
     let key = String::from_utf8(output.stdout).unwrap();
     assert!(Sealer::from_base64(key.trim()).is_ok());
 }
+
+/// The settings beside it may be faulty: whoever makes a token need not be able to start the API.
+#[test]
+fn a_token_is_signed_with_the_secret_of_the_file() {
+    let folder = Folder::new();
+    std::fs::write(
+        folder.0.join("phaseline.toml"),
+        format!("auth_jwt_secret = \"{SECRET}\"\nlock_ttl = 1\n"),
+    )
+    .unwrap();
+    let issued = |settings: &[(&str, &str)]| {
+        let mut command = folder.command(settings);
+        command.args(["token", "--subject", "anna", "--tenant", "acme"]);
+        let output = command.env_remove("PAYLOAD_KEY").output().unwrap();
+        let words = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+        (output.status.code(), words(output.stdout), words(output.stderr))
+    };
+    let signed_with = |secret: &str, token: &str| {
+        let verifier = api::auth::Verifier::tokens(Some(secret), None).unwrap();
+        verifier.verify(token).is_ok()
+    };
+    let (code, token, told) = issued(&[]);
+    assert_eq!((code, told.as_str()), (Some(0), ""));
+    assert!(signed_with(SECRET, &token));
+    let other = "another one, of the environment";
+    assert!(
+        signed_with(other, &issued(&[("AUTH_JWT_SECRET", other)]).1),
+        "it lies above the file"
+    );
+    let (code, _, told) = issued(&[("PHASELINE_CONFIG", "no-such.toml")]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("no-such.toml"), "{told}");
+}

@@ -180,6 +180,10 @@ impl Reader {
         })
     }
 
+    fn jwt_secret(&self) -> Option<Zeroizing<String>> {
+        self.text("AUTH_JWT_SECRET").map(Zeroizing::new)
+    }
+
     fn sealer(&mut self) -> Option<Sealer> {
         let (name, text) = match (self.text("PAYLOAD_KEY"), self.text("PAYLOAD_KEY_FILE")) {
             (Some(t), _) => ("PAYLOAD_KEY", t),
@@ -208,13 +212,26 @@ fn environment() -> Environment {
     Environment::default().ignore_empty(true)
 }
 
+/// File and environment.
+fn sources() -> Result<Config, ConfigFaults> {
+    let path = std::env::var("PHASELINE_CONFIG").ok();
+    let file = File::new(path.as_deref().unwrap_or("phaseline.toml"), FileFormat::Toml).required(path.is_some());
+    let built = Config::builder().add_source(file).add_source(environment()).build();
+    built.map_err(|e| ConfigFaults(vec![format!("configuration file: {e}")]))
+}
+
+impl AuthSettings {
+    /// The key of HS256 tokens alone, for whoever needs nothing else: other settings may be missing or faulty, and its length is not judged.
+    pub fn load_jwt_secret() -> Result<Option<Zeroizing<String>>, ConfigFaults> {
+        let (config, faults) = (sources()?, Vec::new());
+        Ok(Reader { config, faults }.jwt_secret())
+    }
+}
+
 impl Settings {
     /// Reads file and environment.
     pub fn load() -> Result<Self, ConfigFaults> {
-        let path = std::env::var("PHASELINE_CONFIG").ok();
-        let file = File::new(path.as_deref().unwrap_or("phaseline.toml"), FileFormat::Toml).required(path.is_some());
-        let built = Config::builder().add_source(file).add_source(environment()).build();
-        Self::read(built.map_err(|e| ConfigFaults(vec![format!("configuration file: {e}")]))?)
+        Self::read(sources()?)
     }
 
     /// For tests: only these variables.
@@ -268,7 +285,7 @@ impl Settings {
             }
         };
         let auth = AuthSettings {
-            jwt_secret: r.text("AUTH_JWT_SECRET").map(Zeroizing::new),
+            jwt_secret: r.jwt_secret(),
             jwks_file: r.text("AUTH_JWKS_FILE").map(PathBuf::from),
             jwks_url: r.text("AUTH_JWKS_URL"),
             dev,

@@ -227,6 +227,31 @@ fn the_witnesses_use_nothing_of_the_product() {
     }
 }
 
+/// Another version reads what this one stores, and the other way round: what is said to be stored has lines that say how.
+#[test]
+fn what_is_persisted_has_lines_that_are_read_for_ever() {
+    let mut held = 0;
+    for (name, text) in ["api/src", "worker/src", "shared/src"]
+        .iter()
+        .flat_map(|f| files(f, &["rs"]))
+    {
+        let comments = text.lines().filter(|l| l.trim_start().starts_with("//"));
+        let comments = comments.collect::<Vec<_>>().join("\n").to_lowercase();
+        let is_persisted = ["persisted", "fields are only ever added"]
+            .iter()
+            .any(|w| comments.contains(w));
+        if !is_persisted {
+            continue;
+        }
+        held += 1;
+        assert!(
+            text.contains("fn persisted_forms_are_read_for_ever()"),
+            "{name}: a type of it is stored, and no test holds it to what is stored already"
+        );
+    }
+    assert!(held > 10, "{held} files: are they told in other words now?");
+}
+
 #[test]
 fn nothing_is_left_unfinished() {
     let unfinished = [

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One field that does not arrive as it was. Never holds a passphrase.
+/// One field that does not arrive as it was. Never holds a passphrase. Persisted with rows and tasks: fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     #[serde(rename = "f")]
@@ -211,6 +211,16 @@ impl Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let line = r#"{"f":"dev","a":"9999","b":"512","r":"devices_clamped"}"#;
+        let read: Change = serde_json::from_str(line).unwrap();
+        assert_eq!((read.field, read.reason), (Field::DeviceLimit, Reason::DevicesClamped));
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        let dropped: Change = serde_json::from_str(r#"{"f":"name","r":"no_name"}"#).unwrap();
+        assert_eq!((dropped.from, dropped.to), (None, None));
+    }
 
     #[test]
     fn keys_that_were_changed_for_one_reason_are_told_in_one_sentence() {

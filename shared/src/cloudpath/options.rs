@@ -43,8 +43,9 @@ pub enum Expired {
     Renew,
 }
 
-/// Options of an import. Absent and `null` mean the default, but for `plan_hash`, which is left out or a hash. A request's unknown names are refused; those of stored options are
-/// passed over, for a later version may have stored them.
+/// Options of an import. Absent and `null` mean the default, but for `plan_hash`, which is a hash or left out. A request's unknown names are
+/// refused; those of stored options are passed over, for a later version may have stored them. Persisted with the job: fields are only ever
+/// added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImportOptions {
@@ -292,6 +293,19 @@ mod tests {
 
     fn read(value: Value) -> Result<ImportOptions, Vec<Fault>> {
         ImportOptions::from_members(value.as_object().unwrap())
+    }
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let none: ImportOptions = serde_json::from_str("{}").unwrap();
+        assert_eq!(none, ImportOptions::default());
+        let line = concat!(
+            r#"{"just_copy_dpsks":false,"include_adaptive_policy_sets":true,"group_by_vlan":true,"name_conflict":"adopt","#,
+            r#""invalid_rows":"skip","expired":"renew","ssid_network_map":{"Lobby":"create"},"failure_budget_percent":2.5,"#,
+            r#""timeout_seconds":60,"require_confirmation":true,"plan_hash":"ab"}"#
+        );
+        let read: ImportOptions = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::limits::MAX_ROWS;
 /// The phase that has a task for each row; the row is the task's index.
 pub const ROWS_PHASE: &str = "create_passphrases";
 
-/// Rows by their places. As text, which is also how it is stored: `all`, or ranges in order, `0-12,15`.
+/// Rows by their places. Persisted as part of a job's input, as text: `all`, or ranges in order, `0-12,15`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowScope(Option<Vec<(u32, u32)>>);
 
@@ -109,6 +109,23 @@ impl<'de> Deserialize<'de> for RowScope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        for (line, scope) in [
+            (r#""all""#, RowScope::all()),
+            (r#""""#, RowScope::of([])),
+            (r#""0-12,15""#, RowScope::of((0..=12).chain([15]))),
+        ] {
+            let read: RowScope = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (read, serde_json::to_string(&scope).unwrap()),
+                (scope.clone(), line.to_owned())
+            );
+        }
+        let first: RowScope = serde_json::from_str("null").unwrap();
+        assert!(first.is_all());
+    }
 
     #[test]
     fn rows_become_ranges_and_come_back() {

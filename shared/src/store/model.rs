@@ -1,5 +1,6 @@
 //! What goes into the store and what comes out, in plain types.
 
+mod notes;
 mod submission;
 mod task;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::id::{JobId, Lane, PhaseId, TenantId, Unit};
 use crate::job::{JobStatus, PhaseStatus};
 
+pub use notes::{ErrorView, Outage, Waits};
 pub use submission::{NewJob, NotTakenUp, PinnedTo, Submitted, TakesUp};
 pub use task::{TaskFilter, TaskView};
 
@@ -159,50 +161,6 @@ pub struct ResourceCounts {
     pub deleted: u64,
 }
 
-/// A controller that does not answer, as a worker saw it last. Persisted for a minute or so: fields are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Outage {
-    /// First failure after the last answer, milliseconds since the epoch.
-    pub since_ms: u64,
-    /// In words.
-    pub reason: String,
-    /// It is tried again at least so often, seconds.
-    pub every_s: u64,
-    /// Forgotten when nobody has said it again by then: whoever saw it may be gone.
-    pub until_ms: u64,
-}
-
-impl Outage {
-    /// Good until half as long again as the next try may take.
-    pub fn new(now_ms: u64, since_ms: u64, reason: String, every: std::time::Duration) -> Self {
-        let every_s = every.as_secs().max(1);
-        Outage {
-            since_ms,
-            reason,
-            every_s,
-            until_ms: now_ms + every_s * 1500,
-        }
-    }
-}
-
-/// Another job writes names that this one would write. Persisted with the job: fields are only ever added.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Waits {
-    /// Absent: a job of another tenant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<JobId>,
-    /// Forgotten when nobody has said it again by then, milliseconds since the epoch.
-    pub until_ms: u64,
-}
-
-impl Waits {
-    /// Said at `now_ms`, and to be `believed` for so long.
-    pub fn new(now_ms: u64, job: Option<JobId>, believed: std::time::Duration) -> Self {
-        let until_ms = now_ms + believed.as_millis() as u64;
-        Waits { job, until_ms }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub struct JobView {
     pub id: JobId,
@@ -275,21 +233,6 @@ pub struct PhaseView {
     /// What it left behind for later phases and for people; null when there is nothing. Too long: `{truncated, bytes}`.
     pub facts: Value,
     pub error: Option<ErrorView>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ErrorView {
-    pub code: String,
-    pub message: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// HTTP status, where the controller refused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

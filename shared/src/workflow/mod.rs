@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::id::PhaseId;
 use crate::job::retry::RetryPolicy;
 
-/// A workflow definition, checked: ids are unique, dependencies exist and form no cycle.
+/// A workflow definition, checked: ids are unique, dependencies exist and form no cycle. Persisted with the job: fields are only ever
+/// added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
     pub name: String,
@@ -130,6 +131,23 @@ impl Definition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let first = r#"{"name":"w","version":1,"phases":[{"id":"a","name":"A","executor":"x"}]}"#;
+        let read: Definition = serde_json::from_str(first).unwrap();
+        let phase = &read.phases[0];
+        assert!(phase.parallelizable && phase.in_plan && !phase.critical && phase.tolerated.is_none());
+        assert_eq!((phase.batch_size, phase.cleanup), (100, Cleanup::Nothing));
+        let line = concat!(
+            r#"{"name":"w","version":2,"title":"W","phases":[{"id":"a","name":"A","dependencies":["b"],"#,
+            r#""parallelizable":false,"critical":true,"skip_condition":"true","executor":"x","batch_size":7,"#,
+            r#""retry":{"max_retries":1,"backoff_seconds":9.0},"extra_retries":3,"tolerated":{"count":1,"percent":2.5},"#,
+            r#""cleanup":"delete_created","in_plan":false}]}"#
+        );
+        let read: Definition = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
 
     #[test]
     fn a_phase_adds_to_the_retries_it_is_given_or_has() {

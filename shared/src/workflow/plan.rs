@@ -92,7 +92,7 @@ impl Planned {
     }
 }
 
-/// What would become of the tasks of a phase, counted.
+/// What would become of the tasks of a phase, counted. Persisted as part of [`PlannedPhase`].
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PlannedCounts {
@@ -142,7 +142,7 @@ impl std::ops::AddAssign for PlannedCounts {
 /// Fact of a planned phase: its counts, and what stands for all its decisions.
 pub const FACT: &str = "plan";
 
-/// What a planned phase leaves behind under [`FACT`].
+/// What a planned phase leaves behind under [`FACT`]. Persisted with the job: fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPhase {
     #[serde(flatten)]
@@ -179,6 +179,20 @@ impl Definition {
 mod tests {
     use super::*;
     use crate::workflow::catalog;
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let first: PlannedPhase =
+            serde_json::from_str(r#"{"create":2,"update":0,"adopt":1,"conflict":0,"skip":0,"writes":2,"hash":"ab"}"#)
+                .unwrap();
+        assert_eq!((first.counts.create, first.counts.delete, first.writes), (2, 0, 2));
+        let line = r#"{"create":0,"update":0,"adopt":0,"delete":4,"conflict":0,"skip":1,"writes":4,"hash":"ab"}"#;
+        let read: PlannedPhase = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        for planned in PLANNED {
+            assert_eq!(serde_json::to_value(planned).unwrap(), planned.as_str());
+        }
+    }
 
     #[test]
     fn an_id_of_what_is_not_there_is_known_by_itself_and_in_pairs() {

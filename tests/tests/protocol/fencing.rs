@@ -172,6 +172,22 @@ pub fn a_park_with_results_is_progress(x: &mut Bench) -> Result<(), Broken> {
     Ok(())
 }
 
+/// That a batch could not be run is noted at an index no task has; a task that kills whoever can run it is still given up.
+pub fn a_note_is_no_progress(x: &mut Bench) -> Result<(), Broken> {
+    x.planned("j", LANE, "", 5, 5)?;
+    let u = x.take("w0")?;
+    let u = x.take_over("w1", &u)?;
+    same!(x.park(&u, 0, &[(u32::MAX, r#"{"claims":2,"row":1}"#)]), "OK", "park");
+    x.tick();
+    let u = x.take("w")?;
+    same!(
+        (u.crashes.as_str(), u.ck.len()),
+        ("1", 1),
+        "crashes and checkpoints after a note"
+    );
+    Ok(())
+}
+
 pub fn release_is_no_crash(x: &mut Bench) -> Result<(), Broken> {
     x.planned("j", LANE, "", 5, 5)?;
     let u = x.take("w")?;

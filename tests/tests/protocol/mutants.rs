@@ -52,6 +52,7 @@ const MUTANTS: &[Mutant] = &[
     m("a takeover is no crash", "claim", "if r.st == 'R' and r.token ~= token then", "if false then", f::claim_twice_is_no_crash),
     m("progress forgives nothing", "checkpoint", "r.crashes > 0 and progress_in(5)", "false", f::progress_forgives_crashes),
     m("an intent is progress", "_prelude", r#"~= '{"s":"S"'"#, "~= ''", f::an_intent_is_no_progress),
+    m("a note is progress", "_prelude", "and ARGV[i - 1] ~= '4294967295'", "", f::a_note_is_no_progress),
     m("a chunk of a plan is progress", "plan_put", "local f = call(", "r.crashes = 0; rec_set(job, ph, '-1', r)\nlocal f = call(", f::a_chunk_of_a_plan_is_no_progress),
     m("parked results are no progress", "park", "if progress_in(7) then r.crashes = 0 end", "", f::a_park_with_results_is_progress),
     m("a release is a crash", "release", "r.st, r.token = 'Q', ''", "r.st, r.token = 'R', ''", f::release_is_no_crash),

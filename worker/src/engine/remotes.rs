@@ -88,7 +88,7 @@ fn place(request_id: &str) -> String {
     format!("activity|{request_id}")
 }
 
-/// What is stored of an activity that is not asked after any more.
+/// What is stored of an activity that is not asked after any more: fields are only ever added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// None: it was given up.
@@ -182,4 +182,47 @@ pub trait Remotes: Send + Sync {
     }
     /// By the quota's name: any controller that shares it will do.
     fn activities(&self, limiter: &str) -> Option<(RemoteLimits, Arc<dyn Activities>)>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let lines = [
+            (
+                r#"{"s":"ok","d":["p-1"],"p":3}"#,
+                Some(Ended::Success {
+                    resource_ids: vec!["p-1".into()],
+                }),
+            ),
+            (
+                r#"{"s":"unclear","k":"C","m":"M","p":3}"#,
+                Some(Ended::Unclear {
+                    code: "C".into(),
+                    message: "M".into(),
+                }),
+            ),
+            (r#"{"p":3}"#, None),
+        ];
+        for (line, ended) in lines {
+            let read: Told = serde_json::from_str(line).unwrap();
+            assert_eq!(
+                (&read, serde_json::to_string(&read).unwrap()),
+                (&Told::new(ended, 3), line.to_owned())
+            );
+        }
+        let line = r#"{"s":"no","k":"C","m":"M","u":true,"p":3,"x":"box"}"#;
+        let read: Told = serde_json::from_str(line).unwrap();
+        assert!(matches!(&read.ended, Some(Ended::Failed { uniqueness: true, .. })));
+        assert_eq!(
+            (read.sealed.as_deref(), serde_json::to_string(&read).unwrap()),
+            (Some("box"), line.to_owned())
+        );
+        let first: Told = serde_json::from_str(r#"{"s":"no","k":"C","m":"M"}"#).unwrap();
+        assert!(matches!(&first.ended, Some(Ended::Failed { uniqueness: false, .. })));
+        assert_eq!((first.polls, first.sealed), (0, None));
+    }
 }

@@ -86,10 +86,11 @@ local function rec_set(job, ph, b, r)
   call('HSET', J(job)..':b:'..ph, b, r.st..'|'..r.token..'|'..r.entry..'|'..r.claims..'|'..r.crashes..'|'..r.w)
 end
 -- Whether checkpoints (index value)* from ARGV[first] on tell of progress: takeovers before it were not the fault of the remaining work.
--- An intent (SENT) is none: a task that kills its worker leaves one each time, and would never be given up.
+-- An intent (SENT) is none: a task that kills its worker leaves one each time, and would never be given up. Nor is the note of a batch
+-- that could not be run, at the index no task has.
 local function progress_in(first)
   for i = first + 1, #ARGV, 2 do
-    if string.sub(ARGV[i], 1, 8) ~= '{"s":"S"' then return true end
+    if string.sub(ARGV[i], 1, 8) ~= '{"s":"S"' and ARGV[i - 1] ~= '4294967295' then return true end
   end
   return false
 end

@@ -44,6 +44,7 @@ enum Subject {
     Network(networks::audit::Data),
 }
 
+/// What the task of a pool carries. Stored in batch blobs: fields are only ever added.
 #[derive(Serialize, Deserialize)]
 struct Data {
     /// Id of the pool.
@@ -319,6 +320,18 @@ mod tests {
             audit.row(&row(index, name), Some(&secret), &claims, &keys, policy);
         }
         (audit.outcome(0, "Lobby", 0), audit.facts("Lobby", &keys))
+    }
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let line = r#"{"p":"pool-1","a":0,"b":2}"#;
+        let read: Data = serde_json::from_str(line).unwrap();
+        assert_eq!((read.pool.as_str(), read.first, read.end), ("pool-1", 0, 2));
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        let subject = |line: &str| serde_json::from_str::<Subject>(line).unwrap();
+        assert!(matches!(subject(line), Subject::Pool(_)));
+        assert!(matches!(subject(r#"{"ps":"set-1","i":2}"#), Subject::PolicySet(_)));
+        assert!(matches!(subject(r#"{"ssid":"Lobby"}"#), Subject::Network(_)));
     }
 
     #[test]

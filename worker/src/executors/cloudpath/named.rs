@@ -45,7 +45,7 @@ pub trait Kind: Send + Sync + 'static {
     const KIND: &'static str;
     /// An object of the import's plan, with what of earlier phases belongs to it.
     type Wanted: Send + Sync;
-    /// What a task carries besides index and name. Stored in batch blobs: fields are only ever added.
+    /// What a task carries besides index and name, as it is stored in batch blobs.
     type Data: Serialize + DeserializeOwned + Send + Sync;
     /// What the controller has, as far as it matters.
     type There: Send + Sync;

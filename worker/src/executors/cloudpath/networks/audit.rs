@@ -15,7 +15,7 @@ use crate::executors::Context;
 use crate::r1::{R1, asked};
 use crate::remote::CallError;
 
-/// What the task of a network carries: what the job says it has done.
+/// What the task of a network carries: what the job says it has done. Stored in batch blobs: fields are only ever added.
 #[derive(Serialize, Deserialize)]
 pub struct Data {
     ssid: String,
@@ -129,5 +129,20 @@ async fn on_air(r1: &R1, cx: &Context, id: &str) -> Result<Place, CallError> {
             there.shows_all()?;
             Ok(Place::Nowhere)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let line = r#"{"ssid":"Lobby","l":["n-1","p-1"],"n":{"network":"n-1","is_accepted":true}}"#;
+        let read: Data = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+        let first: Data = serde_json::from_str(r#"{"ssid":"Lobby"}"#).unwrap();
+        assert!(first.link.is_none() && first.activated.is_none());
     }
 }

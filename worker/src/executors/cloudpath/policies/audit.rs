@@ -15,7 +15,7 @@ use crate::executors::Context;
 use crate::r1::R1;
 use crate::remote::CallError;
 
-/// What the task of a set carries.
+/// What the task of a set carries. Stored in batch blobs: fields are only ever added.
 #[derive(Serialize, Deserialize)]
 pub struct Data {
     /// Id of the set.
@@ -107,4 +107,18 @@ async fn is_assigned(r1: &R1, cx: &Context, set: &str, pool: &str) -> Result<boo
     let look = |found: crate::r1::policy_set::PolicySet| is_assigned |= found.id == set && found.is_assigned_to(pool);
     sweep.visit(cx.gate.as_ref(), look).await?;
     Ok(is_assigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What runs or is kept outlives deploys: these lines must be read for ever.
+    #[test]
+    fn persisted_forms_are_read_for_ever() {
+        let line = r#"{"ps":"set-1","i":2}"#;
+        let read: Data = serde_json::from_str(line).unwrap();
+        assert_eq!((read.set.as_str(), read.index), ("set-1", 2));
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
 }
