@@ -154,8 +154,9 @@ impl Batch {
         self.positions(|s| matches!(s, State::Uncertain { .. }))
     }
 
-    /// What is to be read back now: of a job that sends nothing, only what was sent. What was only reported done can wait for the rest of its batch, where the phase does not go task by
-    /// task: one call then looks at all of them. (On the way there it is stored as accepted, and what became of it is asked for anew.)
+    /// What is to be read back now: of a job that sends nothing, only what was sent. What was only reported done can wait for the rest of its
+    /// batch, where the phase does not go task by task: one call then looks at all of them. (On the way there it is stored as accepted, and
+    /// what became of it is asked for anew.)
     pub fn to_read_back(&self, mode: Mode, in_order: bool) -> Vec<usize> {
         let is_under_way = |s: &State| match s {
             State::Pending { .. } | State::InFlight(_) => true,
